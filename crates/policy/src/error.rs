@@ -1,6 +1,6 @@
 //! Errors in a policy's text, with their lines.
 
-use crate::{InvalidName, InvalidValue, MOST_MESSAGE, MOST_TEXT, Says};
+use crate::{AnswerKind, InvalidName, InvalidValue, MOST_MESSAGE, MOST_TEXT};
 use std::fmt;
 use workflow::{Clipped, InvalidId, Quoted};
 
@@ -106,15 +106,15 @@ pub enum Problem {
     },
     /// A key that goes with another answer.
     #[error(
-        "{key} goes with then = \"{goes_with}\", and this says then = \"{says}\": change the one or remove the other"
+        "{key} goes with then = \"{goes_with}\", and this says then = \"{kind}\": change the one or remove the other"
     )]
     Misplaced {
         /// The key.
         key: &'static str,
         /// The answer that the key belongs to.
-        goes_with: Says,
+        goes_with: AnswerKind,
         /// The value found.
-        says: Says,
+        kind: AnswerKind,
     },
     /// Two matchers that no action fits both of.
     #[error("no action can fit both {one} and {other}: this rule never matches")]
@@ -139,12 +139,12 @@ pub enum Problem {
         first: usize,
     },
     /// An annotation of a Cedar policy that belongs to the other effect.
-    #[error("{key} goes with a {}: move it there or remove it", if *goes_with == Says::Deny { "forbid" } else { "permit" })]
+    #[error("{key} goes with a {}: move it there or remove it", if *goes_with == AnswerKind::Deny { "forbid" } else { "permit" })]
     Annotation {
         /// The annotation.
         key: &'static str,
         /// The effect that it belongs to: a permit says allow, a forbid says deny.
-        goes_with: Says,
+        goes_with: AnswerKind,
     },
     /// Refused by Cedar's validator, or by this crate's bounds on Cedar.
     #[error("{subject}: {}", Clipped(message))]

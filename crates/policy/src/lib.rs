@@ -65,8 +65,8 @@ pub use people::Approver;
 pub use question::{Artifact, Component, Environment, Novelty, Question, UnknownEnvironment};
 pub use rules::{Toml, ask_one};
 pub use ruling::demand::Demand;
-pub use ruling::explanation::{Considered, Explanation, Fate, Mismatch};
-pub use ruling::{Answer, Ask, KeyClass, Need, Quorum, Ruling, Says, TooManyPeople};
+pub use ruling::explanation::{Considered, Explanation, Mismatch, RuleOutcome};
+pub use ruling::{Answer, AnswerKind, Ask, KeyClass, Need, Quorum, Ruling, TooManyPeople};
 
 pub use receipt::{PersonId, Role};
 

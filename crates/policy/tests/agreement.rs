@@ -1,7 +1,7 @@
 //! The same rules in both engines have the same answers.
 
 use crate::strategies;
-use policy::{Cedar, Policy, Ruling, Says, Toml};
+use policy::{AnswerKind, Cedar, Policy, Ruling, Toml};
 use proptest::prelude::*;
 
 /// Whether two rulings agree. In Cedar every rule that denies is named, in TOML the first; and in Cedar the default has
@@ -9,7 +9,7 @@ use proptest::prelude::*;
 fn agree(toml: &Ruling, cedar: &Ruling) -> bool {
     let (one, other) = (toml.rules.first().map(AsRef::as_ref), cedar.rules.first().map(AsRef::as_ref));
     let named = one == other || (one, other) == (Some("default"), Some("otherwise"));
-    toml.answer == cedar.answer && named && (toml.answer.says() == Says::Deny || cedar.rules.len() == 1)
+    toml.answer == cedar.answer && named && (toml.answer.kind() == AnswerKind::Deny || cedar.rules.len() == 1)
 }
 
 proptest! {

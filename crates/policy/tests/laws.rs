@@ -2,7 +2,7 @@
 
 use crate::common::Asked;
 use crate::strategies;
-use policy::{Answer, Approver, Fate, Policy, PolicyError, Toml};
+use policy::{Answer, Approver, Policy, PolicyError, RuleOutcome, Toml};
 use proptest::prelude::*;
 use receipt::Digest;
 
@@ -89,7 +89,7 @@ fn says_why(policy: &dyn Policy, asked: &Asked, people: &[Approver]) {
     let asked = asked.with(people.to_vec());
     let explanation = policy.explain(&asked.question());
     assert_eq!(explanation.ruling, policy.rule(&asked.question()));
-    let decides = explanation.rules.iter().filter(|considered| considered.fate == Fate::Decides);
+    let decides = explanation.rules.iter().filter(|considered| considered.outcome == RuleOutcome::Decides);
     let decides: Vec<_> = decides.map(|considered| considered.rule.clone()).collect();
     assert_eq!(decides, explanation.ruling.rules, "{explanation}");
 }
@@ -98,7 +98,7 @@ fn deny_wins(frozen: &dyn Policy, asked: &Asked, people: &[Approver]) {
     let ruling = frozen.rule(&asked.with(people.to_vec()).question());
     assert_eq!(ruling.answer, Answer::Deny);
     let may_allow = |considered: &policy::Considered| {
-        ruling.rules.contains(&considered.rule) && considered.says != policy::Says::Deny
+        ruling.rules.contains(&considered.rule) && considered.kind != policy::AnswerKind::Deny
     };
     assert!(!frozen.explain(&asked.question()).rules.iter().any(may_allow), "{ruling}");
 }

@@ -223,8 +223,8 @@ impl Explain {
         }
         let rule = |considered: &Considered| {
             json!({
-                "rule": considered.rule.as_str(), "line": considered.line, "says": considered.says.as_str(),
-                "fate": considered.fate.to_string(),
+                "rule": considered.rule.as_str(), "line": considered.line, "says": considered.kind.as_str(),
+                "fate": considered.outcome.to_string(),
             })
         };
         let ruling = &explanation.ruling;

@@ -59,8 +59,12 @@ impl Host {
     /// When the request does not wait for a decision, the decider may not decide it, decisions here require people's
     /// signatures, or the receipt cannot be signed. The request is undecided then.
     pub fn decide(&self, id: &RequestId, judgement: &Judgement) -> Result<StoredReceipt, Error> {
-        let (key, look, issued) = self.decided(id, judgement)?;
-        self.0.signal_from(&key, look, says(id, None, issued.entries(id).into(), Some((&issued, None))))?;
+        let (key, loaded, issued) = self.decided(id, judgement)?;
+        self.0.signal_from(
+            &key,
+            loaded,
+            update_of(id, None, issued.entries(id).into(), Some((&issued, None))),
+        )?;
         Ok(issued.receipt)
     }
 
@@ -69,7 +73,7 @@ impl Host {
     /// # Errors
     /// As [`decide`](Self::decide).
     pub async fn decide_async(&self, id: &RequestId, judgement: &Judgement) -> Result<StoredReceipt, Error> {
-        let (key, look, issued) = match self.0.claims.are_shared() {
+        let (key, loaded, issued) = match self.0.claims.are_shared() {
             // Each read is an exchange with a server.
             true => {
                 let (host, id, judgement) = (self.clone(), id.clone(), judgement.clone());
@@ -78,21 +82,21 @@ impl Host {
             }
             false => self.decided(id, judgement)?,
         };
-        let says = says(id, None, issued.entries(id).into(), Some((&issued, None)));
-        self.0.signal_from_async(&key, look, says).await?;
+        let update = update_of(id, None, issued.entries(id).into(), Some((&issued, None)));
+        self.0.signal_from_async(&key, loaded, update).await?;
         Ok(issued.receipt)
     }
 
     /// A demo decider's decision, signed and not recorded.
     fn decided(&self, id: &RequestId, judgement: &Judgement) -> Result<(InstanceKey, Loaded, Issued), Error> {
         words::check(judgement.by.name().as_str(), judgement.reason.as_deref())?;
-        let (key, request, look) = self.open_request(id)?;
+        let (key, request, loaded) = self.open_request(id)?;
         if self.0.authority.scope(&*self.0.trust()?) == Scope::Production {
             return Err(Error::DemoInEarnest(id.clone()));
         }
         check_own(&request, judgement.by.name().as_str())?;
         let issued = self.0.issue(&request, DecisionBasis::Demo(judgement))?;
-        Ok((key, look, issued))
+        Ok((key, loaded, issued))
     }
 
     /// The statement that `by` would sign to decide a request. Only these exact bytes count.
@@ -149,11 +153,11 @@ impl Host {
     }
 
     fn try_sign(&self, id: &RequestId, envelope: &Envelope) -> Result<Recorded, Error> {
-        let (key, request, look) = self.open_request(id)?;
+        let (key, request, loaded) = self.open_request(id)?;
         let (trust, at) = (self.0.trust()?, self.0.now()?);
-        let grounds = JudgingContext { trust: &trust, policy: &*self.0.authority.policy };
-        let decision = issuer::admit(&request, envelope, Purpose::Decision, grounds, at)?;
-        let mut admitted = requests::admitted(&look.facts, id)?;
+        let context = JudgingContext { trust: &trust, policy: &*self.0.authority.policy };
+        let decision = issuer::admit(&request, envelope, Purpose::Decision, context, at)?;
+        let mut admitted = requests::admitted(&loaded.facts, id)?;
         if admitted.len() >= MOST_SIGNED {
             return Err(Error::SignedTooOften(id.clone()));
         }
@@ -168,12 +172,12 @@ impl Host {
             key_id: decision.key_id().to_string(),
             envelope: decision.envelope().to_json().canonical(),
         };
-        let (count, decisions) = issuer::tally(&request, &admitted, grounds, at)?;
+        let (count, decisions) = issuer::tally(&request, &admitted, context, at)?;
         issuer::check_open(&request, count.verdict, &trust)?;
         if count.verdict == CountVerdict::Waiting {
             // An authority elsewhere is told now, while the key may sign: it admits by its own clock.
             self.0.authority.issuer.admit(&request, envelope).transpose()?;
-            self.0.signal_from(&key, look, says(id, before, vec![signed], None))?;
+            self.0.signal_from(&key, loaded, update_of(id, before, vec![signed], None))?;
             return Ok(Recorded::Waiting(count));
         }
         // Recorded before anything is signed, so that it is on record even if signing fails. An authority elsewhere
@@ -193,7 +197,7 @@ impl Host {
         let signed = in_time.then_some(signed);
         let entries = signed.into_iter().chain(issued.entries(id)).collect();
         let denied = (in_time && issued.decision == Decision::Denied).then(|| signed_denials(&decisions));
-        self.0.signal_from(&key, look, says(id, before, entries, Some((&issued, denied))))?;
+        self.0.signal_from(&key, loaded, update_of(id, before, entries, Some((&issued, denied))))?;
         Ok(Recorded::Issued(Box::new(issued.receipt)))
     }
 
@@ -203,12 +207,12 @@ impl Host {
     /// When it does not wait for a decision.
     pub fn withdraw(&self, id: &RequestId, by: &str, reason: Option<&str>) -> Result<(), Error> {
         words::check(by, reason)?;
-        let (key, _, look) = self.open_request(id)?;
+        let (key, _, loaded) = self.open_request(id)?;
         let (by, reason) = (by.to_owned(), reason.map(ToOwned::to_owned));
         self.0.signal_from(
             &key,
-            look,
-            says(id, None, vec![Entry::Withdrawn { request: id.clone(), by, reason }], None),
+            loaded,
+            update_of(id, None, vec![Entry::Withdrawn { request: id.clone(), by, reason }], None),
         )
     }
 
@@ -242,8 +246,8 @@ impl Host {
             return Ok(elsewhere?);
         }
         let (trust, at) = (self.0.trust()?, self.0.now()?);
-        let grounds = JudgingContext { trust: &trust, policy: &*self.0.authority.policy };
-        let act = issuer::review(&request, envelope, grounds, at)?;
+        let context = JudgingContext { trust: &trust, policy: &*self.0.authority.policy };
+        let act = issuer::review(&request, envelope, context, at)?;
         self.0.authority.record_act(&self.0.journals, "review", act)
     }
 
@@ -290,13 +294,13 @@ impl Host {
         let mut recall = Recall::new(&*self.0.journals.store, self.0.judge(&gate, &trust, at));
         requests::recall(&mut recall, &mut request)?;
         let end = RequestEnd::of(&facts, id);
-        let look = self.0.journals.load_at(&key, facts)?;
-        check_pending(id, &look.replay, end.as_ref())?;
+        let loaded = self.0.journals.load_at(&key, facts)?;
+        check_pending(id, &loaded.replay, end.as_ref())?;
         if self.0.now()? >= request.expires_at {
             let state = "it has lapsed; drive the instance, which will be told".to_owned();
             return Err(Error::NotWaiting { request: id.clone(), state });
         }
-        Ok((key, request, look))
+        Ok((key, request, loaded))
     }
 
     /// Refuses a decision that would not help: on one's own request, in a role that the policy does not ask for, or a
@@ -318,8 +322,8 @@ impl Host {
         if !key_counts(&asked, decision) {
             return Err(Error::KeyCannotCount { decider: person.clone(), asked: asked.to_string() });
         }
-        let grounds = JudgingContext { trust: &trust, policy: &*self.0.authority.policy };
-        let (_, decisions) = issuer::tally(request, before, grounds, at)?;
+        let context = JudgingContext { trust: &trust, policy: &*self.0.authority.policy };
+        let (_, decisions) = issuer::tally(request, before, context, at)?;
         let same = |other: &receipt::VerifiedDecision| {
             other.person() == person
                 && other.decision() == decision.decision()
@@ -410,15 +414,15 @@ const BREAK_GLASS: std::time::Duration =
 
 /// The update for a request, if it still waits. A caller that has seen `signed` signatures has to retry where there are
 /// others now.
-fn says<'a>(
+fn update_of<'a>(
     id: &'a RequestId,
     signed: Option<usize>,
     entries: Vec<Entry>,
     issued: Option<(&'a Issued, Option<Signed>)>,
 ) -> impl Fn(&Snapshot<'_>) -> Result<Update, Error> + use<'a> {
-    move |stand| {
-        check_pending(id, stand.replay, RequestEnd::of(stand.facts, id).as_ref())?;
-        if signed.is_some_and(|signed| signed != requests::signatures(stand.facts, id).count()) {
+    move |snapshot| {
+        check_pending(id, snapshot.replay, RequestEnd::of(snapshot.facts, id).as_ref())?;
+        if signed.is_some_and(|signed| signed != requests::signatures(snapshot.facts, id).count()) {
             return Err(Error::SignedMeanwhile(id.clone()));
         }
         let receipt = issued.as_ref().map(|(issued, _)| Box::new(issued.receipt.clone()));

@@ -98,27 +98,27 @@ impl HostState {
     pub(crate) fn signal(
         &self,
         key: &InstanceKey,
-        say: impl Fn(&Snapshot<'_>) -> Result<Update, Error>,
+        update_for: impl Fn(&Snapshot<'_>) -> Result<Update, Error>,
     ) -> Result<(), Error> {
-        self.signal_from(key, self.load(key)?, say)
+        self.signal_from(key, self.load(key)?, update_for)
     }
 
     /// [`Self::signal`] for a caller that has read the state already.
     pub(crate) fn signal_from(
         &self,
         key: &InstanceKey,
-        mut look: Loaded,
-        say: impl Fn(&Snapshot<'_>) -> Result<Update, Error>,
+        mut loaded: Loaded,
+        update_for: impl Fn(&Snapshot<'_>) -> Result<Update, Error>,
     ) -> Result<(), Error> {
         for _ in 1..ATTEMPTS {
-            let told = self.prepare(key, look, &say).and_then(|telling| {
-                let stamp = self.journals.store.write_here(telling.write())?;
-                self.signalled(&telling, stamp);
+            let done = self.prepare(key, loaded, &update_for).and_then(|append| {
+                let stamp = self.journals.store.write_here(append.write())?;
+                self.signalled(&append, stamp);
                 Ok(())
             });
-            match told {
-                Err(Error::Store(StoreError::Conflict(_))) => look = self.load(key)?,
-                told => return told,
+            match done {
+                Err(Error::Store(StoreError::Conflict(_))) => loaded = self.load(key)?,
+                done => return done,
             }
         }
         Err(StoreError::Conflict(key.clone()).into())
@@ -128,22 +128,22 @@ impl HostState {
     pub(crate) async fn signal_from_async(
         &self,
         key: &InstanceKey,
-        mut look: Loaded,
-        say: impl Fn(&Snapshot<'_>) -> Result<Update, Error>,
+        mut loaded: Loaded,
+        update_for: impl Fn(&Snapshot<'_>) -> Result<Update, Error>,
     ) -> Result<(), Error> {
         for _ in 1..ATTEMPTS {
-            let told = match self.prepare(key, look, &say) {
-                Ok(telling) => {
-                    let written = self.journals.store.write(telling.write()).await;
-                    written.map(|stamp| self.signalled(&telling, stamp)).map_err(Error::from)
+            let done = match self.prepare(key, loaded, &update_for) {
+                Ok(append) => {
+                    let written = self.journals.store.write(append.write()).await;
+                    written.map(|stamp| self.signalled(&append, stamp)).map_err(Error::from)
                 }
                 Err(error) => Err(error),
             };
-            match told {
+            match done {
                 Err(Error::Store(StoreError::Conflict(_))) => {
-                    look = self.journals.load_at(key, self.journals.store.facts(Some(key)).await?)?;
+                    loaded = self.journals.load_at(key, self.journals.store.facts(Some(key)).await?)?;
                 }
-                told => return told,
+                done => return done,
             }
         }
         Err(StoreError::Conflict(key.clone()).into())
@@ -154,16 +154,16 @@ impl HostState {
         &self,
         key: &InstanceKey,
         Loaded { facts, origin, mut replay }: Loaded,
-        say: impl Fn(&Snapshot<'_>) -> Result<Update, Error>,
+        update_for: impl Fn(&Snapshot<'_>) -> Result<Update, Error>,
     ) -> Result<PendingAppend, Error> {
         let (after, before, now) = (replay.len(), replay.status(), self.now()?);
-        let word = say(&Snapshot { origin: &origin, replay: &replay, facts: &facts, now })?;
-        for entry in &word.entries {
+        let update = update_for(&Snapshot { origin: &origin, replay: &replay, facts: &facts, now })?;
+        for entry in &update.entries {
             replay.apply(entry).map_err(|illegal| Error::Journal { key: key.clone(), illegal })?;
         }
         let agenda = moved(&before, &replay.status(), now);
-        let quotas = (word.counts == Counts::Yes).then(|| self.journals.settings.of(&key.tenant).quotas);
-        let Update { entries, receipt, signed, component, reopened, .. } = word;
+        let quotas = (update.counts == Counts::Yes).then(|| self.journals.settings.of(&key.tenant).quotas);
+        let Update { entries, receipt, signed, component, reopened, .. } = update;
         let batch =
             Batch { entries, receipt, signed, component, reopened, quotas, agenda, ..Batch::default() };
         Ok(PendingAppend { place: JournalPosition { key: key.clone(), after, at: now }, batch })
@@ -195,9 +195,9 @@ impl Host {
             let failure = Failure { name: "event-reserved".to_owned(), message };
             return Err(Error::Event { key: key.clone(), failure });
         }
-        self.0.signal(key, |stand| {
-            check_lives(key, stand)?;
-            let received = stand.replay.receive(event_type.clone(), payload.to_owned(), stand.now);
+        self.0.signal(key, |snapshot| {
+            check_lives(key, snapshot)?;
+            let received = snapshot.replay.receive(event_type.clone(), payload.to_owned(), snapshot.now);
             let entry = received.map_err(|failure| Error::Event { key: key.clone(), failure })?;
             Ok(Update { counts: Counts::Yes, ..Update::of([entry]) })
         })
@@ -210,12 +210,12 @@ impl Host {
     pub fn pause(&self, key: &InstanceKey, by: &str) -> Result<(), Error> {
         words::check(by, None)?;
         let acts = Cell::new(false);
-        self.0.signal(key, |stand| {
-            check_lives(key, stand)?;
-            if stand.replay.stands_still() {
-                return Err(Error::StandsStill(key.clone(), stand.replay.status().to_string()));
+        self.0.signal(key, |snapshot| {
+            check_lives(key, snapshot)?;
+            if snapshot.replay.stands_still() {
+                return Err(Error::StandsStill(key.clone(), snapshot.replay.status().to_string()));
             }
-            acts.set(!stand.replay.unsettled().is_empty());
+            acts.set(!snapshot.replay.unsettled().is_empty());
             Ok(Update::of([Entry::Paused { by: by.to_owned() }]))
         })?;
         // The driver stops after the action.
@@ -231,11 +231,11 @@ impl Host {
     /// When it has ended, or is not stopped.
     pub fn resume(&self, key: &InstanceKey, by: &str) -> Result<(), Error> {
         words::check(by, None)?;
-        self.0.signal(key, |stand| {
-            check_lives(key, stand)?;
-            match stand.replay.stands_still() {
+        self.0.signal(key, |snapshot| {
+            check_lives(key, snapshot)?;
+            match snapshot.replay.stands_still() {
                 true => Ok(Update::of([Entry::Resumed { by: by.to_owned() }])),
-                false => Err(Error::NotStopped(key.clone(), stand.replay.status().to_string())),
+                false => Err(Error::NotStopped(key.clone(), snapshot.replay.status().to_string())),
             }
         })
     }
@@ -247,9 +247,9 @@ impl Host {
     pub fn terminate(&self, key: &InstanceKey, by: &str, reason: Option<&str>) -> Result<(), Error> {
         words::check(by, reason)?;
         let lease = RefCell::new(None);
-        self.0.signal(key, |stand| {
-            check_lives(key, stand)?;
-            let mut entries = self.settled(stand, &lease)?;
+        self.0.signal(key, |snapshot| {
+            check_lives(key, snapshot)?;
+            let mut entries = self.settled(snapshot, &lease)?;
             entries.push(Entry::Terminated { by: by.to_owned(), reason: reason.map(ToOwned::to_owned) });
             Ok(Update::of(entries))
         })?;
@@ -272,18 +272,18 @@ impl Host {
     ) -> Result<(), Error> {
         words::check(by, None)?;
         let lease = RefCell::new(None);
-        self.0.signal(key, |stand| {
+        self.0.signal(key, |snapshot| {
             let from = match back {
                 Back::Beginning => 0,
-                Back::Before { name, nth } => stand
+                Back::Before { name, nth } => snapshot
                     .replay
                     .named(name, *nth)
                     .ok_or_else(|| Error::NoPlace(key.clone(), name.clone(), nth.saturating_add(1)))?,
-                Back::Nowhere => stand.replay.next_call(),
+                Back::Nowhere => snapshot.replay.next_call(),
             };
-            let mut entries = self.settled(stand, &lease)?;
+            let mut entries = self.settled(snapshot, &lease)?;
             let restarted = Entry::Restarted { from, by: by.to_owned() };
-            let Regarded { dropped, reopened } = regarded(stand, &entries, &restarted);
+            let Regarded { dropped, reopened } = regarded(snapshot, &entries, &restarted);
             let reason = || Some("the workflow was sent back to before it asked".to_owned());
             let withdrawn = |request| Entry::Withdrawn { request, by: by.to_owned(), reason: reason() };
             entries.extend(dropped.into_iter().map(withdrawn));
@@ -291,7 +291,7 @@ impl Host {
             entries.extend(with.map(Workflow::loaded));
             let component = with.map(|with| (with.program().digest(), Arc::clone(&with.bytes)));
             // An ended instance counts against the quotas again, and its requests wait again.
-            let grows = with.is_some() || stand.replay.status().has_ended();
+            let grows = with.is_some() || snapshot.replay.status().has_ended();
             let counts = if grows { Counts::Yes } else { Counts::No };
             Ok(Update { component, counts, reopened, ..Update::of(entries) })
         })?;
@@ -312,8 +312,8 @@ impl Host {
         reason: Option<&str>,
     ) -> Result<(), Error> {
         words::check(by, reason)?;
-        self.0.signal(key, |stand| {
-            let unknown = stand.replay.unknown();
+        self.0.signal(key, |snapshot| {
+            let unknown = snapshot.replay.unknown();
             match unknown.iter().find(|unknown| unknown.receipt == *receipt) {
                 None => Err(Error::NothingUnknown(key.clone(), receipt.clone())),
                 Some(Unknown { finding: Some(_), .. }) => Err(Error::Known(key.clone(), receipt.clone())),
@@ -328,11 +328,11 @@ impl Host {
     /// The outcomes that have to be signed before an instance ends or goes back. Where there are any, the lease is held meanwhile.
     fn settled(
         &self,
-        stand: &Snapshot<'_>,
+        snapshot: &Snapshot<'_>,
         lease: &RefCell<Option<Arc<Lease>>>,
     ) -> Result<Vec<Entry>, Error> {
-        if !stand.replay.unsettled().is_empty() && lease.borrow().is_none() {
-            let key = &stand.origin.key;
+        if !snapshot.replay.unsettled().is_empty() && lease.borrow().is_none() {
+            let key = &snapshot.origin.key;
             let taken = self.0.leases.acquire(key).map_err(|_| Error::Acting(key.clone()))?;
             *lease.borrow_mut() = Some(taken);
             match self.0.claims.unsettled_for(key) {
@@ -342,12 +342,12 @@ impl Host {
             // Retried by the caller, now with the lease held.
             return Err(StoreError::Conflict(key.clone()).into());
         }
-        self.0.settlement(stand.replay)
+        self.0.settlement(snapshot.replay)
     }
 }
 
-fn check_lives(key: &InstanceKey, stand: &Snapshot<'_>) -> Result<(), Error> {
-    let status = stand.replay.status();
+fn check_lives(key: &InstanceKey, snapshot: &Snapshot<'_>) -> Result<(), Error> {
+    let status = snapshot.replay.status();
     match status.has_ended() {
         true => Err(Error::Ended(key.clone(), status.to_string())),
         false => Ok(()),
@@ -363,16 +363,16 @@ struct Regarded {
     reopened: Vec<RequestId>,
 }
 
-fn regarded(stand: &Snapshot<'_>, settlement: &[Entry], restarted: &Entry) -> Regarded {
-    let mut after = stand.replay.clone();
+fn regarded(snapshot: &Snapshot<'_>, settlement: &[Entry], restarted: &Entry) -> Regarded {
+    let mut after = snapshot.replay.clone();
     if settlement.iter().chain([restarted]).any(|entry| after.apply(entry).is_err()) {
         // The restart is refused below, with the reason.
         return Regarded::default();
     }
     let mut regarded = Regarded::default();
-    for fact in stand.facts {
+    for fact in snapshot.facts {
         let Entry::Requested { request, .. } = &fact.entry else { continue };
-        match (stand.replay.is_pending(request), after.is_pending(request)) {
+        match (snapshot.replay.is_pending(request), after.is_pending(request)) {
             (true, false) => regarded.dropped.push(request.clone()),
             (false, true) => regarded.reopened.push(request.clone()),
             _ => {}

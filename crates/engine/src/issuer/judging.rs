@@ -50,10 +50,10 @@ pub fn admit(
     request: &Request,
     envelope: &Envelope,
     purpose: Purpose,
-    grounds: JudgingContext<'_>,
+    context: JudgingContext<'_>,
     at: Timestamp,
 ) -> Result<VerifiedDecision, IssueError> {
-    let matter = matter(request, grounds.policy)?;
+    let matter = matter(request, context.policy)?;
     let expected = match purpose {
         Purpose::Decision => {
             check_age(request, at)?;
@@ -61,7 +61,7 @@ pub fn admit(
         }
         Purpose::Review(since) => Expected { decided_from: Some(since), ..Expected::about(&matter, at) },
     };
-    Ok(grounds.trust.deciders().admit(envelope, &expected)?)
+    Ok(context.trust.deciders().admit(envelope, &expected)?)
 }
 
 /// Refuses a request that is not open at `at`, or that stays open for longer than a request can.
@@ -91,14 +91,14 @@ pub(super) fn check_age(request: &Request, at: Timestamp) -> Result<(), IssueErr
 pub fn tally(
     request: &Request,
     admitted: &[Admitted],
-    grounds: JudgingContext<'_>,
+    context: JudgingContext<'_>,
     at: Timestamp,
 ) -> Result<(Count, Vec<VerifiedDecision>), IssueError> {
     let document = request.document().map_err(|error| IssueError::Request(error.to_string()))?;
-    let matter = matter(request, grounds.policy)?;
+    let matter = matter(request, context.policy)?;
     let expected = expected(request, &matter, at);
     // A statement that counted when it was recorded may no longer count: a key was revoked, the policy changed.
-    let deciders = grounds.trust.deciders();
+    let deciders = context.trust.deciders();
     let counting = admitted.iter().filter_map(|Admitted { envelope, at: admitted_at }| {
         let decision = deciders.verify(envelope, &expected).ok()?;
         // A record of an admission that cannot have taken place is no admission.
@@ -106,7 +106,7 @@ pub fn tally(
         Some(decision)
     });
     let decisions: Vec<_> = counting.collect();
-    Ok((count(grounds.policy, &Subject::of(&document, &request.known)?, &decisions), decisions))
+    Ok((count(context.policy, &Subject::of(&document, &request.known)?, &decisions), decisions))
 }
 
 /// The act that precedes a break-glass decision, unless it is recorded already.
@@ -129,14 +129,14 @@ pub(crate) fn glass_broken(request: &Request, count: &Count, trust: &Trust) -> O
 pub(crate) fn review(
     request: &Request,
     envelope: &Envelope,
-    grounds: JudgingContext<'_>,
+    context: JudgingContext<'_>,
     at: Timestamp,
 ) -> Result<Act, IssueError> {
-    let (_, alone) = grounds.trust.unreviewed().find(|(id, _)| **id == request.id).ok_or_else(|| {
+    let (_, alone) = context.trust.unreviewed().find(|(id, _)| **id == request.id).ok_or_else(|| {
         IssueError::Undecided(format!("no person decided {} alone, or it was reviewed", request.id))
     })?;
     // A statement that was signed before the decision is not a review of it.
-    let decision = admit(request, envelope, Purpose::Review(alone.at), grounds, at)?;
+    let decision = admit(request, envelope, Purpose::Review(alone.at), context, at)?;
     let document = request.document().map_err(|error| IssueError::Request(error.to_string()))?;
     if Subject::of(&document, &request.known)?.is_own(decision.person()) {
         return Err(IssueError::Undecided(format!("{} cannot review their own request", decision.person())));
@@ -169,11 +169,11 @@ fn expected<'a>(request: &Request, matter: &'a Matter, at: Timestamp) -> Expecte
 /// The policy alone decides: it allows without asking, or denies. A freeze is a denial.
 pub(super) fn by_policy(
     order: &IssueOrder<'_>,
-    grounds: JudgingContext<'_>,
+    context: JudgingContext<'_>,
     document: &Json,
 ) -> Result<Judged, IssueError> {
-    let ruling = grounds.policy.rule(&Subject::of(document, &order.request.known)?.question(&[]));
-    let frozen = grounds.trust.freeze_of(&order.request.tenant);
+    let ruling = context.policy.rule(&Subject::of(document, &order.request.known)?.question(&[]));
+    let frozen = context.trust.freeze_of(&order.request.tenant);
     let (decision, code) = match (&ruling.answer, frozen) {
         (Answer::Allow, None) => (Decision::Approved, "POLICY_ALLOWED"),
         (Answer::Allow, Some(_)) => (Decision::Denied, "FREEZE_ACTIVE"),
@@ -185,7 +185,7 @@ pub(super) fn by_policy(
         decider: Decider::policy_engine(),
         reason: ruling.message.clone().or_else(|| frozen.map(|freeze| freeze.reason.clone())).map(fitting),
         codes: vec![code.to_owned()],
-        policy_version: version(grounds.policy, &ruling),
+        policy_version: version(context.policy, &ruling),
         approvals: Vec::new(),
         expires_at: after(order.at, RECEIPT_LIFETIME),
     })
@@ -193,21 +193,21 @@ pub(super) fn by_policy(
 
 pub(super) fn by_people(
     order: &IssueOrder<'_>,
-    grounds: JudgingContext<'_>,
+    context: JudgingContext<'_>,
     document: &Json,
     admitted: &[Admitted],
 ) -> Result<Judged, IssueError> {
-    let (count, _) = tally(order.request, admitted, grounds, order.at)?;
+    let (count, _) = tally(order.request, admitted, context, order.at)?;
     let (decision, code) = match count.verdict {
         CountVerdict::Approved => (Decision::Approved, "APPROVAL_GRANTED"),
         CountVerdict::Alone => (Decision::Approved, "BREAK_GLASS"),
         CountVerdict::Denied => (Decision::Denied, "APPROVAL_DENIED"),
-        CountVerdict::Forbidden => return by_policy(order, grounds, document),
+        CountVerdict::Forbidden => return by_policy(order, context, document),
         CountVerdict::Waiting => return Err(IssueError::Undecided(count.ruling.to_string())),
     };
-    check_open(order.request, count.verdict, grounds.trust)?;
+    check_open(order.request, count.verdict, context.trust)?;
     let approvals = count.statements;
-    check_borne_out(&approvals, count.verdict, grounds, (document, &order.request.known))?;
+    check_borne_out(&approvals, count.verdict, context, (document, &order.request.known))?;
     let last = approvals.iter().max_by_key(|decision| decision.statement().decided_at);
     let Some(last) = last.cloned() else {
         return Err(IssueError::Undecided("no signature supports it".to_owned()));
@@ -219,7 +219,7 @@ pub(super) fn by_people(
         decider: Decider::signed(&last, order.at),
         reason: last.statement().reason.clone(),
         codes: vec![code.to_owned()],
-        policy_version: version(grounds.policy, &count.ruling),
+        policy_version: version(context.policy, &count.ruling),
         approvals,
         expires_at: stand_until.map_or(expires_at, |until| until.min(expires_at)),
     })
@@ -254,10 +254,10 @@ pub(super) fn check_not_frozen(request: &Request, trust: &Trust) -> Result<(), I
 fn check_borne_out(
     statements: &[VerifiedDecision],
     verdict: CountVerdict,
-    grounds: JudgingContext<'_>,
+    context: JudgingContext<'_>,
     (document, known): (&Json, &Known),
 ) -> Result<(), IssueError> {
-    let again = count(grounds.policy, &Subject::of(document, known)?, statements);
+    let again = count(context.policy, &Subject::of(document, known)?, statements);
     match again.verdict == verdict {
         true => Ok(()),
         false => Err(IssueError::Undecided(format!(

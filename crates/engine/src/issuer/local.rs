@@ -114,20 +114,20 @@ impl From<Keyring> for Signers {
 }
 
 impl Issuer for LocalIssuer {
-    fn issue(&self, order: &IssueOrder<'_>, grounds: JudgingContext<'_>) -> Result<Issued, IssueError> {
+    fn issue(&self, order: &IssueOrder<'_>, context: JudgingContext<'_>) -> Result<Issued, IssueError> {
         let words = |error: receipt::JsonError| IssueError::Request(error.to_string());
         check_age(order.request, order.at)?;
         let (document, input_hash) = order.request.hashed().map_err(words)?;
         let (scope, said) = match order.basis {
-            DecisionBasis::Demo(judgement) => (Scope::Demo, demo::verdict(judgement, order, grounds.policy)),
-            DecisionBasis::Policy => (Scope::Production, by_policy(order, grounds, &document)?),
+            DecisionBasis::Demo(judgement) => (Scope::Demo, demo::verdict(judgement, order, context.policy)),
+            DecisionBasis::Policy => (Scope::Production, by_policy(order, context, &document)?),
             DecisionBasis::People(admitted) => {
-                (Scope::Production, by_people(order, grounds, &document, admitted)?)
+                (Scope::Production, by_people(order, context, &document, admitted)?)
             }
         };
         // Both for approvals and for denials.
         if said.decision == Decision::Approved {
-            check_not_frozen(order.request, grounds.trust)?;
+            check_not_frozen(order.request, context.trust)?;
         }
         self.sign(order, scope, said, document, input_hash)
     }

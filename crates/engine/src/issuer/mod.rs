@@ -3,9 +3,9 @@
 
 mod demo;
 mod error;
+mod issued_log;
 mod judging;
 mod keyring;
-mod ledger;
 mod local;
 mod records;
 mod remote;
@@ -45,7 +45,7 @@ pub trait Issuer: Send + Sync {
     ///
     /// # Errors
     /// When there is no decision, or it cannot be signed. The request is undecided then.
-    fn issue(&self, order: &IssueOrder<'_>, grounds: JudgingContext<'_>) -> Result<Issued, IssueError>;
+    fn issue(&self, order: &IssueOrder<'_>, context: JudgingContext<'_>) -> Result<Issued, IssueError>;
 
     /// Takes a receipt back: a signed revocation of its scope, at the request of this host's operator.
     ///

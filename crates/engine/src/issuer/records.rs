@@ -1,7 +1,7 @@
 //! The records of an authority in its own process, independent of any host: what it signed, and the statements that it
 //! admitted.
 
-use crate::issuer::ledger::{AdmittedStatement, IssuedLog, Name, Record};
+use crate::issuer::issued_log::{AdmittedStatement, IssuedLog, Name, Record};
 use crate::issuer::wire::SignedDecision;
 use crate::issuer::{Admitted, IssueError, JudgingContext, Purpose, Request, admit};
 use receipt::{Decision, Envelope, Timestamp};
@@ -27,10 +27,10 @@ pub(super) struct Records {
 impl Records {
     /// Opens them, and makes missing files. The error is of the file that it names.
     pub(super) fn open(data: &Path) -> Result<Self, (PathBuf, io::Error)> {
-        fn ledger<T: Record>(path: PathBuf) -> Result<IssuedLog<T>, (PathBuf, io::Error)> {
+        fn open<T: Record>(path: PathBuf) -> Result<IssuedLog<T>, (PathBuf, io::Error)> {
             IssuedLog::open(&path).map_err(|error| (path, error))
         }
-        Ok(Self { signed: ledger(data.join(SIGNED))?, statements: ledger(data.join("statements.jsonl"))? })
+        Ok(Self { signed: open(data.join(SIGNED))?, statements: open(data.join("statements.jsonl"))? })
     }
 
     /// The latest time on record.
@@ -53,7 +53,7 @@ impl Records {
         &mut self,
         request: &Request,
         envelopes: &[String],
-        grounds: JudgingContext<'_>,
+        context: JudgingContext<'_>,
         at: Timestamp,
     ) -> Result<(Vec<Admitted>, Option<IssueError>), IssueError> {
         let mut known = self.statements.find(&Name::Request(request.id.clone())).map_err(unread)?;
@@ -64,7 +64,7 @@ impl Records {
             if known.iter().any(|statement| statement.envelope == text) {
                 continue;
             }
-            match admit(request, &envelope, Purpose::Decision, grounds, at) {
+            match admit(request, &envelope, Purpose::Decision, context, at) {
                 Ok(_) => {
                     let statement = AdmittedStatement { request: request.id.clone(), envelope: text, at };
                     self.statements.keep(&statement).map_err(unread)?;

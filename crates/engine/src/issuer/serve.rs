@@ -180,8 +180,8 @@ impl IssuerServer {
                 let envelope = parse_envelope(&envelope)?;
                 let trust = self.trust()?;
                 let at = self.now(&self.records(), Some(&trust));
-                let grounds = JudgingContext { trust: &trust, policy: &*self.policy };
-                self.record(AUTHORITY, super::review(&request, &envelope, grounds, at)?, at)?;
+                let context = JudgingContext { trust: &trust, policy: &*self.policy };
+                self.record(AUTHORITY, super::review(&request, &envelope, context, at)?, at)?;
                 Ok(IssuerReply::Done)
             }
             IssuerRequest::Register { code, public_key, authenticator_data, client_data_json } => {
@@ -208,8 +208,8 @@ impl IssuerServer {
         if records.signed_about(&request.id)?.is_none() {
             let trust = self.trust()?;
             let at = self.now(&records, Some(&trust));
-            let grounds = JudgingContext { trust: &trust, policy: &*self.policy };
-            if let (_, Some(refused)) = records.take_in(request, &[envelope], grounds, at)? {
+            let context = JudgingContext { trust: &trust, policy: &*self.policy };
+            if let (_, Some(refused)) = records.take_in(request, &[envelope], context, at)? {
                 return Err(refused);
             }
         }
@@ -229,12 +229,12 @@ impl IssuerServer {
         }
         let trust = self.trust()?;
         let at = self.now(&records, Some(&trust));
-        let grounds = JudgingContext { trust: &trust, policy: &*self.policy };
+        let context = JudgingContext { trust: &trust, policy: &*self.policy };
         let issued = match envelopes {
-            None => self.sign(request, DecisionBasis::Policy, grounds, at)?,
+            None => self.sign(request, DecisionBasis::Policy, context, at)?,
             Some(envelopes) => {
-                let (admitted, refused) = records.take_in(request, &envelopes, grounds, at)?;
-                let counted = self.decided(request, &admitted, grounds, at);
+                let (admitted, refused) = records.take_in(request, &envelopes, context, at)?;
+                let counted = self.decided(request, &admitted, context, at);
                 // A statement that was not admitted is the reason why the others are not enough.
                 counted.map_err(|error| match (error, refused) {
                     (IssueError::Undecided(_), Some(refused)) => refused,
@@ -271,15 +271,15 @@ impl IssuerServer {
         &self,
         request: &Request,
         admitted: &[Admitted],
-        grounds: JudgingContext<'_>,
+        context: JudgingContext<'_>,
         at: Timestamp,
     ) -> Result<Issued, IssueError> {
-        let (count, _) = tally(request, admitted, grounds, at)?;
-        super::check_open(request, count.verdict, grounds.trust)?;
-        if let Some(act) = super::glass_broken(request, &count, grounds.trust) {
+        let (count, _) = tally(request, admitted, context, at)?;
+        super::check_open(request, count.verdict, context.trust)?;
+        if let Some(act) = super::glass_broken(request, &count, context.trust) {
             self.record(AUTHORITY, act, at)?;
         }
-        self.sign(request, DecisionBasis::People(admitted), grounds, at)
+        self.sign(request, DecisionBasis::People(admitted), context, at)
     }
 
     /// The receipt's name and salt are the authority's own: a host that chose them could have prepared for them.
@@ -287,11 +287,11 @@ impl IssuerServer {
         &self,
         request: &Request,
         basis: DecisionBasis<'_>,
-        grounds: JudgingContext<'_>,
+        context: JudgingContext<'_>,
         at: Timestamp,
     ) -> Result<Issued, IssueError> {
         let (id, salt) = fresh("rcpt_", at)?;
-        self.authority.issue(&IssueOrder { request, basis, id, salt, at }, grounds)
+        self.authority.issue(&IssueOrder { request, basis, id, salt, at }, context)
     }
 
     /// Revokes a receipt that was signed here, and no other.

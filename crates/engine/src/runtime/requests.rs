@@ -81,8 +81,8 @@ pub(crate) fn standing(
     request: Request,
 ) -> Result<Waiting, Error> {
     let admitted = admitted(&store.facts(Some(&key)).wait()?, &request.id)?;
-    let grounds = JudgingContext { trust: judge.trust, policy: judge.policy };
-    let count = tally(&request, &admitted, grounds, judge.at)?.0;
+    let context = JudgingContext { trust: judge.trust, policy: judge.policy };
+    let count = tally(&request, &admitted, context, judge.at)?.0;
     let shortfalls = match &count.ruling.answer {
         Answer::Ask(ask) if judge.trust.is_earnest() => {
             let answering = [request.operator.as_ref(), request.submitter.as_ref()];

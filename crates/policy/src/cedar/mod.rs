@@ -9,8 +9,8 @@ mod why;
 
 use crate::people::Tally;
 use crate::{
-    Answer, Ask, Demand, Explanation, Need, Pattern, Policy, PolicyError, Question, Quorum, Role, RuleId,
-    Ruling, Says, Warning, version,
+    Answer, AnswerKind, Ask, Demand, Explanation, Need, Pattern, Policy, PolicyError, Question, Quorum, Role,
+    RuleId, Ruling, Warning, version,
 };
 use cedar_policy::{ActionConstraint, Authorizer, Decision, EntityUid, PolicySet};
 use facts::{Facts, Types};
@@ -41,7 +41,7 @@ pub struct Cedar {
 struct Rule {
     id: RuleId,
     line: usize,
-    says: Says,
+    kind: AnswerKind,
     denials: Option<u32>,
     expires: Option<Duration>,
     message: Option<String>,

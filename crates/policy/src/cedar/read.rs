@@ -8,7 +8,7 @@ use super::{Rule, counting, facts};
 use crate::error::Lines;
 use crate::grammar::value::{parse_duration, whole};
 use crate::{
-    Ask, InvalidValue, MOST_MESSAGE, MOST_TEXT, PolicyError, Problem, RuleId, Says, Suggestion, Warning,
+    AnswerKind, Ask, InvalidValue, MOST_MESSAGE, MOST_TEXT, PolicyError, Problem, RuleId, Suggestion, Warning,
 };
 use cedar_policy::{Effect, EntityId, Policy, PolicyId, PolicySet, Schema, ValidationMode, Validator};
 use miette::Diagnostic;
@@ -160,12 +160,12 @@ fn rule(policy: &Policy, line: usize) -> Result<Rule, Problem> {
     let example = "@id(\"small-changes\")";
     let missing = Problem::Missing { place: "a policy", key: "@id", example };
     let id: RuleId = policy.annotation("id").ok_or(missing)?.parse()?;
-    let says = match policy.effect() {
-        Effect::Permit => Says::Allow,
-        Effect::Forbid => Says::Deny,
+    let kind = match policy.effect() {
+        Effect::Permit => AnswerKind::Allow,
+        Effect::Forbid => AnswerKind::Deny,
     };
     for (key, _) in policy.annotations() {
-        known_annotation(key, says)?;
+        known_annotation(key, kind)?;
     }
     let denials = policy.annotation("denials").map(people).transpose()?;
     let expires = policy.annotation("expires").map(|text| {
@@ -180,17 +180,17 @@ fn rule(policy: &Policy, line: usize) -> Result<Rule, Problem> {
         return Err(Problem::LongMessage(long));
     }
     let policy = policy.new_id(PolicyId::new(id.as_str()));
-    Ok(Rule { id, line, says, denials, expires: expires.transpose()?, message, policy })
+    Ok(Rule { id, line, kind, denials, expires: expires.transpose()?, message, policy })
 }
 
-fn known_annotation(key: &str, says: Says) -> Result<(), Problem> {
+fn known_annotation(key: &str, kind: AnswerKind) -> Result<(), Problem> {
     let misplaced =
-        |key, goes_with| if goes_with == says { Ok(()) } else { Err(Problem::Annotation { key, goes_with }) };
+        |key, goes_with| if goes_with == kind { Ok(()) } else { Err(Problem::Annotation { key, goes_with }) };
     match key {
         "id" => Ok(()),
-        "denials" => misplaced("@denials", Says::Allow),
-        "expires" => misplaced("@expires", Says::Allow),
-        "message" => misplaced("@message", Says::Deny),
+        "denials" => misplaced("@denials", AnswerKind::Allow),
+        "expires" => misplaced("@expires", AnswerKind::Allow),
+        "message" => misplaced("@message", AnswerKind::Deny),
         other => {
             let (key, known) = (other.chars().take(64).collect(), Suggestion::of(other, ANNOTATIONS));
             Err(Problem::UnknownKey { key, place: "the annotations of a policy", known })

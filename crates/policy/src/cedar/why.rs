@@ -4,7 +4,7 @@ use super::facts::Facts;
 use super::lattice::Point;
 use super::{Cedar, Rule};
 use crate::people::Tally;
-use crate::{Answer, Considered, Fate, Mismatch, Question, RuleId, Ruling, Says};
+use crate::{Answer, AnswerKind, Considered, Mismatch, Question, RuleId, RuleOutcome, Ruling};
 use cedar_policy::pst::{
     ActionConstraint, Effect, Policy, PolicyID, PrincipalConstraint, ResourceConstraint, StaticPolicy,
     Template,
@@ -24,13 +24,13 @@ impl Cedar {
         let places = Places { facts, question, here, top: self.lattice.top() };
         let mut rules = Vec::new();
         for rule in &self.rules {
-            let fate = places.fate(rule, ruling)?;
-            rules.push(Considered { rule: rule.id.clone(), line: Some(rule.line), says: rule.says, fate });
+            let outcome = places.outcome(rule, ruling)?;
+            rules.push(Considered { rule: rule.id.clone(), line: Some(rule.line), kind: rule.kind, outcome });
         }
         let default = RuleId::of_default();
         let decides = ruling.answer == Answer::Deny && ruling.rules.contains(&default);
-        let fate = if decides { Fate::Decides } else { Fate::Overruled(first(ruling)) };
-        rules.push(Considered { rule: default, line: None, says: Says::Deny, fate });
+        let outcome = if decides { RuleOutcome::Decides } else { RuleOutcome::Overruled(first(ruling)) };
+        rules.push(Considered { rule: default, line: None, kind: AnswerKind::Deny, outcome });
         Ok(rules)
     }
 }
@@ -49,16 +49,16 @@ struct Places<'a> {
 }
 
 impl Places<'_> {
-    fn fate(&self, rule: &Rule, ruling: &Ruling) -> Result<Fate, String> {
+    fn outcome(&self, rule: &Rule, ruling: &Ruling) -> Result<RuleOutcome, String> {
         if ruling.rules.contains(&rule.id) {
-            return Ok(Fate::Decides);
+            return Ok(RuleOutcome::Decides);
         }
         let policy = rule.policy.to_pst().map_err(|error| error.to_string())?;
         let all = policy.body().clone();
         match (self.holds(all.clone(), &self.here)?, self.holds(all.clone(), &self.top)?) {
-            (true, true) => Ok(Fate::Overruled(first(ruling))),
-            (false, false) => self.misfit(&all).map(Fate::Fails),
-            _ => Ok(Fate::Waits),
+            (true, true) => Ok(RuleOutcome::Overruled(first(ruling))),
+            (false, false) => self.misfit(&all).map(RuleOutcome::Fails),
+            _ => Ok(RuleOutcome::Waits),
         }
     }
 

@@ -5,8 +5,8 @@ mod read;
 mod verdict;
 
 use crate::{
-    Ask, Considered, Demand, Explanation, Fate, Pattern, Policy, PolicyError, Question, Role, RuleId, Ruling,
-    Says, Warning, version,
+    AnswerKind, Ask, Considered, Demand, Explanation, Pattern, Policy, PolicyError, Question, Role, RuleId,
+    RuleOutcome, Ruling, Warning, version,
 };
 use matcher::{Field, Matcher};
 use receipt::Digest;
@@ -72,7 +72,7 @@ impl Toml {
     fn decisive(&self, question: &Question<'_>) -> Option<&Rule> {
         let mut first = None;
         for rule in self.rules.iter().filter(|rule| rule.fits(question)) {
-            if rule.verdict.says() == Says::Deny {
+            if rule.verdict.kind() == AnswerKind::Deny {
                 return Some(rule);
             }
             first = first.or(Some(rule));
@@ -95,8 +95,8 @@ impl Toml {
         Considered {
             rule: RuleId::of_default(),
             line: self.default.line,
-            says: self.default.verdict.says(),
-            fate: decisive.map_or(Fate::Decides, |rule| Fate::Overruled(rule.id.clone())),
+            kind: self.default.verdict.kind(),
+            outcome: decisive.map_or(RuleOutcome::Decides, |rule| RuleOutcome::Overruled(rule.id.clone())),
         }
     }
 }
@@ -178,12 +178,12 @@ impl Rule {
 
     fn considered(&self, decisive: Option<&Self>, question: &Question<'_>) -> Considered {
         let misfit = self.matchers.iter().find(|matcher| !matcher.fits(question));
-        let fate = match (misfit, decisive) {
-            (Some(matcher), _) => Fate::Fails(matcher.mismatch(question)),
-            (None, Some(rule)) if rule.id != self.id => Fate::Overruled(rule.id.clone()),
-            (None, _) => Fate::Decides,
+        let outcome = match (misfit, decisive) {
+            (Some(matcher), _) => RuleOutcome::Fails(matcher.mismatch(question)),
+            (None, Some(rule)) if rule.id != self.id => RuleOutcome::Overruled(rule.id.clone()),
+            (None, _) => RuleOutcome::Decides,
         };
-        Considered { rule: self.id.clone(), line: Some(self.line), says: self.verdict.says(), fate }
+        Considered { rule: self.id.clone(), line: Some(self.line), kind: self.verdict.kind(), outcome }
     }
 }
 
@@ -191,7 +191,7 @@ impl Rule {
 fn warnings(rules: &[Rule], default: &Fallback) -> Vec<Warning> {
     let unreachable = rules.iter().enumerate().filter_map(|(place, rule)| {
         let (Rule { id, line, .. }, by) = (rule, shadow(rules, place)?);
-        let why = if by.verdict.says() == Says::Deny { "denies" } else { "comes first and matches" };
+        let why = if by.verdict.kind() == AnswerKind::Deny { "denies" } else { "comes first and matches" };
         let message = format!(
             "rule {id} never decides: {} on line {} {why} everything that it matches",
             by.id, by.line
@@ -209,7 +209,8 @@ fn warnings(rules: &[Rule], default: &Fallback) -> Vec<Warning> {
 fn shadow(rules: &[Rule], place: usize) -> Option<&Rule> {
     let rule = rules.get(place)?;
     let goes_before = |(index, other): &(usize, &Rule)| {
-        let (denies, denied) = (other.verdict.says() == Says::Deny, rule.verdict.says() == Says::Deny);
+        let (denies, denied) =
+            (other.verdict.kind() == AnswerKind::Deny, rule.verdict.kind() == AnswerKind::Deny);
         let first = *index < place && denies == denied;
         (first || denies && !denied) && other.covers(rule)
     };

@@ -7,8 +7,8 @@ use crate::error::Lines;
 use crate::grammar::name::role;
 use crate::grammar::value::{parse_duration, parse_size};
 use crate::{
-    Ask, Environment, InvalidValue, KeyClass, MOST_MESSAGE, MOST_TEXT, Novelty, Pattern, PolicyError,
-    Problem, RuleId, Says, Suggestion,
+    AnswerKind, Ask, Environment, InvalidValue, KeyClass, MOST_MESSAGE, MOST_TEXT, Novelty, Pattern,
+    PolicyError, Problem, RuleId, Suggestion,
 };
 use std::borrow::Cow;
 use std::collections::BTreeMap;
@@ -158,7 +158,7 @@ impl Reader<'_> {
     fn verdict_key(&self, draft: &mut Draft, key: &Key<'_>, value: &Value<'_>) -> Result<bool, PolicyError> {
         let line = self.line(value);
         match key.get_ref().as_ref() {
-            "then" => draft.then = Some(self.says(value)?),
+            "then" => draft.then = Some(self.kind(value)?),
             "role" => draft.role = Some((self.named("role", value, role)?, line)),
             "approvals" => draft.approvals = Some(self.people("approvals", value)?),
             "denials" => draft.denials = Some(self.people("denials", value)?),
@@ -229,11 +229,11 @@ impl Reader<'_> {
         }
     }
 
-    fn says(&self, value: &Value<'_>) -> Result<Says, PolicyError> {
+    fn kind(&self, value: &Value<'_>) -> Result<AnswerKind, PolicyError> {
         const ALL: &[&str] = &["allow", "ask", "deny"];
         let word = self.word("then", value, ALL)?;
-        let says = Says::ALL.into_iter().find(|says| says.as_str() == word);
-        says.ok_or_else(|| self.unknown_word("then", value, word, ALL))
+        let kind = AnswerKind::ALL.into_iter().find(|kind| kind.as_str() == word);
+        kind.ok_or_else(|| self.unknown_word("then", value, word, ALL))
     }
 
     fn word<'v>(

@@ -1,6 +1,6 @@
 //! Verdicts: the answer of a rule.
 
-use crate::{Answer, Ask, KeyClass, Need, PolicyError, Problem, Question, Quorum, Role, Says};
+use crate::{Answer, AnswerKind, Ask, KeyClass, Need, PolicyError, Problem, Question, Quorum, Role};
 use std::time::Duration;
 
 /// A rule's answer.
@@ -12,11 +12,11 @@ pub(super) enum Verdict {
 }
 
 impl Verdict {
-    pub(super) fn says(&self) -> Says {
+    pub(super) fn kind(&self) -> AnswerKind {
         match self {
-            Self::Allow => Says::Allow,
-            Self::Ask(_) => Says::Ask,
-            Self::Deny(_) => Says::Deny,
+            Self::Allow => AnswerKind::Allow,
+            Self::Ask(_) => AnswerKind::Ask,
+            Self::Deny(_) => AnswerKind::Deny,
         }
     }
 
@@ -55,7 +55,7 @@ pub(super) type Placed<T> = (T, usize);
 /// A verdict's keys, as far as they have been read.
 #[derive(Default)]
 pub(super) struct Draft {
-    pub(super) then: Option<Says>,
+    pub(super) then: Option<AnswerKind>,
     pub(super) role: Option<Placed<Role>>,
     pub(super) approvals: Option<Placed<u32>>,
     pub(super) denials: Option<Placed<u32>>,
@@ -68,35 +68,35 @@ impl Draft {
     /// The verdict. `place` and `line` locate its table.
     pub(super) fn finish(self, place: &'static str, line: usize) -> Result<Verdict, PolicyError> {
         let missing = Problem::Missing { place, key: "then", example: "then = \"ask\"" };
-        let says = self.then.ok_or(PolicyError { line: Some(line), problem: missing })?;
-        if let Some((key, goes_with, line)) = self.misplaced(says) {
+        let kind = self.then.ok_or(PolicyError { line: Some(line), problem: missing })?;
+        if let Some((key, goes_with, line)) = self.misplaced(kind) {
             return Err(PolicyError {
                 line: Some(line),
-                problem: Problem::Misplaced { key, goes_with, says },
+                problem: Problem::Misplaced { key, goes_with, kind },
             });
         }
-        Ok(match says {
-            Says::Allow => Verdict::Allow,
-            Says::Ask => Verdict::Ask(self.ask()),
-            Says::Deny => Verdict::Deny(self.message.map(|(message, _)| message)),
+        Ok(match kind {
+            AnswerKind::Allow => Verdict::Allow,
+            AnswerKind::Ask => Verdict::Ask(self.ask()),
+            AnswerKind::Deny => Verdict::Deny(self.message.map(|(message, _)| message)),
         })
     }
 
     /// The first key that goes with another answer: key, answer and line.
-    fn misplaced(&self, says: Says) -> Option<(&'static str, Says, usize)> {
+    fn misplaced(&self, kind: AnswerKind) -> Option<(&'static str, AnswerKind, usize)> {
         fn line<T>(placed: Option<&Placed<T>>) -> Option<usize> {
             placed.map(|(_, line)| *line)
         }
         let there = [
-            ("role", Says::Ask, line(self.role.as_ref())),
-            ("approvals", Says::Ask, line(self.approvals.as_ref())),
-            ("denials", Says::Ask, line(self.denials.as_ref())),
-            ("expires", Says::Ask, line(self.expires.as_ref())),
-            ("keys", Says::Ask, line(self.keys.as_ref())),
-            ("message", Says::Deny, line(self.message.as_ref())),
+            ("role", AnswerKind::Ask, line(self.role.as_ref())),
+            ("approvals", AnswerKind::Ask, line(self.approvals.as_ref())),
+            ("denials", AnswerKind::Ask, line(self.denials.as_ref())),
+            ("expires", AnswerKind::Ask, line(self.expires.as_ref())),
+            ("keys", AnswerKind::Ask, line(self.keys.as_ref())),
+            ("message", AnswerKind::Deny, line(self.message.as_ref())),
         ];
         there.into_iter().find_map(|(key, goes_with, line)| {
-            let line = line.filter(|_| goes_with != says)?;
+            let line = line.filter(|_| goes_with != kind)?;
             Some((key, goes_with, line))
         })
     }

@@ -1,6 +1,6 @@
 //! The explanation of a ruling.
 
-use crate::{RuleId, Ruling, Says};
+use crate::{AnswerKind, RuleId, Ruling};
 use std::fmt;
 use workflow::Quoted;
 
@@ -18,10 +18,10 @@ impl fmt::Display for Explanation {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         writeln!(f, "{}", self.ruling)?;
         let width = self.rules.iter().map(|considered| considered.rule.as_str().len()).max().unwrap_or(0);
-        for Considered { rule, line, says, fate } in &self.rules {
+        for Considered { rule, line, kind, outcome } in &self.rules {
             let line = line.map_or("-".to_owned(), |line| line.to_string());
-            let (rule, says) = (rule.as_str(), says.as_str());
-            writeln!(f, "  line {line:<5} {rule:<width$}  {says:<5}  {fate}")?;
+            let (rule, kind) = (rule.as_str(), kind.as_str());
+            writeln!(f, "  line {line:<5} {rule:<width$}  {kind:<5}  {outcome}")?;
         }
         Ok(())
     }
@@ -35,14 +35,14 @@ pub struct Considered {
     /// Its line in the text, from 1. None: the default, where the text does not mention it.
     pub line: Option<usize>,
     /// The rule's answer. In Cedar, `permit` says allow and `forbid` says deny.
-    pub says: Says,
+    pub kind: AnswerKind,
     /// Its fate.
-    pub fate: Fate,
+    pub outcome: RuleOutcome,
 }
 
 /// The outcome of a rule.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Fate {
+pub enum RuleOutcome {
     /// It determines the answer.
     Decides,
     /// It matches, and another rule goes before it.
@@ -53,7 +53,7 @@ pub enum Fate {
     Fails(Mismatch),
 }
 
-impl fmt::Display for Fate {
+impl fmt::Display for RuleOutcome {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Decides => f.write_str("decides"),

@@ -48,11 +48,11 @@ pub enum Answer {
 impl Answer {
     /// The answer without its particulars.
     #[must_use]
-    pub fn says(&self) -> Says {
+    pub fn kind(&self) -> AnswerKind {
         match self {
-            Self::Allow => Says::Allow,
-            Self::Ask(_) => Says::Ask,
-            Self::Deny => Says::Deny,
+            Self::Allow => AnswerKind::Allow,
+            Self::Ask(_) => AnswerKind::Ask,
+            Self::Deny => AnswerKind::Deny,
         }
     }
 }
@@ -61,14 +61,14 @@ impl fmt::Display for Answer {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Ask(ask) => write!(f, "ask {ask}"),
-            other => write!(f, "{}", other.says()),
+            other => write!(f, "{}", other.kind()),
         }
     }
 }
 
 /// One of the three answers.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub enum Says {
+pub enum AnswerKind {
     /// It may go ahead.
     Allow,
     /// People are asked.
@@ -77,7 +77,7 @@ pub enum Says {
     Deny,
 }
 
-impl Says {
+impl AnswerKind {
     /// Every answer.
     pub const ALL: [Self; 3] = [Self::Allow, Self::Ask, Self::Deny];
 
@@ -92,7 +92,7 @@ impl Says {
     }
 }
 
-impl fmt::Display for Says {
+impl fmt::Display for AnswerKind {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(self.as_str())
     }

@@ -75,16 +75,16 @@ impl<T: Record> IssuedLog<T> {
         ownership::close_to_others(&file)?;
         // Two authorities on one folder would overwrite each other's records.
         file.try_lock().map_err(io::Error::from)?;
-        let mut ledger =
+        let mut log =
             Self { file, end: 0, places: HashMap::new(), latest: None, kind: std::marker::PhantomData };
-        let mut reader = BufReader::new(ledger.file.try_clone()?);
+        let mut reader = BufReader::new(log.file.try_clone()?);
         let mut line = Vec::new();
         while reader.read_until(b'\n', &mut line)? > 0 && line.ends_with(b"\n") {
-            ledger.note(&serde_json::from_slice(&line)?, line.len());
+            log.note(&serde_json::from_slice(&line)?, line.len());
             line.clear();
         }
-        ledger.file.set_len(ledger.end)?;
-        Ok(ledger)
+        log.file.set_len(log.end)?;
+        Ok(log)
     }
 
     /// The records about something, in order.
