@@ -3,13 +3,13 @@
 use crate::cli::data_dir::{Data, Which};
 use crate::cli::hint::Hint;
 use crate::cli::limit::LimitArgs;
-use crate::cli::{Exit, hint, json_line, output, trust_on_record};
+use crate::cli::{Exit, hint, json_line, output, session, trust_on_record};
 use clap::Args;
+use engine::api::{InstanceRow, Principal, Query, ReadOnlyHost, View};
 use engine::history::{Call, History, was_denied};
-use serde_json::{Value, json};
+use serde_json::json;
 use std::io::Write;
-use store::{InstanceSummary, StoreError};
-use workflow::{Clipped, Escaped, Pending, Quoted, Status, Wait};
+use workflow::{Clipped, Escaped, Quoted, Status, Wait};
 
 /// Show one instance: its state, its waits, and all its calls.
 #[derive(Debug, Args)]
@@ -27,18 +27,25 @@ pub(crate) struct Show {
 
 impl Show {
     pub(crate) fn execute(&self, data: &Data) -> anyhow::Result<Exit> {
-        let (_folder, store) = data.read()?;
-        let key = self.which.key()?;
-        let entered = store.entered(&key).wait()?.ok_or_else(|| StoreError::NoInstance(key.to_string()))?;
-        let limits = self.limits.settings(data)?.of(&key.tenant).workflow;
-        let facts = store.facts(Some(&key)).wait()?;
-        let (course, denied) = (History::of(&facts, limits)?, was_denied(&facts));
+        let (key, settings) = (self.which.key()?, self.limits.settings(data)?);
+        let reading = ReadOnlyHost::open_at(&data.path, &data.location()?, None)?.settings(settings);
+        let all = Query::Facts { key: key.clone(), from: 0, limit: u32::MAX };
+        let (View::Instance(detail), View::Facts { facts }) = (
+            reading.view(&Principal::own(), Query::Instance { key: key.clone() })?,
+            reading.view(&Principal::own(), all)?,
+        ) else {
+            return Err(session::another_view());
+        };
+        let denied = was_denied(&facts);
         let mut out = output::stdout();
-        match self.json {
-            true => writeln!(out, "{}", json_line(&json(&course, &entered, denied))?)?,
-            false => Shown { data, course: &course, entered: &entered, denied }.write(&mut out)?,
+        if self.json {
+            let mut line = serde_json::to_value(&*detail)?;
+            line["denied"] = json!(denied);
+            writeln!(out, "{}", json_line(&line)?)?;
+        } else {
+            Shown { data, row: &detail.row, history: &detail.history, denied }.write(&mut out)?;
         }
-        if matches!(&course.status, Status::Waiting(wait) if wait.request().is_some()) {
+        if matches!(&detail.history.status, Status::Waiting(wait) if wait.request().is_some()) {
             let trust = trust_on_record::read(data)?;
             trust_on_record::tell_of_freezes(data, &trust, |tenant| *tenant == key.tenant);
         }
@@ -49,20 +56,20 @@ impl Show {
 /// An instance for people.
 struct Shown<'a> {
     data: &'a Data,
-    course: &'a History,
-    entered: &'a InstanceSummary,
+    row: &'a InstanceRow,
+    history: &'a History,
     denied: bool,
 }
 
 impl Shown<'_> {
     fn write(&self, out: &mut impl Write) -> std::io::Result<()> {
-        let History { key, workflow, actor, component, params, started_at, events, .. } = self.course;
+        let History { key, workflow, actor, component, params, started_at, events, .. } = self.history;
         writeln!(out, "{key}")?;
         let denied = if self.denied { ", an action was denied" } else { "" };
-        writeln!(out, "  status     {} since {}{denied}", self.entered.agenda.standing, self.entered.since)?;
+        writeln!(out, "  status     {} since {}{denied}", self.row.status, self.row.since)?;
         self.write_status(out)?;
         writeln!(out, "  workflow   {}, actor {actor}", Quoted(workflow))?;
-        for (what, person) in [("operated", &self.course.operator), ("submitted", &self.course.submitter)] {
+        for (what, person) in [("operated", &self.history.operator), ("submitted", &self.history.submitter)] {
             person.iter().try_for_each(|person| writeln!(out, "             {what} by {person}"))?;
         }
         writeln!(out, "  component  sha256 {component}")?;
@@ -71,15 +78,15 @@ impl Shown<'_> {
         if events.received > 0 {
             writeln!(out, "  events     {} received, {} taken", events.received, events.taken)?;
         }
-        for call in &self.course.calls {
+        for call in &self.history.calls {
             write_call(out, call)?;
         }
         self.write_unknown(out)
     }
 
     fn write_status(&self, out: &mut impl Write) -> std::io::Result<()> {
-        let key = &self.course.key;
-        match &self.course.status {
+        let key = &self.history.key;
+        match &self.history.status {
             Status::Queued | Status::Running => Ok(()),
             Status::Waiting(Wait { on }) => {
                 on.iter().try_for_each(|pending| writeln!(out, "             for {pending}"))
@@ -113,8 +120,8 @@ impl Shown<'_> {
     }
 
     fn write_unknown(&self, out: &mut impl Write) -> std::io::Result<()> {
-        let key = &self.course.key;
-        for unknown in self.course.unknown.iter().filter(|unknown| unknown.finding.is_none()) {
+        let key = &self.history.key;
+        for unknown in self.history.unknown.iter().filter(|unknown| unknown.finding.is_none()) {
             writeln!(
                 out,
                 "unknown      whether call #{} took place: look at the target, and say so",
@@ -135,83 +142,4 @@ fn write_call(out: &mut impl Write, call: &Call) -> std::io::Result<()> {
     let void = if call.void { ", counts no longer" } else { "" };
     writeln!(out, "  #{:<4} {}{tried}{void}", call.number, call.asked)?;
     writeln!(out, "        {}  {}", call.changed, call.stage)
-}
-
-fn json(course: &History, entered: &InstanceSummary, denied: bool) -> Value {
-    let calls: Vec<_> = course.calls.iter().map(call).collect();
-    let unknown: Vec<_> = course
-        .unknown
-        .iter()
-        .map(
-            |unknown| json!({ "call": unknown.call, "receipt": unknown.receipt, "finding": unknown.finding }),
-        )
-        .collect();
-    let mut line = json!({
-        "tenant": course.key.tenant,
-        "instance": course.key.instance,
-        "status": entered.agenda.standing,
-        "since": entered.since,
-        "due": entered.agenda.due,
-        "denied": denied,
-        "workflow": course.workflow,
-        "actor": course.actor,
-        "operator": course.operator.as_ref().map(ToString::to_string),
-        "submitter": course.submitter.as_ref().map(ToString::to_string),
-        "component": course.component,
-        "params": course.params,
-        "started_at": course.started_at,
-        "changed_at": course.changed_at,
-        "events": { "received": course.events.received, "taken": course.events.taken },
-        "calls": calls,
-        "unknown": unknown,
-    });
-    for (name, value) in end(&course.status) {
-        line[name] = value;
-    }
-    line
-}
-
-/// The details of a status.
-fn end(status: &Status) -> Vec<(&'static str, Value)> {
-    match status {
-        Status::Queued | Status::Running => Vec::new(),
-        Status::Waiting(Wait { on }) => vec![("waits_for", on.iter().map(pending).collect())],
-        Status::Paused { by } => vec![("by", json!(by))],
-        Status::Diverged { call, message } => vec![("diverged_at", json!(call)), ("message", json!(message))],
-        Status::Completed(output) => vec![("output", json!(output))],
-        Status::Failed(failure) => vec![("failure", json!(failure))],
-        Status::Terminated { by, reason } => vec![("by", json!(by)), ("reason", json!(reason))],
-    }
-}
-
-fn pending(pending: &Pending) -> Value {
-    match pending {
-        Pending::Approval { call, request, expires_at } => {
-            json!({ "for": "decision", "call": call, "request": request, "until": expires_at })
-        }
-        Pending::Event { call, name, event_type, until } => {
-            json!({ "for": "event", "call": call, "name": name, "type": event_type, "until": until })
-        }
-        Pending::Sleep { call, name, until } => {
-            json!({ "for": "sleep", "call": call, "name": name, "until": until })
-        }
-        Pending::Retry { call, name, attempt, at } => {
-            json!({ "for": "retry", "call": call, "name": name, "attempt": attempt, "until": at })
-        }
-    }
-}
-
-fn call(call: &Call) -> Value {
-    json!({
-        "call": call.number,
-        "asked": call.asked,
-        "began_at": call.began,
-        "changed_at": call.changed,
-        "attempts": call.attempts,
-        "stage": call.stage.word(),
-        "says": call.stage.to_string(),
-        "request": call.stage.request(),
-        "receipt": call.stage.receipt(),
-        "void": call.void,
-    })
 }
