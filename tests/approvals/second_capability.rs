@@ -53,7 +53,7 @@ fn asks(capability: &str, resource: &str) -> String {
 /// The end of that workflow with everything approved, the shelf's content, and the number of deployments.
 fn ends(capability: &str, resource: &str) -> (Status, Vec<String>, usize) {
     let folder = TempDir::new().unwrap();
-    support::script::warm(folder.path());
+    support::compiled::put_engine(folder.path());
     let shelf = Arc::default();
     let host = crate::support::storage::builder(folder.path())
         .capability(Shelve(Arc::clone(&shelf)))

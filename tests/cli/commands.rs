@@ -52,7 +52,7 @@ fn the_readme_shows_what_happens() {
         let arguments = command.strip_prefix("$ cargo run -p host -- ").unwrap();
         let arguments: Vec<&str> = arguments.split(' ').map(|word| word.trim_matches('\'')).collect();
         let data = TempDir::new().unwrap();
-        support::script::warm(data.path());
+        support::compiled::put_engine(data.path());
         let ran = run(data.path(), &arguments);
         let folder = data.path().display().to_string();
         let (told, shown) = match shown.strip_prefix("…\n") {

@@ -81,7 +81,7 @@ fn an_action_that_was_not_requested_is_explained() {
 fn a_new_workflow_runs_as_it_stands() {
     let (here, data) = (TempDir::new().unwrap(), TempDir::new().unwrap());
     let at = |name: &str| here.path().join(name).display().to_string();
-    support::script::warm(data.path());
+    support::compiled::put_engine(data.path());
     let made = run(data.path(), &["new", &at("first-flow")]);
     assert_eq!(made.code, Some(0), "{}", made.stderr);
     let ran = run(data.path(), &["run", &at("first-flow"), "--params", r#"{"app":"app"}"#]);

@@ -213,7 +213,7 @@ fn the_readme_s_work_comes_to_its_end() {
 #[test]
 fn a_new_workflow_runs_as_its_hint_says() {
     let place = Place::new();
-    support::script::warm(&place.0.path().join(DATA));
+    support::compiled::put_engine(&place.0.path().join(DATA));
     let made = place.run(&["new", "sp ace/first-flow"]);
     let ran = place.paste(&hints(&made.stdout, &[]).pop().unwrap());
     assert_eq!(ran.code, Some(0), "{}{}{}", made.stdout, ran.stdout, ran.stderr);

@@ -121,7 +121,7 @@ fn kinds(entries: &[Entry]) -> Vec<(String, usize)> {
 fn broken_off_after_any_entry_each_step_is_done_once() {
     let (images, clock) = (Arc::<Mutex<Vec<Image>>>::default(), Hands::at(BEGINNING));
     let folder = TempDir::new().unwrap();
-    script::warm(folder.path());
+    support::compiled::put_engine(folder.path());
     let host = open(folder.path(), &clock, |builder| {
         let (images, source, clock) = (Arc::clone(&images), folder.path().to_owned(), clock.clone());
         builder.observe(move |_| {

@@ -1,5 +1,6 @@
 //! The built binary, run in a folder of its own.
 
+use super::compiled;
 use serde_json::Value;
 use std::fs;
 use std::path::Path;
@@ -23,8 +24,12 @@ impl From<Output> for Ran {
     }
 }
 
-/// A command on that data folder, in the repository's root, with nothing to read.
+/// A command on that data folder, in the repository's root, with nothing to read. Where the folder is empty, it gets the prebuilt guests'
+/// compiled code.
 pub fn command(data: &Path, arguments: &[&str]) -> Command {
+    if fs::read_dir(data).is_ok_and(|mut files| files.next().is_none()) {
+        compiled::put_guests(data);
+    }
     let mut command = Command::new(env!("CARGO_BIN_EXE_pp-host"));
     command
         .current_dir(super::root())

@@ -3,6 +3,7 @@
 pub mod child;
 pub mod cli;
 pub mod commands;
+pub mod compiled;
 pub mod desk;
 pub mod faulty;
 pub mod formats;

@@ -1,6 +1,7 @@
 //! Workflows as source text: bundles of them, and hosts on which the engine need not be compiled again.
 
 use crate::support;
+use crate::support::compiled;
 use crate::support::desk::{BEGINNING, Desk, Hands, open};
 use ::sandbox::script::{Bundle, Kind, Module, current_engine};
 use ::store::InstanceKey;
@@ -8,9 +9,6 @@ use engine::{Builder, Host, Start, Status};
 use receipt::Decision;
 use serde_json::Value;
 use std::collections::BTreeMap;
-use std::fs;
-use std::path::Path;
-use std::sync::OnceLock;
 use tempfile::TempDir;
 
 /// A bundle of these modules. The first is the main one.
@@ -40,29 +38,6 @@ pub fn text(body: &str) -> String {
     )
 }
 
-/// A folder of compiled code in which the engine is.
-fn compiled() -> &'static TempDir {
-    static COMPILED: OnceLock<TempDir> = OnceLock::new();
-    COMPILED.get_or_init(|| {
-        let folder = TempDir::new().unwrap();
-        let host = crate::support::storage::builder(folder.path()).open().unwrap();
-        host.load(workflow("return 1;").bytes()).unwrap();
-        folder
-    })
-}
-
-/// Puts the engine's compiled code into a data folder.
-pub fn warm(folder: &Path) {
-    let cache = folder.join("cache");
-    fs::create_dir_all(&cache).unwrap();
-    for entry in fs::read_dir(compiled().path().join("cache")).unwrap() {
-        let entry = entry.unwrap();
-        fs::copy(entry.path(), cache.join(entry.file_name())).unwrap();
-    }
-    let ours = fs::metadata(compiled().path().join("cache")).unwrap().permissions();
-    fs::set_permissions(&cache, ours).unwrap();
-}
-
 /// A desk whose host has the engine.
 pub fn desk() -> Desk {
     desk_with(|builder| builder)
@@ -70,7 +45,7 @@ pub fn desk() -> Desk {
 
 pub fn desk_with(settings: impl FnOnce(Builder) -> Builder) -> Desk {
     let (folder, clock) = (TempDir::new().unwrap(), Hands::at(BEGINNING));
-    warm(folder.path());
+    compiled::put_engine(folder.path());
     let host = open(folder.path(), &clock, settings);
     Desk { folder, host, clock }
 }

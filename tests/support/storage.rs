@@ -1,5 +1,6 @@
 //! The engine that keeps the state of the hosts in these tests: SQLite in the host's folder, or PostgreSQL where a variable names a server.
 
+use super::compiled;
 use super::faulty::Faulty;
 use super::postgres::psql;
 use engine::{Builder, Host};
@@ -15,8 +16,9 @@ pub const STORE: &str = "PP_TEST_STORE";
 
 static MADE: LazyLock<Mutex<HashSet<String>>> = LazyLock::new(Mutex::default);
 
-/// A host over this folder, with the engine that the tests run over.
+/// A host over this folder, with the engine that the tests run over. Prebuilt guests are compiled already.
 pub fn builder(data: impl AsRef<Path>) -> Builder {
+    compiled::put_guests(data.as_ref());
     let builder = Host::builder(&data);
     match url(data.as_ref()) {
         Some(url) => {
