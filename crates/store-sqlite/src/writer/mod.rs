@@ -8,13 +8,13 @@
 //! Each write except a step has a savepoint, so that a refused write is undone alone; a step is refused before it is
 //! written. When the commit itself fails, nothing of the group is stored, and each write gets that error.
 //!
-//! Where many callers write at once, a short wait before a commit makes fewer commits, and leaves the processors to the
-//! callers.
+//! Where many callers write at once, a group waits for more of them ([`gathering`]).
 
 pub(crate) mod append;
 pub(crate) mod apply;
 pub(crate) mod cache;
 pub(crate) mod deletion;
+mod gathering;
 pub(crate) mod projections;
 
 use crate::file::wal::Wal;
@@ -23,13 +23,13 @@ use crate::sql::classify;
 use crate::tables::approvals;
 use crate::writer::apply::Record;
 use crate::writer::cache::WriterCache;
+use crate::writer::gathering::Gathering;
 use receipt::Timestamp;
 use rusqlite::Connection;
 use std::sync::atomic::{AtomicI64, AtomicU64, AtomicUsize, Ordering};
 use std::sync::mpsc::{Receiver, Sender, channel};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread::JoinHandle;
-use std::time::Duration;
 use store::files::count_synchronisation;
 use store::{Commit, InstanceKey, Promise, Stamp, StoreError, Written};
 use workflow::TenantId;
@@ -39,13 +39,6 @@ const GROUP: usize = 2_048;
 
 /// Bytes in one transaction, about: a group is closed by the write that reaches it.
 const GROUP_BYTES: usize = 8 << 20;
-
-/// After a group of this many writes, the next group waits a moment: the answered callers are about to submit more, and
-/// a commit costs the same for all of them.
-const MANY: usize = 8;
-
-/// The approximate length of that wait.
-const PAUSE: Duration = Duration::from_micros(100);
 
 /// A write, and the promise of its answer.
 struct Job {
@@ -175,15 +168,13 @@ struct Desk {
 
 /// The thread. After a panic in the middle of a write, nothing more is written.
 fn serve(desk: &Mutex<Desk>, known: &Known, jobs: &Receiver<Job>) {
-    let (mut records, mut promises, mut before) = (Vec::new(), Vec::new(), 0);
+    let (mut records, mut promises, mut gathering) = (Vec::new(), Vec::new(), Gathering::new());
     while let Ok(first) = jobs.recv() {
-        if before >= MANY && known.queued.load(Ordering::Acquire) < before {
-            std::thread::sleep(PAUSE);
-        }
+        gathering.wait(&known.queued);
         let Ok(mut desk) = desk.lock() else { return };
         gather(first, jobs, &mut records, &mut promises);
-        before = records.len();
-        known.queued.fetch_sub(before, Ordering::AcqRel);
+        known.queued.fetch_sub(records.len(), Ordering::AcqRel);
+        gathering.closed(records.len());
         let answers = desk.write(&records);
         drop(desk);
         for (promise, answer) in promises.drain(..).zip(answers) {
