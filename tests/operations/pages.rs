@@ -34,6 +34,9 @@ fn host() -> (TempDir, Host) {
     (folder, host)
 }
 
+/// More records than there are.
+const ALL: usize = 100_000;
+
 fn acme() -> TenantId {
     "acme".parse().unwrap()
 }
@@ -105,22 +108,57 @@ fn an_audit_goes_on_with_what_was_recorded_since() {
 }
 
 #[test]
-fn a_place_of_another_tenant_or_of_a_deleted_instance_is_refused() {
+fn an_audit_goes_on_behind_an_instance_that_was_deleted_since() {
     let (_folder, host) = host();
-    let read = |place: &str| {
-        let of = AuditScope::Tenant(acme());
-        host.view(&Principal::own(), Query::Audit { of, after: Some(place.parse().unwrap()), limit: 9 })
-    };
+    for of in [AuditScope::Tenant(acme()), AuditScope::Host] {
+        let read = |after: Option<AuditPlace>, limit: usize| {
+            let query = Query::Audit { of: of.clone(), after, limit: u32::try_from(limit).unwrap() };
+            let View::Audit { records, next } = host.view(&Principal::own(), query).unwrap() else {
+                panic!("an audit")
+            };
+            (records, next)
+        };
+        let text = |record: &AuditRecord| serde_json::to_string(record).unwrap();
+        let (all, _) = read(None, ALL);
+        let gone = support::start_for(&host, "acme", "tenant-workflow", "{}");
+        let Status::Waiting(wait) = block_on(host.drive(&gone)).unwrap() else { panic!("it asks") };
+        host.decide(wait.request().unwrap(), &judgement(Decision::Denied)).unwrap();
+        block_on(host.drive(&gone)).unwrap();
+        let (_, place) = read(None, all.len() + 2);
+        let new = support::start_for(&host, "acme", "tenant-workflow", "{}");
+        host.delete(&gone, "operator").unwrap();
+        let (behind, _) = read(place.clone(), ALL);
+        let behind: Vec<_> = behind.iter().map(text).collect();
+        let (whole, _) = read(None, ALL);
+        let new = whole.iter().filter(|record| match record {
+            AuditRecord::Fact(fact) => fact.key == new,
+            AuditRecord::Deletion { instance, .. } => *instance == gone.instance,
+            AuditRecord::Act { .. } => false,
+        });
+        let new: Vec<_> = new.map(text).collect();
+        assert_eq!(new.len(), 3);
+        assert!(new.iter().all(|record| behind.contains(record)), "{of:?}: {behind:#?}");
+        let of_instance = Query::Audit { of: AuditScope::Instance(gone), after: place, limit: 9 };
+        let refused = host.view(&Principal::own(), of_instance).unwrap_err();
+        assert!(refused.to_string().contains("there is no instance"), "{refused}");
+    }
+}
+
+#[test]
+fn a_place_of_another_tenant_is_refused() {
+    let (_folder, host) = host();
     let facts = host.audit(None).unwrap();
     let other = facts.iter().find(|fact| fact.key.tenant.as_str() == "globex").unwrap();
-    for place in [format!("{}.{}.0.0", other.key, other.index), "acme/none.0.0.0".to_owned()] {
-        let refused = read(&place).unwrap_err();
-        assert!(refused.to_string().contains("there is no instance"), "{place}: {refused}");
-    }
+    let after = Some(format!("{}.{}.0.0", other.key, other.index).parse().unwrap());
+    let query = Query::Audit { of: AuditScope::Tenant(acme()), after, limit: 9 };
+    let refused = host.view(&Principal::own(), query).unwrap_err();
+    assert!(refused.to_string().contains("there is no instance"), "{refused}");
     for text in [
         "",
         "start",
         "start.x",
+        "start.1",
+        "start.x.0",
         "acme.1.2.3",
         "acme/one.1.2",
         "acme/one.x.0.0",

@@ -1,10 +1,10 @@
 //! An operator's act on one host while another host spends receipts: a freeze, a removed decider, revoked
 //! receipts. Each redemption commits before the act, or takes it into account.
 
-use super::cluster::{PATIENCE, until};
 use super::races::same_keys;
 use crate::support;
 use crate::support::postgres::Server;
+use crate::support::{PATIENCE, until};
 use engine::trust::Act;
 use engine::{Host, Status, StoreLocation, WorkerOptions};
 use receipt::{Decision, Ed25519StatementSigner, PersonId, StatementSigner as _};
@@ -25,7 +25,7 @@ const ROUNDS: usize = 9;
 
 /// The operator's act in a round.
 #[derive(Debug, Clone, Copy)]
-enum Word {
+enum OperatorAct {
     Freeze,
     Remove,
     Revoke,
@@ -113,18 +113,18 @@ impl Race {
     }
 
     /// Performs the operator's act once that many receipts of the round are spent. Returns the number of revoked receipts.
-    fn say(&self, word: Word, round: usize, after: usize, receipts: &[ReceiptId]) -> usize {
+    fn perform(&self, act: OperatorAct, round: usize, after: usize, receipts: &[ReceiptId]) -> usize {
         let before = self.redeemed.load(Ordering::SeqCst);
         let end = Instant::now() + PATIENCE;
         while self.redeemed.load(Ordering::SeqCst) < before + after {
-            assert!(Instant::now() < end, "{word:?}: {after} receipts are not spent");
+            assert!(Instant::now() < end, "{act:?}: {after} receipts are not spent");
             std::thread::yield_now();
         }
         let reason = "race".to_owned();
-        match word {
-            Word::Freeze => self.record(Act::Frozen { tenant: None, reason }),
-            Word::Remove => self.record(Act::DeciderRemoved { decider: person(round).0, reason }),
-            Word::Revoke => {
+        match act {
+            OperatorAct::Freeze => self.record(Act::Frozen { tenant: None, reason }),
+            OperatorAct::Remove => self.record(Act::DeciderRemoved { decider: person(round).0, reason }),
+            OperatorAct::Revoke => {
                 let revoke = |id: &&ReceiptId| match self.desk.revoke(id, "operator", None) {
                     Ok(_) => true,
                     Err(engine::Error::Store(StoreError::Spent(_))) => false,
@@ -137,7 +137,7 @@ impl Race {
     }
 
     /// Runs a round. Returns the number of spent receipts and the number that the gate refused.
-    fn run(&self, round: usize, word: Word) -> [usize; 2] {
+    fn run(&self, round: usize, act: OperatorAct) -> [usize; 2] {
         let instances = self.approved(round);
         let receipts: Vec<ReceiptId> = instances.iter().map(|(key, _)| receipt_of(&self.desk, key)).collect();
         let after = round * 5 % AT_ONCE;
@@ -145,7 +145,7 @@ impl Race {
             matches!(self.desk.status(key).unwrap(), Status::Completed(_) | Status::Failed(_))
         };
         let taken_back = self.driving(|| {
-            let taken_back = self.say(word, round, after, &receipts);
+            let taken_back = self.perform(act, round, after, &receipts);
             until("all have ended", || instances.iter().all(has_ended));
             taken_back
         });
@@ -153,15 +153,15 @@ impl Race {
         for (key, _) in &instances {
             let entries = support::entries(&self.desk, key);
             let [spent, refused] = ["redeemed", "refused"].map(|kind| support::count(&entries, kind));
-            assert_eq!(spent + refused, 1, "{word:?} {key}");
-            assert_eq!(support::count(&entries, "performed"), spent, "{word:?} {key}");
+            assert_eq!(spent + refused, 1, "{act:?} {key}");
+            assert_eq!(support::count(&entries, "performed"), spent, "{act:?} {key}");
             ends = [ends[0] + spent, ends[1] + refused];
         }
-        match word {
-            Word::Revoke => assert_eq!(taken_back, ends[1], "spent or taken back, and never both"),
-            Word::Freeze | Word::Remove => self.check_order(&instances),
+        match act {
+            OperatorAct::Revoke => assert_eq!(taken_back, ends[1], "spent or taken back, and never both"),
+            OperatorAct::Freeze | OperatorAct::Remove => self.check_order(&instances),
         }
-        if let Word::Freeze = word {
+        if let OperatorAct::Freeze = act {
             self.record(Act::Thawed { tenant: None, reason: "over".to_owned() });
         }
         ends
@@ -194,8 +194,8 @@ fn what_an_operator_does_is_seen_by_a_redemption_on_another_host_or_is_after_it(
     let rounds = std::env::var("PP_TEST_RACES").ok().and_then(|rounds| rounds.parse().ok()).unwrap_or(ROUNDS);
     let mut ends = [0; 2];
     for round in 0..rounds {
-        let word = [Word::Freeze, Word::Remove, Word::Revoke][round % 3];
-        let [spent, refused] = race.run(round, word);
+        let act = [OperatorAct::Freeze, OperatorAct::Remove, OperatorAct::Revoke][round % 3];
+        let [spent, refused] = race.run(round, act);
         ends = [ends[0] + spent, ends[1] + refused];
     }
     assert_eq!(ends.iter().sum::<usize>(), rounds * AT_ONCE);

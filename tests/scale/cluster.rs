@@ -2,16 +2,14 @@
 
 use crate::support::cli::{GUEST, Ran, command, lines, run, write};
 use crate::support::postgres::Server;
+use crate::support::{PATIENCE, until};
 use rustix::process::{Pid, Signal, kill_process};
 use serde_json::Value;
 use std::fs::{self, File};
 use std::path::PathBuf;
 use std::process::{Child, Command, Stdio};
-use std::time::{Duration, Instant};
+use std::time::Instant;
 use tempfile::TempDir;
-
-/// The time limit of every wait that includes a takeover, on a busy machine.
-pub(super) const PATIENCE: Duration = Duration::from_secs(240);
 
 /// More instances than any test has.
 const ALL: &str = "100000";
@@ -248,14 +246,5 @@ impl Drop for Cluster {
             let _ = authority.kill();
             let _ = authority.wait();
         }
-    }
-}
-
-/// Waits until the condition holds.
-pub(super) fn until(what: &str, is_so: impl Fn() -> bool) {
-    let end = Instant::now() + PATIENCE;
-    while !is_so() {
-        assert!(Instant::now() < end, "not in time: {what}");
-        std::thread::sleep(Duration::from_millis(100));
     }
 }

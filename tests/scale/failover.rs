@@ -1,8 +1,9 @@
 //! The primary is lost, and a standby is promoted in its place.
 
-use super::cluster::{Cluster, Working, until};
+use super::cluster::{Cluster, Working};
 use crate::support::cli::{GUEST, Ran};
 use crate::support::postgres::Server;
+use crate::support::until;
 use store_postgres::Postgres;
 
 const ALLOW: &str = "[[rule]]\nid = \"all\"\nthen = \"allow\"\n";

@@ -1,8 +1,9 @@
 //! Hosts and servers that are killed or stopped in the middle of their work.
 
-use super::cluster::{Cluster, Working, until};
+use super::cluster::{Cluster, Working};
 use super::failover::replicated;
 use crate::support::postgres::Server;
+use crate::support::until;
 use rustix::process::Signal;
 use serde_json::json;
 use std::time::Duration;

@@ -81,7 +81,7 @@ fn contents(store: &dyn Store) -> Vec<String> {
         say(&store.receipt(&id).wait().unwrap());
     }
     say(&store.requests(RequestFilter::Waiting).wait().unwrap().len());
-    say(&store.deletions().wait().unwrap());
+    say(&store.deletions(None, Timestamp::from_millis(0), u32::MAX).wait().unwrap());
     say(&store.acts(0).wait().unwrap());
     say(&store.first_ended().wait().unwrap());
     all

@@ -3,10 +3,10 @@
 //!
 //! The host that is cut off is the test program in a network namespace of its own.
 
-use super::cluster::until;
 use super::standstill::{Working, builder, copy};
 use crate::support::network::{Cut, Network};
 use crate::support::postgres::Server;
+use crate::support::until;
 use crate::support::{self, child};
 use engine::capability::{Capability, Execution, OnInterruption, PerformError, Performed, Permit};
 use engine::issuer::Reversibility;

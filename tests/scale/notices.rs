@@ -1,7 +1,8 @@
 //! Notices of several hosts' requests: each is sent by the host that drives its instance, and by the one that takes it over.
 
-use super::cluster::{Cluster, until};
+use super::cluster::Cluster;
 use crate::support::cli::{lines, write};
+use crate::support::until;
 use std::collections::BTreeMap;
 use std::fs;
 

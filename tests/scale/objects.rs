@@ -1,8 +1,9 @@
 //! Hosts with their artifacts in object storage.
 
-use super::cluster::{Cluster, until};
+use super::cluster::Cluster;
 use crate::support::cli::Ran;
 use crate::support::s3;
+use crate::support::until;
 use std::fs;
 
 #[test]

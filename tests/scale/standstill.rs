@@ -3,8 +3,8 @@
 //!
 //! Each host is a real process: the test program runs itself, and the child stops itself at the given place.
 
-use super::cluster::until;
 use crate::support::postgres::{Server, shared};
+use crate::support::until;
 use crate::support::{self, child, count};
 use engine::capability::{Capability, Deploy, Execution, OnInterruption, PerformError, Performed, Permit};
 use engine::issuer::Reversibility;

@@ -1,8 +1,9 @@
 //! Several hosts without failures.
 
-use super::cluster::{Cluster, until};
+use super::cluster::Cluster;
 use crate::support::cli::{GUEST, command, run};
 use crate::support::postgres;
+use crate::support::until;
 
 #[test]
 fn hosts_share_the_work_and_a_third_one_submits_and_approves() {

@@ -109,12 +109,10 @@ impl Stage {
                 "/v1/instances",
                 &json!({"workflow": workflow, "id": id, "params": {"other": 1}}),
             );
-            let request = loop {
+            let request = support::awaited("it asks", || {
                 let waiting = stage.served.get_as(&token, "/v1/approvals").json();
-                if let Some(request) = waiting["requests"][0]["request"].as_str() {
-                    break request.to_owned();
-                }
-            };
+                waiting["requests"][0]["request"].as_str().map(str::to_owned)
+            });
             if id == "two" {
                 let judgement = support::judgement(Decision::Denied);
                 receipt =

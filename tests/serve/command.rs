@@ -58,10 +58,19 @@ fn the_lines_of_the_readme_run_as_they_stand() {
     let (out, err) = (String::from_utf8_lossy(&ran.stdout), String::from_utf8_lossy(&ran.stderr));
     assert!(ran.status.success() && out.contains("\"created\":true"), "{out}\n{err}");
     // The last line has created an instance, which this server drives.
-    while !cli::run(data.path(), &["approvals"]).stdout.contains("nightly-1") {
-        std::thread::yield_now();
-    }
+    support::until("it asks", || cli::run(data.path(), &["approvals"]).stdout.contains("nightly-1"));
     serving.stop();
+}
+
+#[test]
+fn bodies_have_room_for_the_largest_component() {
+    let data = TempDir::new().unwrap();
+    let limits = ["--limit", "http-bodies-bytes=1000000", "--limit", "component-bytes=1000001"];
+    let refused = cli::run(data.path(), &[&["serve", "--listen", "127.0.0.1:0"][..], &limits].concat());
+    assert_eq!(refused.code, Some(1));
+    let said = "limit http-bodies-bytes is 1000000 bytes, less than component-bytes, 1000001 bytes";
+    assert!(refused.stderr.contains(said), "{}", refused.stderr);
+    assert!(refused.stderr.contains("set --limit http-bodies-bytes=1000001 or more"), "{}", refused.stderr);
 }
 
 #[test]
@@ -89,12 +98,8 @@ fn open_shows_the_page_in_a_browser_and_no_secret() {
     let mut child = Killed(serve.spawn().unwrap());
     let mut lines = BufReader::new(child.0.stderr.take().unwrap()).lines().map(Result::unwrap);
     let url = lines.find_map(|line| Some(line.split_once("serving ")?.1.to_owned())).unwrap();
-    loop {
-        match std::fs::read_to_string(&shown) {
-            Ok(text) if text.ends_with('\n') => break assert_eq!(text.trim(), url),
-            _ => std::thread::yield_now(),
-        }
-    }
+    let text = || std::fs::read_to_string(&shown).ok().filter(|text| text.ends_with('\n'));
+    assert_eq!(support::awaited("the browser begins", text).trim(), url);
     let mut serve = cli::command(data.path(), &["serve", "--listen", "127.0.0.1:0", "--open"]);
     drop(child);
     let serve = serve.env("BROWSER", "/no/such/browser").stdout(Stdio::null()).stderr(Stdio::piped());

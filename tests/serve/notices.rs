@@ -3,6 +3,7 @@
 use crate::support::cli;
 use crate::support::serving::Serving;
 use crate::support::tls::CertificateAuthority;
+use crate::support::until;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use serde_json::Value;
@@ -158,7 +159,7 @@ fn submit(data: &Path, id: &str) {
 /// Waits until the instance has that status.
 fn stands(data: &Path, id: &str, status: &str) {
     let status = format!("status     {status}");
-    while !cli::run(data, &["instances", "show", id]).stdout.contains(&status) {}
+    until(&status, || cli::run(data, &["instances", "show", id]).stdout.contains(&status));
 }
 
 #[test]
@@ -223,7 +224,7 @@ fn a_request_that_waits_again_is_announced_again() {
     submit(data.path(), "one");
     let first = hook.next(Does::Take).json();
     let delivered = "pp_host_notices_total{channel=\"webhook\",outcome=\"delivered\"} 1\n";
-    while !metrics(serving.port).contains(delivered) {}
+    until("the delivery counts", || metrics(serving.port).contains(delivered));
     for arguments in [
         &["terminate", "one", "--reason", "too early"][..],
         &["restart", "one", "--here", "--component", cli::GUEST],
@@ -282,12 +283,7 @@ fn a_receiver_that_refuses_or_hangs_delays_nothing_and_gets_the_notice_later() {
     let decided = cli::run(data.path(), &["resume", "two", "--approve"]);
     assert_eq!(decided.code, Some(0), "{}", decided.stderr);
     stands(data.path(), "two", "complete");
-    loop {
-        let notice = hook.next(Does::Take);
-        if notice.json()["data"]["instance"] == "one" {
-            break;
-        }
-    }
+    until("the first request's notice comes", || hook.next(Does::Take).json()["data"]["instance"] == "one");
     let metrics = metrics(serving.port);
     let failed = metrics
         .lines()

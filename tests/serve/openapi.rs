@@ -74,7 +74,8 @@ fn answers_have_the_shapes_that_the_document_says() {
         let new = serde_json::json!({ "workflow": workflow, "id": id });
         assert_eq!(served.post_as(&token, "/v1/instances", &new).status, 201);
         let stands = |status: &str| {
-            while served.get_as(&token, &format!("/v1/instances/{id}")).json()["status"] != status {}
+            let path = format!("/v1/instances/{id}");
+            support::until(status, || served.get_as(&token, &path).json()["status"] == status);
         };
         stands("waiting");
         if id == "done" {

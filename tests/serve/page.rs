@@ -50,12 +50,7 @@ fn submit_form(served: &Served, path: &str, body: &str) -> Answer {
 /// The request of an instance of `acme` that waits.
 fn waiting(served: &Served) -> String {
     support::start(&served.host, "tenant-workflow", &json!({}).to_string());
-    loop {
-        if let Some(waiting) = served.host.waiting().unwrap().first() {
-            return waiting.request.id.to_string();
-        }
-        std::thread::yield_now();
-    }
+    support::awaited("it asks", || Some(served.host.waiting().unwrap().first()?.request.id.to_string()))
 }
 
 #[test]

@@ -3,6 +3,7 @@
 use crate::serve::api;
 use crate::support::http::{Served, parse};
 use crate::support::serving::Serving;
+use crate::support::until;
 use engine::limits::HttpLimits;
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use std::io::{Read as _, Write as _};
@@ -159,16 +160,15 @@ fn slow_bodies_take_memory_and_no_turns() {
     let kind = [("Content-Type", "application/json")];
     let small_one = served.send("POST", "/api/v1/receipts/verify", &kind, b"{}");
     assert_eq!(small_one.code(), "invalid-request", "and no memory that others need");
-    while served.send("POST", "/api/v1/receipts/verify", &kind, " ".repeat(50_000).as_bytes()).code()
-        != "limit"
-    {}
+    let medium =
+        || served.send("POST", "/api/v1/receipts/verify", &kind, " ".repeat(50_000).as_bytes()).code();
+    until("the large body takes its memory", || medium() == "limit");
     // Its memory counts no longer when it is answered.
     large.write_all(b"{").unwrap();
     let mut answer = String::new();
     large.read_to_string(&mut answer).unwrap();
     assert_eq!(parse(&answer).code(), "invalid-request");
-    let again = served.send("POST", "/api/v1/receipts/verify", &kind, " ".repeat(50_000).as_bytes());
-    assert_eq!(again.code(), "invalid-request");
+    assert_eq!(medium(), "invalid-request");
     drop(small);
 }
 
@@ -196,7 +196,7 @@ fn a_follower_that_never_reads_is_cut_off_and_holds_nothing() {
     let mut begun = [0; 12];
     follower.read_exact(&mut begun).unwrap();
     assert_eq!(&begun, b"HTTP/1.1 200");
-    while !served.get("/metrics").body.contains("pp_host_http_followers 0\n") {}
+    until("it is cut off", || served.get("/metrics").body.contains("pp_host_http_followers 0\n"));
     let mut rest = Vec::new();
     let _ = follower.read_to_end(&mut rest);
     assert!(rest.len() < EVENTS * payload.len(), "it was sent all of it");
@@ -215,9 +215,7 @@ fn connections_beyond_the_bound_are_closed_at_once() {
     assert!(end.is_empty(), "{}", String::from_utf8_lossy(&end));
     drop(held);
     // Closed connections make room.
-    while parse_or_none(&served).is_none() {
-        std::thread::yield_now();
-    }
+    until("there is room", || parse_or_none(&served).is_some());
 }
 
 fn parse_or_none(served: &Served) -> Option<u16> {
@@ -334,10 +332,10 @@ fn ten_thousand_idle_connections_cost_little_and_others_are_answered() {
     let before = serving.memory();
     let idle: Vec<_> =
         (0..CONNECTIONS).map(|_| TcpStream::connect(("127.0.0.1", serving.port)).unwrap()).collect();
-    while open(&get()) < CONNECTIONS {}
+    until("all are open", || open(&get()) >= CONNECTIONS);
     let grown = serving.memory().saturating_sub(before);
     assert!(grown <= EACH * CONNECTIONS as u64, "{} bytes a connection", grown / CONNECTIONS as u64);
     drop(idle);
-    while open(&get()) > 1 {}
+    until("all are closed", || open(&get()) == 1);
     serving.stop();
 }

@@ -72,8 +72,8 @@ impl JournalStore for Faulty {
         self.inner.facts_from(key, index, limit)
     }
 
-    fn deletions(&self) -> Answer<Vec<Deleted>> {
-        self.inner.deletions()
+    fn deletions(&self, tenant: Option<&TenantId>, from: Timestamp, limit: u32) -> Answer<Vec<Deleted>> {
+        self.inner.deletions(tenant, from, limit)
     }
 
     fn instances(&self) -> Answer<Vec<InstanceKey>> {
@@ -90,6 +90,10 @@ impl JournalStore for Faulty {
 
     fn facts_after(&self, seq: u64, limit: u32) -> Answer<Vec<Fact>> {
         self.inner.facts_after(seq, limit)
+    }
+
+    fn facts_of_tenant(&self, tenant: &TenantId, seq: u64, limit: u32) -> Answer<Vec<Fact>> {
+        self.inner.facts_of_tenant(tenant, seq, limit)
     }
 
     fn last_seq(&self) -> Answer<u64> {
@@ -150,6 +154,10 @@ impl ReceiptStore for Faulty {
 impl ActStore for Faulty {
     fn acts(&self, after: u64) -> Answer<Vec<RecordedAct>> {
         self.inner.acts(after)
+    }
+
+    fn acts_from(&self, from: Timestamp, limit: u32) -> Answer<Vec<RecordedAct>> {
+        self.inner.acts_from(from, limit)
     }
 }
 

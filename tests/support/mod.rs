@@ -34,9 +34,30 @@ use std::future::Future;
 use std::io::Write as _;
 use std::path::{Path, PathBuf};
 use std::process::Command;
+use std::time::{Duration, Instant};
 use store::{DeploymentFilter, DeploymentPage, InstanceKey};
 use tempfile::TempDir;
 use workflow::Entry;
+
+/// The time limit of every wait, which may include a takeover, on a busy machine.
+pub const PATIENCE: Duration = Duration::from_secs(240);
+
+/// Waits until the condition holds.
+pub fn until(what: &str, mut is_so: impl FnMut() -> bool) {
+    awaited(what, || is_so().then_some(()));
+}
+
+/// Waits until there is a result.
+pub fn awaited<T>(what: &str, mut result: impl FnMut() -> Option<T>) -> T {
+    let end = Instant::now() + PATIENCE;
+    loop {
+        if let Some(result) = result() {
+            return result;
+        }
+        assert!(Instant::now() < end, "not in time: {what}");
+        std::thread::sleep(Duration::from_millis(20));
+    }
+}
 
 /// The repository.
 pub fn root() -> PathBuf {

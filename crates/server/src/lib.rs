@@ -35,6 +35,7 @@ pub use traces::{Traces, TracesError};
 
 use engine::Host;
 use engine::limits::HttpLimits;
+use engine::limits::http_names::BODIES_BYTES;
 use request::state::State;
 use std::io;
 use std::net::TcpListener;
@@ -75,6 +76,17 @@ pub enum ServerError {
     /// The certificate or its key.
     #[error(transparent)]
     Tls(#[from] TlsError),
+    /// A component of the largest size would never fit into the memory of all bodies.
+    #[error(
+        "limit {BODIES_BYTES} is {bodies_bytes} bytes, less than component-bytes, {component_bytes} bytes: no component of that size could be \
+         uploaded; set --limit {BODIES_BYTES}={component_bytes} or more, or a lower component-bytes"
+    )]
+    Bodies {
+        /// The bytes of all bodies together.
+        bodies_bytes: u64,
+        /// The largest component that any tenant may have, in bytes.
+        component_bytes: usize,
+    },
 }
 
 /// A server that listens but does not answer yet.
@@ -87,13 +99,17 @@ impl Server {
     /// A server on a listener.
     ///
     /// # Errors
-    /// When the listener or the certificate cannot be used.
+    /// When the listener or the certificate cannot be used, or the limits contradict each other.
     pub fn new(
         listener: TcpListener,
         host: Host,
         feed: Feed,
         options: ServerOptions,
     ) -> Result<Self, ServerError> {
+        let (bodies_bytes, component_bytes) = (options.limits.bodies_bytes, options.component_bytes);
+        if bodies_bytes < component_bytes as u64 {
+            return Err(ServerError::Bodies { bodies_bytes, component_bytes });
+        }
         listener.set_nonblocking(true)?;
         let port = listener.local_addr()?.port();
         let state = Arc::new(State::new(host, feed, port, options)?);

@@ -50,8 +50,9 @@ impl JournalStore for Postgres {
         read!(self, |db, key| journals::from(&db, &key, index, limit))
     }
 
-    fn deletions(&self) -> Answer<Vec<Deleted>> {
-        read!(self, |db| journals::deletions(&db))
+    fn deletions(&self, tenant: Option<&TenantId>, from: Timestamp, limit: u32) -> Answer<Vec<Deleted>> {
+        let tenant = &tenant.cloned();
+        read!(self, |db, tenant| journals::deletions(&db, tenant.as_ref(), from, limit))
     }
 
     fn instances(&self) -> Answer<Vec<InstanceKey>> {
@@ -69,6 +70,13 @@ impl JournalStore for Postgres {
     fn facts_after(&self, seq: u64, limit: u32) -> Answer<Vec<Fact>> {
         let shared = &self.shared;
         read!(self, |db, shared| tail::after(&db, seq, limit, horizon(&shared, &db).await?))
+    }
+
+    fn facts_of_tenant(&self, tenant: &TenantId, seq: u64, limit: u32) -> Answer<Vec<Fact>> {
+        let shared = &self.shared;
+        read!(self, |db, shared, tenant| {
+            tail::of_tenant(&db, &tenant, seq, limit, horizon(&shared, &db).await?)
+        })
     }
 
     fn last_seq(&self) -> Answer<u64> {
@@ -185,6 +193,10 @@ impl ReceiptStore for Postgres {
 impl ActStore for Postgres {
     fn acts(&self, after: u64) -> Answer<Vec<RecordedAct>> {
         read!(self, |db| requests::acts(&db, after))
+    }
+
+    fn acts_from(&self, from: Timestamp, limit: u32) -> Answer<Vec<RecordedAct>> {
+        read!(self, |db| requests::acts_from(&db, from, limit))
     }
 }
 

@@ -160,7 +160,9 @@ fn actions(db: &Connection, take: TakeRow<'_>) -> Result<(), StoreError> {
         let (bytes, holder) = (cell::<i64>(row, 2)?.unsigned_abs(), cell(row, 3)?);
         take(TransferRow::Holder(MovedHolder { tenant, sha256, bytes, holder }))
     })?;
-    deletions::all(db)?.into_iter().try_for_each(|deleted| take(TransferRow::Deletion(deleted)))
+    deletions::from(db, None, Timestamp::from_millis(0), u32::MAX)?
+        .into_iter()
+        .try_for_each(|deleted| take(TransferRow::Deletion(deleted)))
 }
 
 fn components(db: &Connection, take: TakeRow<'_>) -> Result<(), StoreError> {

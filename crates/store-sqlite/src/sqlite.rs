@@ -3,9 +3,9 @@
 use crate::file::open;
 use crate::file::readers::Readers;
 use crate::file::wal::Wal;
-use crate::journal;
-use crate::journal::heads;
 use crate::journal::heads::Hint;
+use crate::journal::stops::Stops;
+use crate::journal::{self, heads, parts, tenant};
 use crate::tables::usage::usage;
 use crate::tables::{approvals, artifacts, deletions, deployments, query, requests, schedule};
 use crate::writer::Writer;
@@ -28,6 +28,8 @@ use workflow::{ReceiptId, RequestId, TenantId};
 #[derive(Debug)]
 pub struct Sqlite {
     readers: Readers,
+    /// For reading long journals in parts.
+    stops: Mutex<Stops>,
     /// None where the folder was opened to look.
     pub(crate) writer: Option<Writer>,
     /// The host that has the folder, if it has registered.
@@ -51,7 +53,8 @@ impl Sqlite {
             let ledger = WriterCache::new(latest, mark);
             writer = Some(Writer::start(db, log, ledger)?.map_err(failed)?);
         }
-        Ok(Self { readers: Readers::open(path)?, writer, host: Mutex::default() })
+        let (stops, host) = (Mutex::default(), Mutex::default());
+        Ok(Self { readers: Readers::open(path)?, stops, writer, host })
     }
 }
 
@@ -156,11 +159,11 @@ impl JournalStore for Sqlite {
 
     fn facts_from(&self, key: &InstanceKey, index: u64, limit: u32) -> Answer<Vec<Fact>> {
         let hint = self.hint(key);
-        self.answer(|db| journal::from(db, key, (index, limit), hint))
+        self.answer(|db| parts::from(db, key, (index, limit), hint, &self.stops))
     }
 
-    fn deletions(&self) -> Answer<Vec<Deleted>> {
-        self.answer(deletions::all)
+    fn deletions(&self, tenant: Option<&TenantId>, from: Timestamp, limit: u32) -> Answer<Vec<Deleted>> {
+        self.answer(|db| deletions::from(db, tenant, from, limit))
     }
 
     fn instances(&self) -> Answer<Vec<InstanceKey>> {
@@ -176,7 +179,11 @@ impl JournalStore for Sqlite {
     }
 
     fn facts_after(&self, seq: u64, limit: u32) -> Answer<Vec<Fact>> {
-        self.answer(|db| journal::after(db, seq, limit))
+        self.answer(|db| parts::after(db, seq, limit))
+    }
+
+    fn facts_of_tenant(&self, tenant: &TenantId, seq: u64, limit: u32) -> Answer<Vec<Fact>> {
+        self.answer(|db| tenant::after(db, tenant, seq, limit))
     }
 
     fn last_seq(&self) -> Answer<u64> {
@@ -234,6 +241,10 @@ impl ActStore for Sqlite {
             Some(writer) if writer.has_no_act_after(after) => Answer::ready(Ok(Vec::new())),
             _ => self.answer(|db| approvals::acts(db, after)),
         }
+    }
+
+    fn acts_from(&self, from: Timestamp, limit: u32) -> Answer<Vec<RecordedAct>> {
+        self.answer(|db| approvals::acts_from(db, from, limit))
     }
 }
 

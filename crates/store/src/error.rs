@@ -5,7 +5,7 @@ use rustix::io::Errno;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::{fmt, io};
-use workflow::ReceiptId;
+use workflow::{ReceiptId, process_limits};
 
 /// A fault of the durable state.
 #[derive(Debug, thiserror::Error)]
@@ -98,8 +98,8 @@ impl fmt::Display for Medium {
 /// The way out of a system's error about a data folder: a higher limit of the process, or another folder.
 fn way_out(error: &io::Error) -> &'static str {
     match Errno::from_io_error(error) {
-        Some(Errno::MFILE) => "this process may open more files with a higher ulimit -n",
-        Some(Errno::AGAIN) => "this process may start more threads with a higher ulimit -u or -v",
+        Some(Errno::MFILE) => process_limits::OPEN_FILES,
+        Some(Errno::AGAIN) => process_limits::THREADS,
         _ => "name another with --data DIR or PP_HOST_DATA",
     }
 }

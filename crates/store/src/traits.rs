@@ -90,17 +90,18 @@ pub trait JournalStore: Send + Sync {
     /// When the state cannot be read.
     fn facts(&self, key: Option<&InstanceKey>) -> Answer<Vec<Fact>>;
 
-    /// The first facts of an instance from that index on, in order.
+    /// The first facts of an instance from that index on, in order. Reading a journal in parts from its beginning costs as
+    /// much as reading it once.
     ///
     /// # Errors
     /// When the state cannot be read, or has no such instance.
     fn facts_from(&self, key: &InstanceKey, index: u64, limit: u32) -> Answer<Vec<Fact>>;
 
-    /// The instances that were deleted, in order.
+    /// The first deletions from that time on, in order: of one tenant's instances, or of all. Costs one look-up.
     ///
     /// # Errors
     /// When the state cannot be read.
-    fn deletions(&self) -> Answer<Vec<Deleted>>;
+    fn deletions(&self, tenant: Option<&TenantId>, from: Timestamp, limit: u32) -> Answer<Vec<Deleted>>;
 
     /// The instances, oldest first.
     ///
@@ -126,6 +127,13 @@ pub trait JournalStore: Send + Sync {
     /// # Errors
     /// When the state cannot be read.
     fn facts_after(&self, seq: u64, limit: u32) -> Answer<Vec<Fact>>;
+
+    /// [`facts_after`](Self::facts_after), of one tenant's instances only. Costs no more than reading that tenant's facts
+    /// after the place, whatever other tenants have.
+    ///
+    /// # Errors
+    /// When the state cannot be read.
+    fn facts_of_tenant(&self, tenant: &TenantId, seq: u64, limit: u32) -> Answer<Vec<Fact>>;
 
     /// The last place up to which [`facts_after`](Self::facts_after) has facts; 0 where there are none.
     ///
@@ -213,6 +221,12 @@ pub trait ActStore: Send + Sync {
     /// # Errors
     /// When the state cannot be read.
     fn acts(&self, after: u64) -> Answer<Vec<RecordedAct>>;
+
+    /// The first acts from that time on, in order. Costs one look-up.
+    ///
+    /// # Errors
+    /// When the state cannot be read.
+    fn acts_from(&self, from: Timestamp, limit: u32) -> Answer<Vec<RecordedAct>>;
 }
 
 /// The states of instances, and when they are due. Due instances are answered only for the shards of which this store

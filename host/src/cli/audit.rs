@@ -143,7 +143,9 @@ fn other_records(store: &dyn Store) -> anyhow::Result<Vec<(Timestamp, OtherRecor
         let words = format!("{at}  {}  {act}", Escaped(&by));
         all.push((at, OtherRecord { words, json: json!({ "at": at, "by": by, "act": act }) }));
     }
-    for Deleted { key, at, by, facts, end } in store.deletions().wait()? {
+    for Deleted { key, at, by, facts, end } in
+        store.deletions(None, Timestamp::from_millis(0), u32::MAX).wait()?
+    {
         let ended = end.map_or_else(String::new, |end| format!(", {} since {}", end.state, end.at));
         let words = format!("{at}  {key}  deleted     by {}, {facts} facts{ended}", Quoted(&by));
         let json = json!({

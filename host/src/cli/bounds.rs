@@ -6,6 +6,7 @@ use std::io;
 use std::process::ExitCode;
 use std::thread;
 use tokio::signal::unix::{SignalKind, signal};
+use workflow::process_limits;
 
 /// The stack of the thread that a command runs on.
 const STACK: usize = 8 << 20;
@@ -26,7 +27,7 @@ pub(crate) fn on_own_stack(program: impl FnOnce() -> ExitCode + Send + 'static) 
             PANICKED.into()
         }),
         Err(error) => {
-            complain(&format!("cannot start a thread: {error}: raise ulimit -u or -v"));
+            complain(&format!("cannot start a thread: {error}: {}", process_limits::THREADS));
             ExitCode::FAILURE
         }
     }
@@ -37,7 +38,7 @@ pub(crate) fn on_own_stack(program: impl FnOnce() -> ExitCode + Send + 'static) 
 pub(crate) fn check(compiles: bool) -> Result<(), String> {
     match getrlimit(Resource::Nofile).current {
         Some(files) if files < FILES && !compiles => {
-            Err(format!("this process may open {files} files, and needs {FILES}: raise ulimit -n"))
+            Err(format!("{files} open files are too few, {FILES} are needed: {}", process_limits::OPEN_FILES))
         }
         _ => Ok(()),
     }

@@ -134,7 +134,7 @@ pub(super) fn is_deleted_when_it_has_ended(engine: &impl Engine) {
     assert_eq!(store.instances().wait().unwrap(), [key("b")]);
     assert!(matches!(store.facts(Some(&key("a"))).wait(), Err(StoreError::NoInstance(_))));
     store.component(&Digest::of(b"component")).wait().unwrap();
-    let [deleted] = store.deletions().wait().unwrap().try_into().unwrap();
+    let [deleted] = store.deletions(None, AT, 9).wait().unwrap().try_into().unwrap();
     assert_eq!((deleted.key, deleted.by.as_str(), deleted.facts), (key("a"), "ops", 3));
     assert_eq!(deleted.end.unwrap().state, InstanceState::Complete);
     delete(&*store, &key("b"), 3).unwrap();
@@ -173,4 +173,88 @@ pub(super) fn is_read_in_parts(engine: &impl Engine) {
     assert_eq!(part(5, 3), [5, 6, 7]);
     assert_eq!(part(11, 3), [11]);
     assert!(part(12, 3).is_empty());
+    // A long journal, with another one's entries between its own.
+    create(&*store, &key("b"));
+    for round in 0..300 {
+        let last = 12 + 2 * round;
+        store.append(place(&key("a"), last), &batch(vec![step(10), step(11)])).wait().unwrap();
+        store.append(place(&key("b"), 2 + round), &batch(vec![step(0)])).wait().unwrap();
+    }
+    let whole = store.facts(Some(&key("a"))).wait().unwrap();
+    for limit in [1, 7, 100, 1_000] {
+        let mut read = Vec::new();
+        loop {
+            let part = store.facts_from(&key("a"), read.len() as u64, limit).wait().unwrap();
+            assert!(part.len() <= limit as usize);
+            if part.is_empty() {
+                break;
+            }
+            read.extend(part);
+        }
+        assert!(read == whole, "in parts of {limit}");
+    }
+    assert_eq!(part(611, 9), [611]);
+    store.append(place(&key("a"), 612), &batch(vec![step(12)])).wait().unwrap();
+    assert_eq!(part(611, 9), [611, 612]);
+}
+
+pub(super) fn are_read_by_tenant_in_parts(engine: &impl Engine) {
+    let store = engine.open();
+    let keys = [key("a"), key_of("globex", "a"), key("b"), key_of("hooli", "z")];
+    keys.iter().for_each(|key| create(&*store, key));
+    for round in 0..200 {
+        // Most is one tenant's; another has little, and the last nothing more.
+        let key = &keys[if round % 40 == 3 { 1 } else { round % 2 * 2 }];
+        let last = length(&*store, key);
+        store.append(place(key, last), &batch(vec![step(0), step(1)])).wait().unwrap();
+    }
+    let all = store.facts(None).wait().unwrap();
+    for name in ["acme", "globex", "hooli", "none"] {
+        let own: Vec<_> = all.iter().filter(|fact| fact.key.tenant.as_str() == name).cloned().collect();
+        for limit in [1, 7, 1_000] {
+            let (mut read, mut last) = (Vec::new(), 0);
+            loop {
+                let part = store.facts_of_tenant(&tenant(name), last, limit).wait().unwrap();
+                let Some(newest) = part.last() else { break };
+                last = newest.seq;
+                assert!(part.len() <= limit as usize);
+                read.extend(part);
+            }
+            assert!(read == own, "{name} in parts of {limit}");
+        }
+    }
+}
+
+pub(super) fn deletions_and_acts_are_read_from_a_time_on(engine: &impl Engine) {
+    let store = engine.open();
+    let keys = [key("a"), key_of("globex", "a"), key("b")];
+    for (key, at) in keys.iter().zip([10, 20, 30]) {
+        create(&*store, key);
+        let ended = batch(vec![Entry::Completed { output: "1".to_owned() }]);
+        let agenda = Some(row(InstanceState::Complete, None));
+        let place = |after| JournalPosition { at: later(at), ..place(key, after) };
+        store.append(place(2), &Batch { agenda, ..ended }).wait().unwrap();
+        let components = vec![Digest::of(b"component")];
+        store
+            .write(Write::Delete { place: place(3), components, bytes: 0, by: "ops".to_owned() })
+            .wait()
+            .unwrap();
+        let seen = store.acts(0).wait().unwrap().len() as u64;
+        store.act(seen, later(at), format!("{{\"of\":{at}}}")).unwrap();
+    }
+    let deleted = |name: Option<&str>, ms, limit| -> Vec<InstanceKey> {
+        let tenant = name.map(tenant);
+        let found = store.deletions(tenant.as_ref(), later(ms), limit).wait().unwrap();
+        found.into_iter().map(|deleted| deleted.key).collect()
+    };
+    assert_eq!(deleted(None, 0, 9), keys);
+    assert_eq!(deleted(None, 20, 1), keys[1..2]);
+    assert_eq!(deleted(Some("acme"), 0, 9), [keys[0].clone(), keys[2].clone()]);
+    assert_eq!(deleted(Some("acme"), 11, 9), keys[2..]);
+    assert_eq!(deleted(Some("none"), 0, 9), []);
+    let acts = |ms, limit| -> Vec<u64> {
+        let found = store.acts_from(later(ms), limit).wait().unwrap();
+        found.into_iter().map(|act| act.seq).collect()
+    };
+    assert_eq!((acts(0, 9), acts(20, 9), acts(0, 2)), (vec![1, 2, 3], vec![2, 3], vec![1, 2]));
 }

@@ -69,7 +69,8 @@ macro_rules! conformance {
         mod $name {
             conformance!(@ $engine; journals: is_created_once, is_appended_at_its_place_only, one_of_many_writers_wins,
                 is_whole_or_not_there, has_one_time, is_there_again_when_opened, is_written_though_no_caller_waits,
-                is_deleted_when_it_has_ended, keeps_the_end_of_what_was_printed, is_read_in_parts);
+                is_deleted_when_it_has_ended, keeps_the_end_of_what_was_printed, is_read_in_parts,
+                are_read_by_tenant_in_parts, deletions_and_acts_are_read_from_a_time_on);
             conformance!(@ $engine; requests: wait_until_they_are_decided, count_against_quotas, are_remembered_by_subject,
                 are_read_with_their_journal, wait_again_when_reopened, keep_which_notices_were_delivered);
             conformance!(@ $engine; receipts: are_spent_or_taken_back_and_never_both, are_spent_as_the_writer_saw_them,

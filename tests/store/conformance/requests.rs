@@ -135,7 +135,9 @@ pub(super) fn wait_again_when_reopened(engine: &impl Engine) {
     let again = Batch { agenda, reopened: vec![id.clone()], ..again };
     store.append(place(&key("a"), 4), &again).wait().unwrap();
     assert_eq!((names(&*store, RequestFilter::Waiting).len(), usage(&*store).pending_approvals), (1, 1));
-    assert_eq!(sent(), SentNotices::default(), "people are notified of it anew");
+    let reopened = SentNotices::default().reopened();
+    assert_eq!(sent(), reopened, "people are notified of it anew");
+    assert_eq!((reopened.times_reopened(), reopened.reopened().times_reopened()), (1, 2));
 }
 
 pub(super) fn keep_which_notices_were_delivered(engine: &impl Engine) {

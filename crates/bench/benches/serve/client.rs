@@ -3,16 +3,17 @@
 use crate::{FOLLOWERS, Latencies, Outcome};
 use std::io::{BufRead as _, BufReader, Read as _, Write as _};
 use std::net::TcpStream;
+use std::ops::Range;
 use std::path::Path;
-use std::process::{Child, ChildStdout, Command, Stdio};
+use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
 use std::sync::Barrier;
 use std::time::{Duration, Instant};
 
 /// The server in a process of its own, as its client sees it.
 pub(crate) struct Served {
     child: Child,
-    /// Kept open, so that the server can print.
-    _lines: BufReader<ChildStdout>,
+    orders: ChildStdin,
+    lines: BufReader<ChildStdout>,
     port: u16,
     token: String,
     workflow: String,
@@ -21,21 +22,26 @@ pub(crate) struct Served {
 impl Served {
     pub(crate) fn begin(folder: &Path, words: &[String]) -> Outcome<Self> {
         let mut command = Command::new(std::env::current_exe()?);
-        let mut child = command.args(words).arg("--server").arg(folder).stdout(Stdio::piped()).spawn()?;
+        command.args(words).arg("--server").arg(folder).stdin(Stdio::piped()).stdout(Stdio::piped());
+        let mut child = command.spawn()?;
+        let orders = child.stdin.take().ok_or("no input")?;
         let mut lines = BufReader::new(child.stdout.take().ok_or("no output")?);
         let mut line = String::new();
-        for _ in 0..2 {
-            line.clear();
-            lines.read_line(&mut line)?;
-            print!("{line}");
-        }
-        line.clear();
         lines.read_line(&mut line)?;
         let [port, token, workflow] = line.split_whitespace().collect::<Vec<_>>()[..] else {
             return Err("the server ended".into());
         };
         let (port, token, workflow) = (port.parse()?, token.to_owned(), workflow.to_owned());
-        Ok(Self { child, _lines: lines, port, token, workflow })
+        Ok(Self { child, orders, lines, port, token, workflow })
+    }
+
+    /// The times of operations that the server's process makes without HTTP.
+    pub(crate) fn direct(&mut self, name: &str, numbers: Range<usize>) -> Outcome<Vec<Duration>> {
+        writeln!(self.orders, "{name} {} {}", numbers.start, numbers.end)?;
+        let mut line = String::new();
+        self.lines.read_line(&mut line)?;
+        let times = line.split_whitespace().map(|nanos| nanos.parse().map(Duration::from_nanos));
+        times.collect::<Result<_, _>>().map_err(|_| line.into())
     }
 
     pub(crate) fn head(&self, line: &str) -> String {

@@ -5,18 +5,18 @@
 
 mod client;
 mod hostile;
+mod paired;
 mod passkey;
 
 use crate::client::Served;
-use engine::api::{Operation, Principal, Query, Submit, TokenScope};
+use engine::api::{Principal, TokenScope};
 use engine::limits::HttpLimits;
 use engine::trust::{Act, NewToken};
-use engine::{Clock as _, Host, InstanceKey, SystemClock};
+use engine::{Clock as _, Host, SystemClock};
 use receipt::Timestamp;
 use server::{Feed, Server, ServerOptions};
 use std::error::Error;
 use std::fmt;
-use std::hint::black_box;
 use std::net::TcpListener;
 use std::path::Path;
 use std::time::{Duration, Instant};
@@ -36,13 +36,14 @@ fn main() -> Outcome<()> {
     let words: Vec<_> = std::env::args().skip(1).filter(|word| word != "--bench").collect();
     let requests = if words.iter().any(|word| word == "--quick") { 640 } else { 19_200 };
     if let Some(folder) = words.iter().position(|word| word == "--server").and_then(|at| words.get(at + 1)) {
-        return serve(Path::new(folder), requests);
+        return serve(Path::new(folder));
     }
     let folder = tempfile::tempdir()?;
-    let served = Served::begin(folder.path(), &words)?;
+    let mut served = Served::begin(folder.path(), &words)?;
     println!("{FOLLOWERS} followers of idle instances: {} bytes each (at most 65536)", served.followers()?);
     hostile::print(&served, requests)?;
-    for connections in [1, 16, 64] {
+    paired::print(&mut served, requests)?;
+    for connections in [16, 64] {
         let get = served.measure(connections, requests, |_| served.get("/v1/instances/first"))?;
         println!("GET instance, {connections} connections: {get}");
         let post = |number| served.post(&format!("of-{connections}-{number}"));
@@ -77,19 +78,8 @@ impl fmt::Display for Latencies {
     }
 }
 
-fn times(requests: usize, mut one: impl FnMut(usize) -> Outcome<()>) -> Outcome<Latencies> {
-    let begun = Instant::now();
-    let mut times = Vec::with_capacity(requests);
-    for number in 0..requests {
-        let since = Instant::now();
-        one(number)?;
-        times.push(since.elapsed());
-    }
-    Ok(Latencies::of(times, begun.elapsed()))
-}
-
-/// The process of the server: it prints the figures without HTTP, and then what a client needs.
-fn serve(folder: &Path, requests: usize) -> Outcome<()> {
+/// The process of the server: it prints what a client needs, and then makes the operations without HTTP that its input names.
+fn serve(folder: &Path) -> Outcome<()> {
     let quotas = Quotas { instances: u64::MAX, stored_bytes: u64::MAX, ..Quotas::default() };
     let host = Host::builder(folder).quotas(quotas).open()?;
     let (operator, tenant): (_, TenantId) = (Principal::own(), "acme".parse()?);
@@ -103,32 +93,6 @@ fn serve(folder: &Path, requests: usize) -> Outcome<()> {
         expires_at: Timestamp::from_millis(SystemClock.now().as_millis() + 86_400_000),
     };
     host.record_act("bench", created)?;
-    // What the server does for a request, without the request.
-    let create = |id: &str| -> Outcome<()> {
-        let principal = host.authenticate(token.text())?;
-        let component = host.uploaded_as(&principal, &tenant, &digest)?;
-        let submit = Submit {
-            id: Some(id.parse()?),
-            tenant: tenant.clone(),
-            actor: "agent:api".parse()?,
-            operator: None,
-            submitter: None,
-            name: "workflow".to_owned(),
-            params: "{}".to_owned(),
-            component,
-        };
-        host.operate_as(&principal, Operation::Submit(submit))?;
-        Ok(())
-    };
-    create("first")?;
-    let show = || -> Outcome<()> {
-        let principal = host.authenticate(token.text())?;
-        let key = InstanceKey { tenant: tenant.clone(), instance: "first".parse()? };
-        black_box(serde_json::to_vec(&host.view(&principal, Query::Instance { key })?)?);
-        Ok(())
-    };
-    println!("GET instance, in process: {}", times(requests, |_| show())?);
-    println!("POST instance, in process: {}", times(requests, |number| create(&format!("in-{number}")))?);
     let limits = HttpLimits {
         token_requests: u32::MAX,
         followers: 2 * FOLLOWERS as u64,
@@ -138,8 +102,12 @@ fn serve(folder: &Path, requests: usize) -> Outcome<()> {
     let options = ServerOptions { url: None, limits, component_bytes: 32 << 20, tls: None, problems: |_| {} };
     let listener = TcpListener::bind("127.0.0.1:0")?;
     let port = listener.local_addr()?.port();
-    let server = Server::new(listener, host, Feed::default(), options)?;
-    println!("{port} {} {digest}", token.text());
+    let server = Server::new(listener, host.clone(), Feed::default(), options)?;
+    let text = token.text().to_owned();
+    let direct = paired::Direct { host, token: text.clone(), tenant, digest };
+    direct.create("first")?;
+    println!("{port} {text} {digest}");
+    std::thread::spawn(move || direct.obey());
     let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build()?;
     runtime.block_on(server.run(std::future::pending()))?;
     Ok(())

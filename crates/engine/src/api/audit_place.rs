@@ -7,14 +7,14 @@ use std::str::FromStr;
 use store::InstanceKey;
 
 /// A place between two records of an audit: what a page ends with, and the next one begins after.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(try_from = "String", into = "String")]
 pub struct AuditPlace {
     /// The last fact before it: the instance, and the index in its journal.
     pub(in crate::api) fact: Option<(InstanceKey, u64)>,
-    /// The latest time of a fact before it.
-    pub(in crate::api) time: Option<Timestamp>,
-    /// The number of other records before it that are later than that.
+    /// The latest time of a record before it.
+    pub(in crate::api) time: Timestamp,
+    /// The number of other records of that time before it.
     pub(in crate::api) others: u64,
 }
 
@@ -23,13 +23,18 @@ pub struct AuditPlace {
 #[error("{0:?} is no place of an audit: take the one that the page before gives")]
 pub struct InvalidAuditPlace(String);
 
+impl Default for AuditPlace {
+    fn default() -> Self {
+        Self { fact: None, time: Timestamp::from_millis(0), others: 0 }
+    }
+}
+
 impl fmt::Display for AuditPlace {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match (&self.fact, self.time) {
-            (Some((key, index)), Some(time)) => {
-                write!(f, "{key}.{index}.{}.{}", time.as_millis(), self.others)
-            }
-            _ => write!(f, "start.{}", self.others),
+        let (time, others) = (self.time.as_millis(), self.others);
+        match &self.fact {
+            Some((key, index)) => write!(f, "{key}.{index}.{time}.{others}"),
+            None => write!(f, "start.{time}.{others}"),
         }
     }
 }
@@ -41,11 +46,11 @@ impl FromStr for AuditPlace {
         let read = || {
             let (fact, others) = text.rsplit_once('.')?;
             let others = others.parse().ok()?;
-            if fact == "start" {
-                return Some(Self { others, ..Self::default() });
-            }
             let (fact, time) = fact.rsplit_once('.')?;
-            let time = Some(Timestamp::from_millis(time.parse().ok()?));
+            let time = Timestamp::from_millis(time.parse().ok()?);
+            if fact == "start" {
+                return Some(Self { fact: None, time, others });
+            }
             let (key, index) = fact.rsplit_once('.')?;
             let (tenant, instance) = key.split_once('/')?;
             let key = InstanceKey { tenant: tenant.parse().ok()?, instance: instance.parse().ok()? };

@@ -281,7 +281,7 @@ pub static ALL: &[Limit] = &[
     limit!(http::BODY_BYTES, Bytes, http.body_bytes,
         "the body of an HTTP request; `component-bytes` bounds an uploaded workflow", "the largest parameters, escaped as JSON"),
     limit!(http::BODIES_BYTES, Bytes, http.bodies_bytes,
-        "the bodies of all HTTP requests under way together, without the first 4 KiB of each; and, counted separately, the events that followers have not read", "bounds their memory, because each may be sent slowly; further bytes get 503"),
+        "the bodies of all HTTP requests under way together, without the first 4 KiB of each; and, counted separately, the events that followers have not read; no less than `component-bytes`", "bounds their memory, because each may be sent slowly; further bytes get 503"),
     limit!(http::SECONDS, Seconds, http.time,
         "time to send a body, to answer it, and to read a piece of the answer", "ends callers that send or read too slowly", at least 1),
     limit!(http::FOLLOW_SECONDS, Seconds, http.follow_time,

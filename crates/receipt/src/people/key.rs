@@ -89,7 +89,7 @@ impl PublicKey {
     pub fn to_base64(&self) -> String {
         match &self.material {
             Material::Ed25519(point) => encoding::base64(point.as_bytes()),
-            Material::Passkey(passkey) => encoding::base64(&passkey.point().to_spki()),
+            Material::Passkey(passkey) => encoding::base64(&passkey.credential_key().to_spki()),
         }
     }
 
@@ -97,7 +97,7 @@ impl PublicKey {
     pub fn to_pem(&self) -> String {
         let der = match &self.material {
             Material::Ed25519(point) => [&SPKI_PREFIX[..], point.as_bytes()].concat(),
-            Material::Passkey(passkey) => passkey.point().to_spki(),
+            Material::Passkey(passkey) => passkey.credential_key().to_spki(),
         };
         let mut pem = String::from(PEM_BEGIN);
         for (at, digit) in encoding::base64(&der).chars().enumerate() {
@@ -117,7 +117,7 @@ impl PublicKey {
     fn point(&self) -> Vec<u8> {
         match &self.material {
             Material::Ed25519(point) => point.as_bytes().to_vec(),
-            Material::Passkey(passkey) => passkey.point().bytes(),
+            Material::Passkey(passkey) => passkey.credential_key().bytes(),
         }
     }
 
@@ -155,7 +155,7 @@ pub(crate) enum NotVerified {
 fn passkey_key_id(passkey: &Passkey) -> KeyId {
     let mut keyval = passkey.record().to_json();
     if let Json::Object(members) = &mut keyval {
-        members.insert("public", encoding::base64(&passkey.point().to_spki()));
+        members.insert("public", encoding::base64(&passkey.credential_key().to_spki()));
     }
     let described = Json::object([
         ("keytype", Json::from("webauthn")),

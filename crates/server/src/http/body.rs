@@ -3,7 +3,7 @@
 use crate::problem::Problem;
 use crate::request::route::BodyKind;
 use crate::request::state::State;
-use axum::body::{Body, Bytes};
+use axum::body::{Body, Bytes, HttpBody as _};
 use axum::http::StatusCode;
 use engine::limits::http_names;
 use http_body_util::{BodyExt as _, LengthLimitError, Limited};
@@ -41,6 +41,7 @@ async fn collect(
         // An empty body is ignored.
         BodyKind::None => (http_names::BODY_BYTES, 0),
     };
+    let declared = body.size_hint().upper().map_or(usize::MAX, size);
     let mut body = Limited::new(body, most);
     let (mut read, mut held) = (Vec::new(), None);
     while let Some(frame) = body.frame().await {
@@ -50,12 +51,26 @@ async fn collect(
             false => Problem::invalid("the body ended early"),
         })?;
         let Ok(data) = frame.into_data() else { continue };
-        let counted = |length: usize| length.saturating_sub(FREE);
-        let more = counted(read.len() + data.len()) - counted(read.len());
-        hold(state, &mut held, more)?;
+        let needed = read.len() + data.len();
+        if needed > read.capacity() {
+            let capacity = grown(read.capacity(), needed, declared.min(most));
+            hold(state, &mut held, counted(capacity) - counted(read.capacity()))?;
+            read.reserve_exact(capacity - read.len());
+        }
         read.extend_from_slice(&data);
     }
     Ok((read.into(), held))
+}
+
+/// The capacity of a buffer that needs more: at least doubled, so that a body is copied few times, but no more than the whole
+/// body needs.
+fn grown(capacity: usize, needed: usize, whole: usize) -> usize {
+    capacity.saturating_mul(2).max(FREE).min(whole).max(needed)
+}
+
+/// The bytes of a buffer that count. Its capacity is what it takes, and not its length.
+fn counted(capacity: usize) -> usize {
+    capacity.saturating_sub(FREE)
 }
 
 /// Counts more bytes of a body.
@@ -75,4 +90,29 @@ fn hold(state: &State, held: &mut Option<OwnedSemaphorePermit>, bytes: usize) ->
 
 fn size(bytes: u64) -> usize {
     usize::try_from(bytes).unwrap_or(usize::MAX)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_buffer_grows_to_what_the_whole_body_needs_and_no_further() {
+        let grow = |whole: usize| {
+            let mut capacities = vec![0];
+            let mut needed = 1_000;
+            while needed <= whole {
+                let last = *capacities.last().unwrap();
+                if needed > last {
+                    capacities.push(grown(last, needed, whole));
+                }
+                needed += 1_000;
+            }
+            capacities
+        };
+        assert_eq!(grow(3_000), [0, 3_000]);
+        assert_eq!(grow(20_000), [0, 4_096, 8_192, 16_384, 20_000]);
+        assert_eq!(grown(0, 9_000, 20_000), 9_000, "a part that is longer than the doubled buffer");
+        assert_eq!([counted(0), counted(FREE), counted(20_000)], [0, 0, 20_000 - FREE]);
+    }
 }

@@ -8,8 +8,7 @@ use engine::limits::notify_names;
 use engine::{Error, Host};
 use std::sync::Arc;
 use std::time::Duration;
-use store::{Fact, SentNotices, StoreError, Write};
-use workflow::Entry;
+use store::{SentNotices, StoreError, Write};
 
 /// One attempt to deliver a notice.
 pub(crate) struct Delivery {
@@ -41,13 +40,13 @@ impl Delivery {
     }
 
     async fn try_once(&self, pending: &Pending) -> Outcome {
-        let restarts = match self.needed_after(pending).await {
-            Ok(Some(restarts)) => restarts,
+        let times_reopened = match self.needed(pending).await {
+            Ok(Some(times)) => times,
             Ok(None) => return Outcome::Needless,
             Err(error) => return Outcome::Failed(error.to_string()),
         };
         let message = match self.host.now() {
-            Ok(now) => Message::new(pending, &self.site, now, restarts),
+            Ok(now) => Message::new(pending, &self.site, now, times_reopened),
             Err(error) => return Outcome::Failed(error.to_string()),
         };
         match tokio::time::timeout(self.time, self.channel.send(&message)).await {
@@ -72,22 +71,17 @@ impl Delivery {
         self.host.store().write(Write::Notified { key, request, marks }).await.map(drop)
     }
 
-    /// The number of restarts of the instance, each of which may have reopened the request; `None` if the notice is
-    /// not needed.
-    async fn needed_after(&self, pending: &Pending) -> Result<Option<usize>, Error> {
+    /// How often the request was reopened; `None` if the notice is not needed. Reads two rows, however long the journal is.
+    async fn needed(&self, pending: &Pending) -> Result<Option<u16>, Error> {
         let (key, store) = (&pending.asked.key, self.host.store());
-        let request = store.request(&pending.asked.request).await?;
-        let is_open = request
-            .is_some_and(|request| request.outcome.is_none() && !request.sent.contains(pending.notice));
-        if !is_open || !self.host.drives(key) {
+        let Some(request) = store.request(&pending.asked.request).await? else { return Ok(None) };
+        let is_needed = request.outcome.is_none() && !request.sent.contains(pending.notice);
+        if !is_needed || !self.host.drives(key) {
             return Ok(None);
         }
         // A request also ends with its instance.
         let instance = store.entered(key).await?;
-        if instance.is_none_or(|instance| instance.agenda.standing.has_ended()) {
-            return Ok(None);
-        }
-        let restarted = |fact: &&Fact| matches!(fact.entry, Entry::Restarted { .. });
-        Ok(Some(store.facts(Some(key)).await?.iter().filter(restarted).count()))
+        let waits = instance.is_some_and(|instance| !instance.agenda.standing.has_ended());
+        Ok(waits.then(|| request.sent.times_reopened()))
     }
 }

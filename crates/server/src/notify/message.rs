@@ -10,8 +10,8 @@ use workflow::{InstanceId, RequestId, TenantId};
 /// A notice as JSON. Every member is an id, a time or derived from them.
 #[derive(Serialize)]
 pub(crate) struct Message<'a> {
-    /// The same in every attempt, so that a receiver recognises a repetition. It changes after a restart of the
-    /// instance, which may have reopened the request: otherwise a receiver would drop the new notice as a repetition.
+    /// The same in every attempt, so that a receiver recognises a repetition. It changes when a restart of the instance
+    /// reopens the request: otherwise a receiver would drop the new notice as a repetition.
     id: String,
     r#type: &'static str,
     timestamp: Timestamp,
@@ -29,16 +29,16 @@ struct Data<'a> {
 }
 
 impl<'a> Message<'a> {
-    pub(crate) fn new(pending: &'a Pending, site: &SiteUrl, now: Timestamp, restarts: usize) -> Self {
+    pub(crate) fn new(pending: &'a Pending, site: &SiteUrl, now: Timestamp, times_reopened: u16) -> Self {
         let asked = &pending.asked;
         let (r#type, kind) = match pending.notice.kind {
             NoticeKind::Requested => ("approval.requested", "requested"),
             NoticeKind::Reminder => ("approval.reminder", "reminder"),
         };
         Self {
-            id: match restarts {
+            id: match times_reopened {
                 0 => format!("{}_{kind}", asked.request),
-                _ => format!("{}_{kind}_{restarts}", asked.request),
+                _ => format!("{}_{kind}_{times_reopened}", asked.request),
             },
             r#type,
             timestamp: now,

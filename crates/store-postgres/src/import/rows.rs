@@ -92,7 +92,7 @@ fn requests(rows: &[TransferRow], calls: &mut Vec<Call>) {
     );
     push(calls, NEW_REQUESTS, columns);
     let sent: Vec<_> = made.iter().filter(|row| row.sent != SentNotices::default()).collect();
-    push(calls, NOTIFIED, columns!(sent, row => row.id.to_string(), i16::from(row.sent.bits())));
+    push(calls, NOTIFIED, columns!(sent, row => row.id.to_string(), row.sent.bits().cast_signed()));
     let subjects = of_kind!(rows, TransferRow::Subject(tenant, subject, times) => (tenant, subject, times));
     push(calls, SUBJECTS, columns!(subjects, row => row.0.to_string(), bytes(row.1), row.2.cast_signed()));
     let denials =

@@ -7,6 +7,7 @@ use crate::write::load::{key, state, text};
 use receipt::{Digest, Timestamp};
 use store::{Deleted, EndState, Fact, InstanceKey, StoreError};
 use tokio_postgres::Row;
+use workflow::TenantId;
 
 const JOURNAL: &str = "SELECT e.seq, e.idx, e.at, e.count, e.sum, e.body
     FROM instances i LEFT JOIN entries e ON e.instance = i.id WHERE i.tenant = $1 AND i.instance = $2 ORDER BY e.idx";
@@ -113,10 +114,17 @@ pub(crate) async fn output(db: &Connection, key: &InstanceKey) -> Result<String,
     Ok(text(&row, 0)?)
 }
 
-/// The instances that were deleted, in order.
-pub(crate) async fn deletions(db: &Connection) -> Result<Vec<Deleted>, Trouble> {
-    const DELETIONS: &str =
-        "SELECT tenant, instance, at, deleted_by, facts, state, ended_at FROM deletions ORDER BY id";
+/// The first deletions from that time on, in order: of one tenant, or of all.
+pub(crate) async fn deletions(
+    db: &Connection,
+    tenant: Option<&TenantId>,
+    from: Timestamp,
+    limit: u32,
+) -> Result<Vec<Deleted>, Trouble> {
+    const ALL: &str = "SELECT tenant, instance, at, deleted_by, facts, state, ended_at FROM deletions
+        WHERE at >= $1 ORDER BY at, id LIMIT $2";
+    const OF_TENANT: &str = "SELECT tenant, instance, at, deleted_by, facts, state, ended_at FROM deletions
+        WHERE at >= $1 AND tenant = $3 ORDER BY at, id LIMIT $2";
     let deleted = |row: &Row| -> Result<Deleted, StoreError> {
         let (at, facts) = (Timestamp::from_millis(row.get(2)), row.get::<_, i64>(4).unsigned_abs());
         let end = row.get::<_, Option<i16>>(5).zip(row.get::<_, Option<i64>>(6));
@@ -125,7 +133,15 @@ pub(crate) async fn deletions(db: &Connection) -> Result<Vec<Deleted>, Trouble> 
         });
         Ok(Deleted { key: key(row, 0)?, at, by: text(row, 3)?, facts, end: end.transpose()? })
     };
-    Ok(db.query(DELETIONS, Vec::new()).await?.iter().map(deleted).collect::<Result<_, _>>()?)
+    let mut values = values![from.as_millis(), i64::from(limit)];
+    let rows = match tenant {
+        None => db.query(ALL, values).await?,
+        Some(tenant) => {
+            values.extend(values![tenant.to_string()]);
+            db.query(OF_TENANT, values).await?
+        }
+    };
+    Ok(rows.iter().map(deleted).collect::<Result<_, _>>()?)
 }
 
 /// An instance's name as two values.

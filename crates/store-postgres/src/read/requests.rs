@@ -67,8 +67,7 @@ pub(crate) async fn list(db: &Connection, which: &RequestFilter) -> Result<Vec<R
 }
 
 fn recorded(row: &Row) -> Result<RecordedRequest, StoreError> {
-    let sent = u8::try_from(row.get::<_, i16>(4)).unwrap_or_default();
-    let sent = SentNotices::from_bits(sent);
+    let sent = SentNotices::from_bits(row.get::<_, i16>(4).cast_unsigned());
     Ok(RecordedRequest { key: key(row, 0)?, body: row.get(2), outcome: row.get(3), sent })
 }
 
@@ -145,9 +144,20 @@ pub(crate) async fn precedents(
 /// The acts after that place, in order.
 pub(crate) async fn acts(db: &Connection, after: u64) -> Result<Vec<RecordedAct>, Trouble> {
     const ACTS: &str = "SELECT seq, at, body FROM acts WHERE seq > $1 ORDER BY seq";
-    let act = |row: &Row| {
-        let (seq, at) = (row.get::<_, i64>(0).unsigned_abs(), Timestamp::from_millis(row.get(1)));
-        RecordedAct { seq, at, body: row.get(2) }
-    };
     Ok(db.query(ACTS, values![after.cast_signed()]).await?.iter().map(act).collect())
+}
+
+/// The first acts from that time on, in order.
+pub(crate) async fn acts_from(
+    db: &Connection,
+    from: Timestamp,
+    limit: u32,
+) -> Result<Vec<RecordedAct>, Trouble> {
+    const ACTS: &str = "SELECT seq, at, body FROM acts WHERE at >= $1 ORDER BY at, seq LIMIT $2";
+    Ok(db.query(ACTS, values![from.as_millis(), i64::from(limit)]).await?.iter().map(act).collect())
+}
+
+fn act(row: &Row) -> RecordedAct {
+    let (seq, at) = (row.get::<_, i64>(0).unsigned_abs(), Timestamp::from_millis(row.get(1)));
+    RecordedAct { seq, at, body: row.get(2) }
 }

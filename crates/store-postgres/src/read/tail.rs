@@ -10,6 +10,8 @@ use crate::write::load::key;
 use std::time::Duration;
 use store::Fact;
 use tokio::time::sleep;
+use tokio_postgres::Row;
+use workflow::TenantId;
 
 // The place is read before the snapshot is taken: each transaction with a place up to it began before the snapshot.
 const LAST: &str = "SELECT CASE WHEN is_called THEN last_value ELSE 0 END FROM facts";
@@ -18,6 +20,11 @@ const ENDED: &str = "SELECT pg_snapshot_xmin(pg_current_snapshot()) >= $1::text:
 const AFTER: &str = "SELECT i.tenant, i.instance, e.seq, e.idx, e.at, e.count, e.sum, e.body
     FROM entries e JOIN instances i ON i.id = e.instance
     WHERE e.seq >= coalesce((SELECT max(b.seq) FROM entries b WHERE b.seq <= $1), 0) AND e.seq <= $2 ORDER BY e.seq LIMIT $3";
+// The planner has the numbers of rows, and so chooses between all rows behind the place and the tenant's instances.
+const OF_TENANT: &str = "SELECT i.tenant, i.instance, e.seq, e.idx, e.at, e.count, e.sum, e.body
+    FROM entries e JOIN instances i ON i.id = e.instance
+    WHERE i.tenant = $4 AND e.seq >= coalesce((SELECT max(b.seq) FROM entries b WHERE b.seq <= $1), 0) AND e.seq <= $2
+    ORDER BY e.seq LIMIT $3";
 const LAST_COMMITTED: &str = "SELECT seq + count - 1 FROM entries WHERE seq <= $1 ORDER BY seq DESC LIMIT 1";
 
 /// The pause between checks whether the open transactions have ended, and the number of checks.
@@ -47,8 +54,24 @@ pub(crate) async fn horizon(db: &Connection, known: i64) -> Result<i64, Trouble>
 /// The first facts after that place, up to the horizon.
 pub(crate) async fn after(db: &Connection, seq: u64, limit: u32, horizon: i64) -> Result<Vec<Fact>, Trouble> {
     let rows = db.query(AFTER, values![seq.cast_signed(), horizon, i64::from(limit) + 1]).await?;
+    first(&rows, seq, limit)
+}
+
+/// The first facts of a tenant after that place, up to the horizon.
+pub(crate) async fn of_tenant(
+    db: &Connection,
+    tenant: &TenantId,
+    seq: u64,
+    limit: u32,
+    horizon: i64,
+) -> Result<Vec<Fact>, Trouble> {
+    let values = values![seq.cast_signed(), horizon, i64::from(limit) + 1, tenant.to_string()];
+    first(&db.query(OF_TENANT, values).await?, seq, limit)
+}
+
+fn first(rows: &[Row], seq: u64, limit: u32) -> Result<Vec<Fact>, Trouble> {
     let mut facts = Vec::new();
-    for row in &rows {
+    for row in rows {
         facts.extend(read(row, 2, &key(row, 0)?)?);
     }
     Ok(facts.into_iter().filter(|fact| fact.seq > seq).take(limit as usize).collect())

@@ -17,9 +17,9 @@ const USAGE: &str = "UPDATE usage u SET instances = k.instances, pending = k.pen
     FROM unnest($1::text[], $2::bigint[], $3::bigint[], $4::bigint[]) AS k(tenant, instances, pending, bytes) WHERE u.tenant = k.tenant";
 pub(crate) const NEW_REQUESTS: &str = "INSERT INTO requests (id, instance, seq, tenant, subject, open, outcome, body)
     SELECT * FROM unnest($1::text[], $2::bigint[], $3::bigint[], $4::text[], $5::bytea[], $6::boolean[], $7::text[], $8::text[])";
-/// People are notified again of a request that waits again.
+/// People are notified again of a request that waits again: [`SentNotices::reopened`](store::SentNotices::reopened).
 const REQUESTS: &str = "UPDATE requests r SET open = k.open, outcome = k.outcome,
-    notified = CASE WHEN k.open AND NOT r.open THEN 0 ELSE r.notified END
+    notified = CASE WHEN k.open AND NOT r.open THEN ((r.notified::integer | 255) + 1) & 32767 ELSE r.notified END
     FROM unnest($1::text[], $2::boolean[], $3::text[]) AS k(id, open, outcome) WHERE r.id = k.id";
 pub(crate) const NOTIFIED: &str = "UPDATE requests r SET notified = r.notified | k.notified
     FROM unnest($1::text[], $2::smallint[]) AS k(id, notified) WHERE r.id = k.id";
@@ -152,8 +152,10 @@ fn requests(state: &State, calls: &mut Vec<Call>) {
 fn notices(group: &[Record], calls: &mut Vec<Call>) {
     for record in group {
         if let Record::Notified { request, marks, .. } = record {
-            calls
-                .push(Call::new(NOTIFIED, values![vec![request.to_string()], vec![i16::from(marks.bits())]]));
+            calls.push(Call::new(
+                NOTIFIED,
+                values![vec![request.to_string()], vec![marks.bits().cast_signed()]],
+            ));
         }
     }
 }

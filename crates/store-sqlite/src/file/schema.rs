@@ -12,7 +12,7 @@ use store::{FolderError, StoreError};
 const APPLICATION: i64 = 0x5050_4853;
 
 /// `PRAGMA user_version`: the format of the tables and of the entries in them.
-const FORMAT: i64 = 12;
+const FORMAT: i64 = 13;
 
 /// The cache of the writing connection, in KiB: 8 MiB. SQLite scans all of it at the end of a transaction that has
 /// split pages, so a larger cache makes commits slower.
@@ -36,6 +36,7 @@ const STEPS: [fn() -> String; FORMAT as usize] = [
     || ARTIFACTS.to_owned(),
     || ENDS.to_owned(),
     || NOTICES.to_owned(),
+    || AUDIT_PAGES.to_owned(),
 ];
 
 /// Format 1. Entries are only appended, in the order of their `seq`. Records that are found by another name have a
@@ -227,6 +228,13 @@ const ENDS: &str = "
 
 /// Format 12 keeps with each request which notices of it were delivered.
 const NOTICES: &str = "ALTER TABLE requests ADD COLUMN notified INTEGER NOT NULL DEFAULT 0;";
+
+/// Format 13 has indexes for the pages of an audit: acts and deletions from a time on, of one tenant or of all.
+const AUDIT_PAGES: &str = "
+    CREATE INDEX acts_by_time ON acts (at);
+    CREATE INDEX deletions_by_time ON deletions (at);
+    CREATE INDEX deletions_of_tenant ON deletions (tenant, at);
+";
 
 /// Format 10 has the artifacts that are needed, and their holders ([`artifacts`](crate::tables::artifacts)): existing
 /// instances that acted with them, and resources that serve them. [`COUNT_ARTIFACTS`] counts them.

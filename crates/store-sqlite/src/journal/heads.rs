@@ -249,7 +249,8 @@ pub(crate) fn bytes(db: &Connection, tenant: &TenantId) -> Result<i64, StoreErro
     Ok(ends.iter().filter(|(key, _)| key.tenant == *tenant).map(|(_, end)| end.bytes).sum())
 }
 
-fn settled(db: &Connection) -> Result<i64, StoreError> {
+/// The place up to which every instance's row names its last entry.
+pub(super) fn settled(db: &Connection) -> Result<i64, StoreError> {
     Ok(one(db, "SELECT seq FROM settled", [], cell_0)?.unwrap_or(0))
 }
 

@@ -2,6 +2,11 @@
 
 pub(crate) mod codec;
 pub(crate) mod heads;
+pub(crate) mod parts;
+#[cfg(test)]
+mod reading;
+pub(crate) mod stops;
+pub(crate) mod tenant;
 
 use crate::journal::codec::{Encoded, NEXT, expand};
 use crate::journal::heads::Hint;
@@ -150,6 +155,8 @@ macro_rules! rows {
     };
 }
 
+use rows;
+
 /// Every row, in order.
 pub(crate) const EVERY: &str = rows!("ORDER BY e.seq");
 
@@ -169,36 +176,50 @@ pub(crate) fn journal_of(
     end: (i64, Option<i64>),
 ) -> Result<Vec<Fact>, StoreError> {
     let mut facts = Vec::new();
-    for row in walk(db, key, end, 0)? {
+    for row in walk(db, key, end)? {
         follows(facts.len() as u64, &row, key)?;
         facts.extend(row);
     }
     Ok(facts)
 }
 
-/// An instance's rows in order, from the one with the entry of that index. Each names the one before it.
+/// An instance's rows in order. Each names the one before it.
 fn walk(
     db: &Connection,
     key: &InstanceKey,
     (instance, last): (i64, Option<i64>),
-    index: i64,
 ) -> Result<Vec<Vec<Fact>>, StoreError> {
+    let (mut rows, mut next) = (Vec::new(), last);
+    while let Some(seq) = next {
+        let (spot, facts) = row_at(db, key, seq)?;
+        check_link(key, instance, (seq, spot.instance, spot.prev))?;
+        rows.push(facts);
+        next = spot.prev;
+    }
+    rows.reverse();
+    Ok(rows)
+}
+
+/// The row of that place in an instance's journal.
+fn row_at(db: &Connection, key: &InstanceKey, seq: i64) -> Result<(Spot, Vec<Fact>), StoreError> {
     // Only the first row of an instance has its code.
     const SELECT: &str = "SELECT e.seq, e.instance, e.idx, e.at, e.count, e.prev, e.body, e.bytes, e.sum,
         CASE e.idx WHEN 0 THEN (SELECT t.body FROM instances i JOIN texts t ON t.id = i.loaded WHERE i.id = e.instance) END
         FROM entries e WHERE e.seq = ?1";
-    let (mut rows, mut next) = (Vec::new(), last);
-    while let Some(seq) = next {
-        let found = one(db, SELECT, [seq], |row| Ok((Spot::of(row)?, read(row, key)?)))?;
-        let (spot, facts) = found.ok_or_else(|| missing(key, seq))?;
-        if spot.instance != instance || spot.prev.is_some_and(|prev| prev >= seq) {
-            return Err(StoreError::Damaged(format!("fact {seq} is not one of instance {key}")));
-        }
-        rows.push(facts);
-        next = spot.prev.filter(|_| spot.index > index);
+    let found = one(db, SELECT, [seq], |row| Ok((Spot::of(row)?, read(row, key)?)))?;
+    found.ok_or_else(|| missing(key, seq))
+}
+
+/// Refuses a row to which an instance's journal leads, and which is another instance's or leads forward.
+fn check_link(
+    key: &InstanceKey,
+    instance: i64,
+    (seq, found, prev): (i64, i64, Option<i64>),
+) -> Result<(), StoreError> {
+    match found != instance || prev.is_some_and(|prev| prev >= seq) {
+        true => Err(StoreError::Damaged(format!("fact {seq} is not one of instance {key}"))),
+        false => Ok(()),
     }
-    rows.reverse();
-    Ok(rows)
 }
 
 /// A row that is spoken of and not there.
@@ -222,26 +243,6 @@ pub(crate) fn around(db: &Connection, key: &InstanceKey, seq: i64) -> Result<Vec
     const SELECT: &str = rows!("WHERE e.seq <= ?1 ORDER BY e.seq DESC LIMIT 1");
     let found = one(db, SELECT, [seq], |row| read(row, &key_at(row, 10)?))?.unwrap_or_default();
     Ok(found.into_iter().filter(|fact| fact.key == *key).collect())
-}
-
-/// The first facts of an instance from that index on.
-pub(crate) fn from(
-    db: &Connection,
-    key: &InstanceKey,
-    (index, limit): (u64, u32),
-    hint: Option<Hint>,
-) -> Result<Vec<Fact>, StoreError> {
-    let found = walk(db, key, heads::end(db, key, hint)?, index.cast_signed())?;
-    Ok(found.into_iter().flatten().filter(|fact| fact.index >= index).take(limit as usize).collect())
-}
-
-/// The first facts after that place.
-pub(crate) fn after(db: &Connection, seq: u64, limit: u32) -> Result<Vec<Fact>, StoreError> {
-    const SELECT: &str = rows!(
-        "WHERE e.seq >= coalesce((SELECT max(seq) FROM entries WHERE seq <= ?1), 0) ORDER BY e.seq LIMIT 1 + ?2"
-    );
-    let found = every(db, SELECT, params![seq.cast_signed(), limit], |row| read(row, &key_at(row, 10)?))?;
-    Ok(found.into_iter().flatten().filter(|fact| fact.seq > seq).take(limit as usize).collect())
 }
 
 /// The place of the last fact; 0 where there is none.

@@ -36,12 +36,24 @@ pub(crate) fn last_act(db: &Connection) -> Result<u64, StoreError> {
     Ok(last.unwrap_or(0).unsigned_abs())
 }
 
+/// The acts after that place, in order.
 pub(crate) fn acts(db: &Connection, after: u64) -> Result<Vec<RecordedAct>, StoreError> {
-    let select = "SELECT seq, at, body FROM acts WHERE seq > ?1 ORDER BY seq";
-    every(db, select, [after.cast_signed()], |row| {
-        let (seq, at) = (cell::<i64>(row, 0)?.unsigned_abs(), Timestamp::from_millis(cell(row, 1)?));
-        Ok(RecordedAct { seq, at, body: cell(row, 2)? })
-    })
+    every(db, "SELECT seq, at, body FROM acts WHERE seq > ?1 ORDER BY seq", [after.cast_signed()], act)
+}
+
+/// The first acts from that time on, in order.
+pub(crate) fn acts_from(
+    db: &Connection,
+    from: Timestamp,
+    limit: u32,
+) -> Result<Vec<RecordedAct>, StoreError> {
+    const SELECT: &str = "SELECT seq, at, body FROM acts WHERE at >= ?1 ORDER BY at, seq LIMIT ?2";
+    every(db, SELECT, params![from.as_millis(), limit], act)
+}
+
+fn act(row: &Row<'_>) -> Result<RecordedAct, StoreError> {
+    let (seq, at) = (cell::<i64>(row, 0)?.unsigned_abs(), Timestamp::from_millis(cell(row, 1)?));
+    Ok(RecordedAct { seq, at, body: cell(row, 2)? })
 }
 
 /// Records how a request ended, and whose denial or approval that leaves for later.

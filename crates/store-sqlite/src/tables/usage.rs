@@ -35,14 +35,13 @@ pub(crate) fn settle(db: &Connection, entry: &Entry, change: &mut UsageChange) -
     Ok(())
 }
 
-/// An undecided request waits again, and people are notified of it anew.
+/// An undecided request waits again, and people are notified of it anew: [`SentNotices::reopened`](store::SentNotices::reopened).
 pub(crate) fn reopen(
     db: &Connection,
     request: &RequestId,
     change: &mut UsageChange,
 ) -> Result<(), StoreError> {
-    const REOPENED: &str =
-        "UPDATE requests SET open = 1, notified = 0 WHERE id = ?1 AND open = 0 AND outcome IS NULL";
+    const REOPENED: &str = "UPDATE requests SET open = 1, notified = ((notified | 255) + 1) & 32767 WHERE id = ?1 AND open = 0 AND outcome IS NULL";
     change.pending += changed(db, REOPENED, [request.as_str()])?;
     Ok(())
 }

@@ -27,23 +27,26 @@ pub struct Notice {
     pub channel: NoticeChannel,
 }
 
-/// The notices of one request that were delivered, and those of which an attempt has failed.
+/// The notices of one request that were delivered, and those of which an attempt has failed, since it was last reopened.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub struct SentNotices(u8);
+pub struct SentNotices(u16);
 
 /// How far left of its bit the bit of a failed attempt is.
 const FAILED: u32 = 4;
 
+/// The bits of notices. The bits above them count how often the request was reopened.
+const NOTICES: u16 = 0xff;
+
 impl SentNotices {
-    /// As an engine keeps them: a bit a notice.
+    /// As an engine keeps them: a bit a notice, and above those the number of times that the request was reopened.
     #[must_use]
-    pub fn from_bits(bits: u8) -> Self {
+    pub fn from_bits(bits: u16) -> Self {
         Self(bits)
     }
 
     /// The same, to be kept.
     #[must_use]
-    pub fn bits(self) -> u8 {
+    pub fn bits(self) -> u16 {
         self.0
     }
 
@@ -65,6 +68,19 @@ impl SentNotices {
         self.0 & Self::failed(notice).0 != 0
     }
 
+    /// The same request, reopened by a restart of its instance: people are notified of it anew. The count begins again after
+    /// 127 times, so that every engine can keep it in 15 bits.
+    #[must_use]
+    pub fn reopened(self) -> Self {
+        Self(((self.0 | NOTICES) + 1) & 0x7fff)
+    }
+
+    /// How often the request was reopened.
+    #[must_use]
+    pub fn times_reopened(self) -> u16 {
+        self.0 >> NOTICES.count_ones()
+    }
+
     /// Whether a notice was delivered.
     #[must_use]
     pub fn contains(self, notice: Notice) -> bool {
@@ -75,7 +91,7 @@ impl SentNotices {
 impl Notice {
     /// Its bit in [`SentNotices`]. Engines keep it: it never changes.
     #[must_use]
-    pub fn bit(self) -> u8 {
+    pub fn bit(self) -> u16 {
         match (self.kind, self.channel) {
             (NoticeKind::Requested, NoticeChannel::Command) => 1,
             (NoticeKind::Requested, NoticeChannel::Webhook) => 2,

@@ -16,6 +16,10 @@ const FACTS: u32 = 128;
 /// Bytes of a page, as JSON. The record that goes beyond them is its last.
 const PAGE_BYTES: usize = 4 << 20;
 
+/// Milliseconds by which the times of facts, in their order, run backwards at most: several writers note the time each
+/// before it is its turn to write.
+const SLACK: i64 = 60_000;
+
 /// One record.
 #[derive(Debug, Clone, Serialize)]
 #[serde(untagged)]
@@ -79,14 +83,13 @@ impl AuditPage {
             self.is_full = true;
             return;
         }
+        let at = record.at();
+        // Times of facts of different instances may run backwards.
+        if self.place.time < at {
+            (self.place.time, self.place.others) = (at, 0);
+        }
         match &record {
-            AuditRecord::Fact(fact) => {
-                self.place.fact = Some((fact.key.clone(), fact.index));
-                // Times of facts of different instances may run backwards.
-                if self.place.time < Some(fact.at) {
-                    (self.place.time, self.place.others) = (Some(fact.at), 0);
-                }
-            }
+            AuditRecord::Fact(fact) => self.place.fact = Some((fact.key.clone(), fact.index)),
             AuditRecord::Act { .. } | AuditRecord::Deletion { .. } => self.place.others += 1,
         }
         self.bytes += length(&record);
@@ -116,7 +119,7 @@ fn length(record: &AuditRecord) -> usize {
 }
 
 impl Reader<'_> {
-    /// Reads no more facts than it has to pass, a bounded number at once.
+    /// Reads no more records than it has to pass, a bounded number at once.
     pub(super) fn audit(
         &self,
         of: &AuditScope,
@@ -124,18 +127,15 @@ impl Reader<'_> {
         limit: u32,
     ) -> Result<View, Error> {
         let place = after.cloned().unwrap_or_default();
-        let last = self.last_fact(of, &place)?;
+        let mut last = self.last_fact(of, &place)?;
+        let mut others = self.other_records(of, &place, limit)?.into_iter().peekable();
         let limit = usize::try_from(limit).unwrap_or(usize::MAX);
-        let others = self.other_records(of, place.time)?;
-        let skipped = usize::try_from(place.others).unwrap_or(usize::MAX);
-        let mut others = others.into_iter().skip(skipped).peekable();
         let mut page = AuditPage { records: Vec::new(), place, limit, bytes: 0, is_full: false };
-        let mut last = last.map(|fact| (fact.seq, fact.index));
         while !page.is_full {
             let facts = self.facts_behind(of, last)?;
             let Some(newest) = facts.last() else { break };
             last = Some((newest.seq, newest.index));
-            for fact in facts.into_iter().filter(|fact| of.has(&fact.key)) {
+            for fact in facts {
                 while let Some(other) = others.next_if(|other| other.at() <= fact.at) {
                     page.take(other);
                 }
@@ -147,39 +147,69 @@ impl Reader<'_> {
         Ok(View::Audit { records: page.records, next })
     }
 
-    /// The fact that a place follows.
-    fn last_fact(&self, of: &AuditScope, place: &AuditPlace) -> Result<Option<Fact>, Error> {
+    /// The fact that a place follows: its place among all facts, and its index.
+    fn last_fact(&self, of: &AuditScope, place: &AuditPlace) -> Result<Option<(u64, u64)>, Error> {
         let Some((key, index)) = &place.fact else { return Ok(None) };
-        let gone = || Error::from(StoreError::NoInstance(key.to_string()));
         if !of.has(key) {
-            return Err(gone());
+            return Err(StoreError::NoInstance(key.to_string()).into());
         }
-        self.store.facts_from(key, *index, 1).wait()?.pop().map(Some).ok_or_else(gone)
-    }
-
-    /// The next facts of the instances that may be in `of`. `last` has the place among all facts, and the index in its
-    /// journal, of the fact before them.
-    fn facts_behind(&self, of: &AuditScope, last: Option<(u64, u64)>) -> Result<Vec<Fact>, Error> {
-        match of {
-            AuditScope::Instance(key) => {
-                let from = last.map_or(0, |(_, index)| index + 1);
-                Ok(self.store.facts_from(key, from, FACTS).wait()?)
-            }
-            AuditScope::Host | AuditScope::Tenant(_) => {
-                Ok(self.store.facts_after(last.map_or(0, |(seq, _)| seq), FACTS).wait()?)
-            }
-        }
-    }
-
-    /// Acts and deletions after that time, in order.
-    fn other_records(&self, of: &AuditScope, after: Option<Timestamp>) -> Result<Vec<AuditRecord>, Error> {
-        let mut records = match of {
-            AuditScope::Instance(_) => return Ok(Vec::new()),
-            AuditScope::Tenant(_) => Vec::new(),
-            AuditScope::Host => self.acts()?,
+        let found = match self.store.facts_from(key, *index, 1).wait() {
+            Ok(facts) => facts.into_iter().next(),
+            Err(StoreError::NoInstance(_)) => None,
+            Err(error) => return Err(error.into()),
         };
-        let deletions = self.store.deletions().wait()?.into_iter();
-        let deletions = deletions.filter(|deleted| of.has(&deleted.key));
+        // An instance that began after the deletion of one of its name has later facts.
+        match (found.filter(|fact| fact.at <= place.time), of) {
+            (Some(fact), _) => Ok(Some((fact.seq, fact.index))),
+            (None, AuditScope::Instance(_)) => Err(StoreError::NoInstance(key.to_string()).into()),
+            (None, AuditScope::Host | AuditScope::Tenant(_)) => self.before(of, place.time),
+        }
+    }
+
+    /// The last fact before the first one that may follow a place with that time, whose own fact is no more. A few
+    /// records before the place may so be read again, because times run backwards by less than [`SLACK`].
+    fn before(&self, of: &AuditScope, time: Timestamp) -> Result<Option<(u64, u64)>, Error> {
+        let from = Timestamp::from_millis(time.as_millis().saturating_sub(SLACK));
+        let mut last = None;
+        loop {
+            let facts = self.facts_behind(of, last)?;
+            let Some(newest) = facts.last() else { return Ok(last) };
+            match facts.iter().position(|fact| fact.at >= from) {
+                Some(0) => return Ok(last),
+                Some(first) => return Ok(facts.get(first - 1).map(|fact| (fact.seq, fact.index))),
+                None => last = Some((newest.seq, newest.index)),
+            }
+        }
+    }
+
+    /// The next facts. `last` has the place among all facts, and the index in its journal, of the fact before them.
+    fn facts_behind(&self, of: &AuditScope, last: Option<(u64, u64)>) -> Result<Vec<Fact>, Error> {
+        let seq = last.map_or(0, |(seq, _)| seq);
+        let facts = match of {
+            AuditScope::Instance(key) => {
+                self.store.facts_from(key, last.map_or(0, |(_, index)| index + 1), FACTS)
+            }
+            AuditScope::Tenant(tenant) => self.store.facts_of_tenant(tenant, seq, FACTS),
+            AuditScope::Host => self.store.facts_after(seq, FACTS),
+        };
+        Ok(facts.wait()?)
+    }
+
+    /// Acts and deletions behind that place, in order: those that a page has room for, and one more.
+    fn other_records(
+        &self,
+        of: &AuditScope,
+        place: &AuditPlace,
+        limit: u32,
+    ) -> Result<Vec<AuditRecord>, Error> {
+        let passed = u32::try_from(place.others).unwrap_or(u32::MAX);
+        let most = limit.saturating_add(passed).saturating_add(1);
+        let (mut records, tenant) = match of {
+            AuditScope::Instance(_) => return Ok(Vec::new()),
+            AuditScope::Tenant(tenant) => (Vec::new(), Some(tenant)),
+            AuditScope::Host => (self.acts(place.time, most)?, None),
+        };
+        let deletions = self.store.deletions(tenant, place.time, most).wait()?.into_iter();
         records.extend(deletions.map(|Deleted { key, at, by, facts, end }| AuditRecord::Deletion {
             at,
             tenant: key.tenant,
@@ -189,14 +219,14 @@ impl Reader<'_> {
             state: end.map(|end| end.state),
             ended_at: end.map(|end| end.at),
         }));
-        records.retain(|record| after.is_none_or(|after| record.at() > after));
         // The sort is stable, so records of the same time keep their order.
         records.sort_by_key(AuditRecord::at);
+        records.drain(..records.len().min(passed as usize));
         Ok(records)
     }
 
-    fn acts(&self) -> Result<Vec<AuditRecord>, Error> {
-        let acts = self.store.acts(0).wait()?.into_iter();
+    fn acts(&self, from: Timestamp, most: u32) -> Result<Vec<AuditRecord>, Error> {
+        let acts = self.store.acts_from(from, most).wait()?.into_iter();
         acts.map(|RecordedAct { at, body, .. }| {
             let RecordedTrustAct { by, act } =
                 serde_json::from_str(&body).map_err(|error| Error::Internal(error.to_string()))?;

@@ -86,7 +86,7 @@ impl Passkey {
         data.check(self.rp_id())?;
         data.check_same(self)?;
         let message = [authenticator_data, Digest::of(client_data_json).as_bytes().as_slice()].concat();
-        if signature.len() > MAX_SIGNATURE_LEN || !self.point.verifies(&message, signature) {
+        if signature.len() > MAX_SIGNATURE_LEN || !self.key.verifies(&message, signature) {
             return Err(PasskeyError::Signature);
         }
         Ok(Assertion {

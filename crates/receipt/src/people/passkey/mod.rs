@@ -12,7 +12,7 @@
 mod assertion;
 mod authenticator;
 mod client;
-mod point;
+mod credential_key;
 mod record;
 mod registration;
 #[cfg(feature = "rs256")]
@@ -31,7 +31,7 @@ use crate::people::signature::pae;
 pub use assertion::{Assertion, AssertionResponse, EXTENSION_KIND};
 pub use authenticator::{Aaguid, MAX_AUTHENTICATOR_DATA_LEN};
 pub use client::MAX_CLIENT_DATA_LEN;
-pub(crate) use point::Point;
+pub(crate) use credential_key::CredentialKey;
 pub use record::PasskeyRecord;
 pub use registration::{RegistrationResponse, RelyingParty};
 
@@ -71,7 +71,7 @@ pub fn challenge(payload_type: &str, payload: &[u8]) -> Digest {
 // INVARIANT: 1 to MAX_CREDENTIAL_ID_LEN bytes of credential id, and a relying party as `RelyingParty` checks it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Passkey {
-    point: Point,
+    key: CredentialKey,
     credential_id: Vec<u8>,
     relying_party: RelyingParty,
     aaguid: Aaguid,
@@ -84,15 +84,15 @@ impl Passkey {
     pub fn read(scheme: Scheme, public_key: &str, record: &PasskeyRecord) -> Result<Self, PublicKeyError> {
         let problem = PublicKeyError::Passkey;
         let spki = encoding::from_base64(public_key).ok_or(problem("its public key is not base64"))?;
-        let point = Point::from_spki(&spki).ok_or(problem(NO_KEY))?;
-        if point.scheme() != scheme {
+        let key = CredentialKey::from_spki(&spki).ok_or(problem(NO_KEY))?;
+        if key.scheme() != scheme {
             return Err(problem("its public key is of another algorithm than its kind says"));
         }
         let credential_id = encoding::from_base64url(&record.credential_id)
             .filter(|id| (1..=MAX_CREDENTIAL_ID_LEN).contains(&id.len()))
             .ok_or(problem("its credential id is not 1 to 1023 bytes in base64url"))?;
         Ok(Self {
-            point,
+            key,
             credential_id,
             relying_party: RelyingParty::new(&record.rp_id, record.origins.iter().cloned())?,
             aaguid: record.aaguid,
@@ -103,7 +103,7 @@ impl Passkey {
 
     /// The signature scheme.
     pub fn scheme(&self) -> Scheme {
-        self.point.scheme()
+        self.key.scheme()
     }
 
     /// The credential's id, which the browser is given to find it.
@@ -149,8 +149,8 @@ impl Passkey {
         }
     }
 
-    pub(crate) fn point(&self) -> &Point {
-        &self.point
+    pub(crate) fn credential_key(&self) -> &CredentialKey {
+        &self.key
     }
 }
 

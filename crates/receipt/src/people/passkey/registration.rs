@@ -8,7 +8,7 @@ use alloc::vec::Vec;
 use super::authenticator::AuthenticatorData;
 use super::client::{Ceremony, check};
 use super::{
-    MAX_CREDENTIAL_ID_LEN, MAX_ORIGIN_LEN, MAX_ORIGINS, NO_KEY, Passkey, PasskeyError, Point, belongs,
+    CredentialKey, MAX_CREDENTIAL_ID_LEN, MAX_ORIGIN_LEN, MAX_ORIGINS, NO_KEY, Passkey, PasskeyError, belongs,
 };
 use crate::digest::Digest;
 use crate::format::decider::{is_host_name, origin};
@@ -90,13 +90,13 @@ impl Passkey {
         check(client_data_json, Ceremony::Registration, challenge, relying_party.origins())?;
         let data = AuthenticatorData::of_registration(authenticator_data)?;
         data.check(relying_party.rp_id())?;
-        let point = Point::from_spki(public_key).ok_or(PasskeyError::Registration(NO_KEY))?;
-        let (aaguid, credential_id) = data.credential(&point.to_cose())?;
+        let key = CredentialKey::from_spki(public_key).ok_or(PasskeyError::Registration(NO_KEY))?;
+        let (aaguid, credential_id) = data.credential(&key.to_cose())?;
         if !(1..=MAX_CREDENTIAL_ID_LEN).contains(&credential_id.len()) {
             return Err(PasskeyError::AuthenticatorData("the credential's id is not 1 to 1023 bytes"));
         }
         Ok(Self {
-            point,
+            key,
             credential_id: credential_id.to_vec(),
             relying_party: relying_party.clone(),
             aaguid,

@@ -22,14 +22,14 @@ const ED25519_PREFIX: [u8; 12] = [0x30, 0x2A, 0x30, 0x05, 0x06, 0x03, 0x2B, 0x65
 
 /// The public key of a credential.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) enum Point {
+pub(crate) enum CredentialKey {
     Es256(EsKey),
     EdDsa(EdKey),
     #[cfg(feature = "rs256")]
     Rs256(RsKey),
 }
 
-impl Point {
+impl CredentialKey {
     /// Reads the one DER form that browsers return. A compressed point is another spelling of the same key, and is
     /// refused.
     pub(crate) fn from_spki(der: &[u8]) -> Option<Self> {
@@ -117,7 +117,7 @@ mod tests {
         for group in &set.test_groups {
             let mut spki = P256_PREFIX.to_vec();
             spki.extend_from_slice(&group.key.key);
-            let key = Point::from_spki(&spki).expect("the vectors' keys are good");
+            let key = CredentialKey::from_spki(&spki).expect("the vectors' keys are good");
             assert_eq!(key.to_spki(), spki);
             for test in &group.tests {
                 let good = key.verifies(&test.msg, &test.sig);
@@ -136,12 +136,15 @@ mod tests {
         let y = "4fe342e2fe1a7f9b8ee7eb4a7c0f9e162bce33576b315ececbb6406837bf51f5";
         let (x, y) = (hex(x), hex(y));
         let spki = |point: &[&[u8]]| [&P256_PREFIX[..], &point.concat()].concat();
-        assert!(Point::from_spki(&spki(&[&[4], &x, &y])).is_some());
-        assert!(Point::from_spki(&spki(&[&[4], &y, &x])).is_none());
-        assert!(Point::from_spki(&spki(&[&[3], &x])).is_none());
-        assert!(Point::from_spki(&spki(&[&[0]])).is_none());
-        assert!(Point::from_spki(&spki(&[&[4], &x, &y, &[0]])).is_none());
-        assert!(Point::from_spki(&[&ED25519_PREFIX[..], &[0; 32]].concat()).is_none(), "a weak point");
+        assert!(CredentialKey::from_spki(&spki(&[&[4], &x, &y])).is_some());
+        assert!(CredentialKey::from_spki(&spki(&[&[4], &y, &x])).is_none());
+        assert!(CredentialKey::from_spki(&spki(&[&[3], &x])).is_none());
+        assert!(CredentialKey::from_spki(&spki(&[&[0]])).is_none());
+        assert!(CredentialKey::from_spki(&spki(&[&[4], &x, &y, &[0]])).is_none());
+        assert!(
+            CredentialKey::from_spki(&[&ED25519_PREFIX[..], &[0; 32]].concat()).is_none(),
+            "a weak point"
+        );
     }
 
     fn hex(text: &str) -> Vec<u8> {
