@@ -263,11 +263,11 @@ fn standing_still(server: &Server, url: &str, data: &Path, trigger: &str) {
     let mut moving =
         moving.env("PP_HOST_STORE", url).stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap();
     let waits = "SELECT count(*) FROM pg_locks WHERE locktype = 'advisory' AND NOT granted";
-    super::cluster::until("the move stands still", || server.sql(waits) != "0");
+    crate::support::until("the move stands still", || server.sql(waits) != "0");
     moving.kill().unwrap();
     moving.wait().unwrap();
     drop(session);
-    super::cluster::until("the server has ended it", || {
+    crate::support::until("the server has ended it", || {
         server.sql(
             "SELECT count(*) FROM pg_stat_activity WHERE wait_event = 'advisory' OR state LIKE 'idle in%'",
         ) == "0"
