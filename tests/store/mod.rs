@@ -13,3 +13,4 @@ mod lossy;
 #[cfg(feature = "s3")]
 mod objects;
 mod postgres;
+mod transfers;

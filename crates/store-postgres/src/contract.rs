@@ -29,6 +29,14 @@ macro_rules! read {
     }};
 }
 
+/// Reads that lend sessions themselves, with copies of the named values.
+macro_rules! with_readers {
+    ($store:ident, |$readers:ident $(, $name:ident)*| $read:expr) => {{
+        $(let $name = $name.to_owned();)*
+        $store.read_with(move |$readers| async move { $read.await })
+    }};
+}
+
 impl WriteStore for Postgres {
     fn write(&self, write: Write<'_>) -> Commit {
         match Record::of(write) {
@@ -126,12 +134,12 @@ impl ClaimStore for Postgres {
 impl BlobStore for Postgres {
     fn keep_blob(&self, digest: &Digest, bytes: Arc<[u8]>) -> Answer<()> {
         let objects = self.objects.clone();
-        read!(self, |db, digest| blobs::keep(&db, objects, &digest, bytes))
+        with_readers!(self, |readers, digest| blobs::keep(&readers, objects, &digest, bytes))
     }
 
     fn blob(&self, digest: &Digest) -> Answer<Option<Vec<u8>>> {
         let objects = self.objects.clone();
-        read!(self, |db, digest| blobs::read(&db, objects, &digest))
+        with_readers!(self, |readers, digest| blobs::read(&readers, objects, &digest))
     }
 
     fn blobs(&self) -> Answer<Vec<Digest>> {
@@ -140,12 +148,12 @@ impl BlobStore for Postgres {
 
     fn sweep_blob(&self, digest: &Digest) -> Answer<()> {
         let objects = self.objects.clone();
-        read!(self, |db, digest| blobs::sweep(&db, objects, &digest))
+        with_readers!(self, |readers, digest| blobs::sweep(&readers, objects, &digest))
     }
 
     fn sweep_unnamed(&self) -> Answer<()> {
         let objects = self.objects.clone();
-        read!(self, |db| objects::sweep(&db, objects))
+        with_readers!(self, |readers| objects::sweep(&readers, objects))
     }
 }
 

@@ -155,12 +155,18 @@ impl Postgres {
         T: Send + 'static,
         F: Future<Output = Result<T, Trouble>> + Send,
     {
+        self.read_with(|readers| async move { read(readers.lease().await?).await })
+    }
+
+    /// The same for a read that lends a session for parts of it.
+    pub(crate) fn read_with<T, F>(&self, read: impl FnOnce(Arc<Readers>) -> F + Send + 'static) -> Answer<T>
+    where
+        T: Send + 'static,
+        F: Future<Output = Result<T, Trouble>> + Send,
+    {
         let (promise, answer) = Answer::promised();
         let readers = Arc::clone(&self.readers);
-        self.runtime.spawn(async move {
-            let done = async { read(readers.lease().await?).await }.await;
-            promise.answer(done.map_err(Trouble::into_error));
-        });
+        self.runtime.spawn(async move { promise.answer(read(readers).await.map_err(Trouble::into_error)) });
         answer
     }
 

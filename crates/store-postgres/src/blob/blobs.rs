@@ -1,10 +1,12 @@
 //! Artifacts, in chunks or in object storage: checked against their digest when they are read.
 //!
 //! Chunks are read and written with bounded memory on the server. Of an artifact in object storage the database has only the row (see [`crate::blob::objects`]).
+//! No session is lent during a request to object storage: there are few sessions, and a bucket may take long to answer.
 
 use crate::blob::objects::{self, Objects};
 use crate::error::{Trouble, damaged};
 use crate::session::connection::{Call, Connection, values};
+use crate::session::readers::Readers;
 use receipt::Digest;
 use std::sync::Arc;
 use store::StoreError;
@@ -26,14 +28,14 @@ const SWEEP: &str = "DELETE FROM blobs b WHERE b.sha256 = $1 AND (b.object IS NU
 
 /// Stores bytes under their digest. Stored bytes only get a new time.
 pub(crate) async fn keep(
-    db: &Connection,
+    readers: &Arc<Readers>,
     objects: Option<Objects>,
     digest: &Digest,
     bytes: Arc<[u8]>,
 ) -> Result<(), Trouble> {
     match objects {
-        Some(objects) => objects::keep(db, &*objects, digest, bytes).await,
-        None => keep_chunks(db, digest, &bytes).await,
+        Some(objects) => objects::keep(readers, &*objects, digest, bytes).await,
+        None => keep_chunks(&*readers.lease().await?, digest, &bytes).await,
     }
 }
 
@@ -68,11 +70,11 @@ async fn insert_chunks(db: &Connection, name: &str, bytes: &[u8]) -> Result<(), 
 
 /// The bytes of a digest.
 pub(crate) async fn read(
-    db: &Connection,
+    readers: &Arc<Readers>,
     objects: Option<Objects>,
     digest: &Digest,
 ) -> Result<Option<Vec<u8>>, Trouble> {
-    let rows = db.query(READ, values![digest.to_string()]).await?;
+    let rows = readers.lease().await?.query(READ, values![digest.to_string()]).await?;
     let Some(first) = rows.first() else { return Ok(None) };
     let bytes: Vec<u8> = match first.get::<_, Option<&str>>(1) {
         Some(name) => objects::read(objects.as_deref(), digest, name).await?,
@@ -94,15 +96,25 @@ pub(crate) async fn list(db: &Connection) -> Result<Vec<Digest>, Trouble> {
 }
 
 /// Removes the bytes of a digest that nothing keeps, an hour after they were kept.
-pub(crate) async fn sweep(db: &Connection, objects: Option<Objects>, digest: &Digest) -> Result<(), Trouble> {
-    let old = db.begin("BEGIN", &[Call::new(OLD, values![digest.to_string()])]).await?;
-    let sweeps = old.first().is_some_and(|rows| !rows.is_empty());
-    let call = sweeps.then(|| Call::new(SWEEP, values![digest.to_string(), objects.is_some()]));
-    let swept = db.commit(call.as_slice()).await?;
-    let name = swept.first().and_then(|rows| rows.first()?.get::<_, Option<String>>(0));
+pub(crate) async fn sweep(
+    readers: &Arc<Readers>,
+    objects: Option<Objects>,
+    digest: &Digest,
+) -> Result<(), Trouble> {
+    let has_objects = objects.is_some();
+    let name = delete(&*readers.lease().await?, has_objects, digest).await?;
     match (objects, name) {
         // Only now, when no row names the object any more. If this fails, a sweep removes it later.
         (Some(objects), Some(name)) => Ok(objects.remove(&name).await?),
         _ => Ok(()),
     }
+}
+
+/// Deletes the row of an old digest that nothing keeps. Returns the name of its object.
+async fn delete(db: &Connection, has_objects: bool, digest: &Digest) -> Result<Option<String>, Trouble> {
+    let old = db.begin("BEGIN", &[Call::new(OLD, values![digest.to_string()])]).await?;
+    let sweeps = old.first().is_some_and(|rows| !rows.is_empty());
+    let call = sweeps.then(|| Call::new(SWEEP, values![digest.to_string(), has_objects]));
+    let swept = db.commit(call.as_slice()).await?;
+    Ok(swept.first().and_then(|rows| rows.first()?.get::<_, Option<String>>(0)))
 }

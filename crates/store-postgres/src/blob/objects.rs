@@ -5,7 +5,8 @@
 //! object without a row, which a killed host has left, is recognised by the database's time in its name.
 
 use crate::error::{PostgresError, Trouble, damaged};
-use crate::session::connection::{Connection, values};
+use crate::session::connection::values;
+use crate::session::readers::Readers;
 use receipt::Digest;
 use std::sync::Arc;
 use store::{ObjectStorage, StoreError};
@@ -29,14 +30,14 @@ const UNNAMED: &str = "SELECT o.name FROM unnest($1::text[], $2::text[]) AS o(na
 
 /// Stores bytes under their digest. Stored bytes get a new time; a lost object is written again.
 pub(crate) async fn keep(
-    db: &Connection,
+    readers: &Arc<Readers>,
     objects: &dyn ObjectStorage,
     digest: &Digest,
     bytes: Arc<[u8]>,
 ) -> Result<(), Trouble> {
-    let kept = db.one(KEPT, values![digest.to_string()]).await?;
+    let kept = readers.lease().await?.one(KEPT, values![digest.to_string()]).await?;
     match kept.map(|row| row.get::<_, Option<String>>(0)) {
-        None => keep_new(db, objects, digest, bytes).await,
+        None => keep_new(readers, objects, digest, bytes).await,
         // In chunks.
         Some(None) => Ok(()),
         Some(Some(name)) => match objects.has(&name).await? {
@@ -47,18 +48,18 @@ pub(crate) async fn keep(
 }
 
 async fn keep_new(
-    db: &Connection,
+    readers: &Arc<Readers>,
     objects: &dyn ObjectStorage,
     digest: &Digest,
     bytes: Arc<[u8]>,
 ) -> Result<(), Trouble> {
     let size = bytes.len().cast_signed() as i64;
-    let new = db.one(NEW_NAME, Vec::new()).await?.ok_or(StoreError::Stopped)?;
+    let new = readers.lease().await?.one(NEW_NAME, Vec::new()).await?.ok_or(StoreError::Stopped)?;
     let (database, at, unique): (&str, i64, &str) = (new.get(0), new.get(1), new.get(2));
     let name = format!("{database}/{digest}/{at}-{unique}");
     objects.put(&name, bytes).await?;
     let values = values![digest.to_string(), size, name.clone(), at + NAMED_WITHIN];
-    let Some(row) = db.one(NAME, values).await? else {
+    let Some(row) = readers.lease().await?.one(NAME, values).await? else {
         let place = objects.place();
         let late = format!("artifact {digest} took longer than half an hour to be written to {place}");
         return Err(PostgresError::Server(late).into());
@@ -85,16 +86,17 @@ pub(crate) async fn read(
 }
 
 /// Removes the objects of this database that no row names, an hour after they were written.
-pub(crate) async fn sweep(db: &Connection, objects: Option<Objects>) -> Result<(), Trouble> {
+pub(crate) async fn sweep(readers: &Arc<Readers>, objects: Option<Objects>) -> Result<(), Trouble> {
     let Some(objects) = objects else { return Ok(()) };
-    let now = db.one(NEW_NAME, Vec::new()).await?.ok_or(StoreError::Stopped)?;
+    let now = readers.lease().await?.one(NEW_NAME, Vec::new()).await?.ok_or(StoreError::Stopped)?;
     let (database, now): (&str, i64) = (now.get(0), now.get(1));
     let found = objects.names(database).await?;
     let old = found.iter().filter_map(|name| Some((name, written(name)?)));
     let old = old.filter(|(_, (_, at))| at.saturating_add(REMOVED_AFTER) < now);
     let (names, digests): (Vec<String>, Vec<String>) =
         old.map(|(name, (digest, _))| (name.clone(), digest.to_owned())).unzip();
-    for row in db.query(UNNAMED, values![names, digests]).await? {
+    let unnamed = readers.lease().await?.query(UNNAMED, values![names, digests]).await?;
+    for row in unnamed {
         let name: String = row.try_get(0).map_err(damaged)?;
         objects.remove(&name).await?;
     }

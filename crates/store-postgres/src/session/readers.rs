@@ -35,13 +35,13 @@ impl Readers {
     }
 
     /// Lends a session, and opens one where none is idle.
-    pub(crate) async fn lease(self: Arc<Self>) -> Result<Lease, Trouble> {
+    pub(crate) async fn lease(self: &Arc<Self>) -> Result<Lease, Trouble> {
         let permit = Arc::clone(&self.permits).acquire_owned().await.map_err(|_| StoreError::Stopped)?;
         let connection = match self.take() {
             Some(connection) => connection,
             None => self.shared.connect(PATIENCE).await?,
         };
-        Ok(Lease { connection: Some(connection), readers: self, _permit: permit })
+        Ok(Lease { connection: Some(connection), readers: Arc::clone(self), _permit: permit })
     }
 
     fn take(&self) -> Option<Connection> {
