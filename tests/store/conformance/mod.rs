@@ -72,7 +72,8 @@ macro_rules! conformance {
                 is_deleted_when_it_has_ended, keeps_the_end_of_what_was_printed, is_read_in_parts,
                 are_read_by_tenant_in_parts, deletions_and_acts_are_read_from_a_time_on);
             conformance!(@ $engine; requests: wait_until_they_are_decided, count_against_quotas, are_remembered_by_subject,
-                are_read_with_their_journal, wait_again_when_reopened, keep_which_notices_were_delivered);
+                are_read_with_their_journal, wait_again_when_reopened, lose_their_notices_when_reopened_at_once,
+                keep_which_notices_were_delivered);
             conformance!(@ $engine; receipts: are_spent_or_taken_back_and_never_both, are_spent_as_the_writer_saw_them,
                 are_precedents_once_spent, are_read_in_pages, acts_have_one_order);
             conformance!(@ $engine; schedule: says_what_is_due, lists_by_state, says_what_has_ended, counts_what_tenants_keep);

@@ -140,6 +140,38 @@ pub(super) fn wait_again_when_reopened(engine: &impl Engine) {
     assert_eq!((reopened.times_reopened(), reopened.reopened().times_reopened()), (1, 2));
 }
 
+/// The engine may commit several of these writes together.
+pub(super) fn lose_their_notices_when_reopened_at_once(engine: &impl Engine) {
+    let store = engine.open();
+    ask(&*store, "a", "apr_1", "r");
+    let id: RequestId = "apr_1".parse().unwrap();
+    let notice = |kind| Notice { kind, channel: NoticeChannel::Command };
+    let notified = |kind| {
+        let marks = SentNotices::delivered(notice(kind));
+        store.write(Write::Notified { key: key("a"), request: id.clone(), marks })
+    };
+    for round in 0..20 {
+        let after = 3 + 2 * round;
+        let agenda = Some(row(store::InstanceState::Terminated, None));
+        let ended = batch(vec![Entry::Terminated { by: "ops".to_owned(), reason: None }]);
+        let ended = Batch { agenda, ..ended };
+        let agenda = Some(row(store::InstanceState::Running, Some(AT)));
+        let again = batch(vec![Entry::Restarted { from: 1, by: "ops".to_owned() }]);
+        let again = Batch { agenda, reopened: vec![id.clone()], ..again };
+        let commits = [
+            notified(NoticeKind::Requested),
+            store.append(place(&key("a"), after), &ended),
+            store.append(place(&key("a"), after + 1), &again),
+            notified(NoticeKind::Reminder),
+        ];
+        for commit in commits {
+            commit.wait().unwrap();
+        }
+        let sent = store.request(&id).wait().unwrap().unwrap().sent;
+        assert_eq!(sent, SentNotices::delivered(notice(NoticeKind::Reminder)), "round {round}");
+    }
+}
+
 pub(super) fn keep_which_notices_were_delivered(engine: &impl Engine) {
     let id: RequestId = "apr_1".parse().unwrap();
     let notice = |kind, channel| Notice { kind, channel };

@@ -6,11 +6,11 @@ use crate::session::connection::{Call, Connection, values};
 use crate::write::decide::number;
 use crate::write::lines::{NEXT, Spot, sum};
 use crate::write::save::{
-    ACTS, DENIALS, DEPLOYMENTS, ENTRIES, HOLDERS, HOLDINGS, LIVE, NEW_INSTANCES, NEW_REQUESTS, NOTIFIED,
-    OUTPUTS, PRECEDENTS, RATES, SUBJECTS, bytes, columns, push,
+    ACTS, DENIALS, DEPLOYMENTS, ENTRIES, HOLDERS, HOLDINGS, LIVE, NEW_INSTANCES, NEW_REQUESTS, OUTPUTS,
+    PRECEDENTS, RATES, SUBJECTS, bytes, columns, push,
 };
 use receipt::Digest;
-use store::{SentNotices, TransferRow};
+use store::TransferRow;
 
 const COMPONENT: &str = "INSERT INTO components VALUES ($1, $2, $3)";
 const RECEIPTS: &str = "INSERT INTO receipts (seq, id, request, body) OVERRIDING SYSTEM VALUE
@@ -89,10 +89,9 @@ fn requests(rows: &[TransferRow], calls: &mut Vec<Call>) {
     let made = of_kind!(rows, TransferRow::Request(row) => row);
     let columns = columns!(&made, row =>
         row.id.to_string(), row.instance, row.seq, row.tenant.to_string(), bytes(&row.subject), row.is_open, row.outcome.clone(), row.body.clone(),
+        row.sent.bits().cast_signed(),
     );
     push(calls, NEW_REQUESTS, columns);
-    let sent: Vec<_> = made.iter().filter(|row| row.sent != SentNotices::default()).collect();
-    push(calls, NOTIFIED, columns!(sent, row => row.id.to_string(), row.sent.bits().cast_signed()));
     let subjects = of_kind!(rows, TransferRow::Subject(tenant, subject, times) => (tenant, subject, times));
     push(calls, SUBJECTS, columns!(subjects, row => row.0.to_string(), bytes(row.1), row.2.cast_signed()));
     let denials =

@@ -8,7 +8,7 @@ use receipt::{Digest, Timestamp};
 use std::sync::Arc;
 use store::{
     InstanceKey, InstanceState, JournalPosition, KeptArtifact, NewRequest, Precondition, Quotas, RATE_WINDOW,
-    ScheduleRow, Signed, Stamp, StoreError, UsageChange, Writer, Written,
+    ScheduleRow, SentNotices, Signed, Stamp, StoreError, UsageChange, Writer, Written,
 };
 use workflow::{Entry, ReceiptId, RequestId, TenantId};
 
@@ -34,8 +34,13 @@ pub(crate) fn write(state: &mut State, record: &Record, seq: i64) -> Written {
             }
             Ok(None)
         }
-        // Changes nothing on which other writes depend.
-        Record::Notified { .. } => Ok(None),
+        Record::Notified { request, marks, .. } => {
+            if let Some(found) = state.requests.get(request).cloned() {
+                let notified = found.notified | marks.bits().cast_signed();
+                state.requests.set(request.clone(), Request { notified, ..found });
+            }
+            Ok(None)
+        }
         Record::Act { seen, at, body } => act(state, *seen, *at, body).map(|()| None),
         Record::Revoke { receipt, at, body, .. } => revoke(state, receipt, *at, body).map(|()| None),
         // Has a transaction of its own.
@@ -174,7 +179,8 @@ fn keep_records(
         State::count(&mut state.subjects, (tenant.clone(), subject.clone()));
         State::count(&mut state.rates, (tenant.clone(), minute(stamp.at.as_millis())));
         let (tenant, body) = (tenant.clone(), Some(Arc::from(&**body)));
-        let made = Request { instance: id, seq, tenant, subject, open: true, outcome: None, body };
+        let made =
+            Request { instance: id, seq, tenant, subject, open: true, outcome: None, notified: 0, body };
         change.pending += 1;
         change.keep(made.body.as_deref().map_or(0, str::len));
         state.requests.set(request.clone(), made);
@@ -279,11 +285,13 @@ fn end(state: &mut State, id: &RequestId, outcome: &str, signed: Option<&Signed>
     state.requests.set(id.clone(), Request { outcome: Some(outcome.to_owned()), ..request });
 }
 
-/// Reopens an undecided request.
+/// Reopens an undecided request. People are notified of it again.
 fn reopen(state: &mut State, id: &RequestId, change: &mut UsageChange) {
     let closed = |request: &&Request| !request.open && request.outcome.is_none();
     if let Some(request) = state.requests.get(id).filter(closed).cloned() {
-        state.requests.set(id.clone(), Request { open: true, ..request });
+        let notified =
+            SentNotices::from_bits(request.notified.cast_unsigned()).reopened().bits().cast_signed();
+        state.requests.set(id.clone(), Request { open: true, notified, ..request });
         change.pending += 1;
     }
 }

@@ -33,8 +33,8 @@ const NEW_FATES: &str =
 const FATES: &str =
     "SELECT f.receipt, f.redeemed_at, f.redeemed_seq, f.attestation, f.revoked_at, f.revocation
     FROM unnest($1::text[]) AS k(receipt) JOIN fates f USING (receipt) ORDER BY f.receipt FOR UPDATE OF f";
-const REQUESTS: &str = "SELECT r.id, r.instance, r.seq, r.tenant, r.subject, r.open, r.outcome FROM requests r WHERE r.id = ANY($1::text[])
-    UNION SELECT r.id, r.instance, r.seq, r.tenant, r.subject, r.open, r.outcome
+const REQUESTS: &str = "SELECT r.id, r.instance, r.seq, r.tenant, r.subject, r.open, r.outcome, r.notified FROM requests r WHERE r.id = ANY($1::text[])
+    UNION SELECT r.id, r.instance, r.seq, r.tenant, r.subject, r.open, r.outcome, r.notified
     FROM unnest($2::text[], $3::text[]) AS k(tenant, instance) JOIN instances i USING (tenant, instance) JOIN requests r ON r.instance = i.id
     WHERE r.open";
 const RECEIPTS: &str = "SELECT id, request FROM receipts WHERE id = ANY($1::text[])
@@ -302,7 +302,9 @@ fn take_fate(state: &mut State, row: &Row) -> Result<(), StoreError> {
 fn take_request(state: &mut State, row: &Row) -> Result<(), StoreError> {
     let (tenant, subject) = (name(row, 3)?, text(row, 4)?);
     let (instance, seq, open, outcome) = (row.get(1), row.get(2), row.get(5), row.get(6));
-    state.requests.read(name(row, 0)?, Request { instance, seq, tenant, subject, open, outcome, body: None });
+    let notified = row.get(7);
+    let found = Request { instance, seq, tenant, subject, open, outcome, notified, body: None };
+    state.requests.read(name(row, 0)?, found);
     Ok(())
 }
 

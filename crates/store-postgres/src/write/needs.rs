@@ -81,8 +81,10 @@ impl Needs {
                 self.keep(key);
                 self.outputs.insert(key.clone());
             }
-            Record::Postpone { key, .. } | Record::Notified { key, .. } => {
+            Record::Postpone { key, .. } => drop(self.instances.insert(key.clone())),
+            Record::Notified { key, request, .. } => {
                 self.instances.insert(key.clone());
+                self.requests.insert(request.clone());
             }
             Record::Act { .. } => self.acts = ActsLock::Exclusive,
             Record::Revoke { receipt, .. } => drop(self.fates.insert(receipt.clone())),

@@ -15,14 +15,10 @@ pub(crate) const ENTRIES: &str = "INSERT INTO entries (instance, idx, seq, at, c
     SELECT * FROM unnest($1::bigint[], $2::bigint[], $3::bigint[], $4::bigint[], $5::integer[], $6::bigint[], $7::text[])";
 const USAGE: &str = "UPDATE usage u SET instances = k.instances, pending = k.pending, bytes = k.bytes
     FROM unnest($1::text[], $2::bigint[], $3::bigint[], $4::bigint[]) AS k(tenant, instances, pending, bytes) WHERE u.tenant = k.tenant";
-pub(crate) const NEW_REQUESTS: &str = "INSERT INTO requests (id, instance, seq, tenant, subject, open, outcome, body)
-    SELECT * FROM unnest($1::text[], $2::bigint[], $3::bigint[], $4::text[], $5::bytea[], $6::boolean[], $7::text[], $8::text[])";
-/// People are notified again of a request that waits again: [`SentNotices::reopened`](store::SentNotices::reopened).
-const REQUESTS: &str = "UPDATE requests r SET open = k.open, outcome = k.outcome,
-    notified = CASE WHEN k.open AND NOT r.open THEN ((r.notified::integer | 255) + 1) & 32767 ELSE r.notified END
-    FROM unnest($1::text[], $2::boolean[], $3::text[]) AS k(id, open, outcome) WHERE r.id = k.id";
-pub(crate) const NOTIFIED: &str = "UPDATE requests r SET notified = r.notified | k.notified
-    FROM unnest($1::text[], $2::smallint[]) AS k(id, notified) WHERE r.id = k.id";
+pub(crate) const NEW_REQUESTS: &str = "INSERT INTO requests (id, instance, seq, tenant, subject, open, outcome, body, notified)
+    SELECT * FROM unnest($1::text[], $2::bigint[], $3::bigint[], $4::text[], $5::bytea[], $6::boolean[], $7::text[], $8::text[], $9::smallint[])";
+const REQUESTS: &str = "UPDATE requests r SET open = k.open, outcome = k.outcome, notified = k.notified
+    FROM unnest($1::text[], $2::boolean[], $3::text[], $4::smallint[]) AS k(id, open, outcome, notified) WHERE r.id = k.id";
 pub(crate) const SUBJECTS: &str =
     "INSERT INTO subjects AS s SELECT * FROM unnest($1::text[], $2::bytea[], $3::bigint[])
     ON CONFLICT (tenant, subject) DO UPDATE SET times = s.times + excluded.times";
@@ -83,7 +79,6 @@ pub(crate) fn save(state: &State, group: &[Record]) -> Vec<Call> {
     instances(state, &mut calls);
     entries(state, &mut calls);
     requests(state, &mut calls);
-    notices(group, &mut calls);
     receipts(state, group, &mut calls);
     components(state, &mut calls);
     artifacts(state, &mut calls);
@@ -135,11 +130,12 @@ fn entries(state: &State, calls: &mut Vec<Call>) {
 fn requests(state: &State, calls: &mut Vec<Call>) {
     let made = columns!(state.requests.made(), row =>
         row.0.to_string(), row.1.instance, row.1.seq, row.1.tenant.to_string(), bytes(&row.1.subject), row.1.open,
-        row.1.outcome.clone(), row.1.body.as_deref().unwrap_or_default().to_owned(),
+        row.1.outcome.clone(), row.1.body.as_deref().unwrap_or_default().to_owned(), row.1.notified,
     );
     push(calls, NEW_REQUESTS, made);
-    let altered =
-        columns!(state.requests.altered(), row => row.0.to_string(), row.1.open, row.1.outcome.clone());
+    let altered = columns!(state.requests.altered(), row =>
+        row.0.to_string(), row.1.open, row.1.outcome.clone(), row.1.notified,
+    );
     push(calls, REQUESTS, altered);
     let subjects = columns!(state.subjects.changed(), row => row.0.0.to_string(), bytes(&row.0.1), *row.1);
     push(calls, SUBJECTS, subjects);
@@ -147,17 +143,6 @@ fn requests(state: &State, calls: &mut Vec<Call>) {
         row.0.0.to_string(), bytes(&row.0.1.0), bytes(&row.0.1.1), *row.1,
     );
     push(calls, DENIALS, denials);
-}
-
-fn notices(group: &[Record], calls: &mut Vec<Call>) {
-    for record in group {
-        if let Record::Notified { request, marks, .. } = record {
-            calls.push(Call::new(
-                NOTIFIED,
-                values![vec![request.to_string()], vec![marks.bits().cast_signed()]],
-            ));
-        }
-    }
 }
 
 fn receipts(state: &State, group: &[Record], calls: &mut Vec<Call>) {

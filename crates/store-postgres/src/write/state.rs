@@ -30,6 +30,8 @@ pub(crate) struct Request {
     pub(crate) subject: String,
     pub(crate) open: bool,
     pub(crate) outcome: Option<String>,
+    /// The delivered notices.
+    pub(crate) notified: i16,
     /// Present only for a new request.
     pub(crate) body: Option<Arc<str>>,
 }
