@@ -10,6 +10,7 @@ mod notices;
 #[cfg(feature = "s3")]
 mod objects;
 mod races;
+mod reads;
 mod standstill;
 mod suites;
 mod together;

@@ -6,21 +6,20 @@ use crate::issuer::{DecisionBasis, Issued, Keyring, Request};
 use crate::runtime::authority::Authority;
 use crate::runtime::capabilities::Capabilities;
 use crate::runtime::claims::ClaimTable;
-use crate::runtime::journals::{Journals, Loaded, Origin};
+use crate::runtime::journals::{Journals, Loaded};
 use crate::runtime::lease::LeaseTable;
 use crate::runtime::previews::Previews;
 use crate::runtime::programs::Programs;
 use crate::runtime::publisher::{Problems, Publisher};
 use crate::runtime::requests;
 use crate::runtime::slots::RunSlots;
-use crate::runtime::times::Times;
 use crate::runtime::wakeups::Wakeups;
-use crate::trust::{Judge, Recall, Trust, scope_of};
+use crate::trust::{Judge, Known, Recall, Trust, scope_of};
 use receipt::{Digest, Scope, Timestamp};
 use sandbox::Program;
 use std::sync::Arc;
 use store::{Commit, InstanceKey, Write};
-use workflow::{Call, Effect, Entry, ReceiptId, Replay, RequestId, Unsettled};
+use workflow::{Call, Effect, Entry, ReceiptId, Replay, RequestId, TenantId, Unsettled};
 
 /// Called with everything that goes wrong with an instance while no caller waits for it.
 pub(crate) type Troubles = Box<dyn Fn(&InstanceKey, &Error) + Send + Sync>;
@@ -104,11 +103,6 @@ impl HostState {
         self.authority.issue(&self.journals, request, basis)
     }
 
-    /// An instance's origin and its replay.
-    pub(crate) fn read(&self, key: &InstanceKey) -> Result<(Origin, Replay, Times), Error> {
-        self.journals.read(key)
-    }
-
     /// An instance's journal, and the state that it folds to.
     pub(crate) fn load(&self, key: &InstanceKey) -> Result<Loaded, Error> {
         self.journals.load(key)
@@ -130,13 +124,44 @@ impl HostState {
         self.authority.attested(&self.journals, call, receipt, scope, effect)
     }
 
-    /// Writes for a drive. A drive that is alone waits on this thread: that delays no other, and is faster.
+    /// Writes for a drive. A drive that is alone may write on this thread: that delays no other, and is faster.
     pub(crate) fn write(&self, write: Write<'_>) -> Commit {
         let alone = self.leases.len() <= 1;
         match alone {
-            true => Commit::ready(self.journals.store.write_here(write)),
+            true => self.journals.store.write_alone(write),
             false => self.journals.store.write(write),
         }
+    }
+
+    /// Does a part of a drive that reads the store and blocks meanwhile. A store that hosts share answers over a
+    /// network: the part runs on a thread of its own, because this thread drives other instances.
+    pub(crate) async fn apart<T: Send + 'static>(
+        self: &Arc<Self>,
+        part: impl FnOnce(&Self) -> Result<T, Error> + Send + 'static,
+    ) -> Result<T, Error> {
+        if !self.claims.are_shared() {
+            return part(self);
+        }
+        let inner = Arc::clone(self);
+        let done = tokio::task::spawn_blocking(move || part(&inner)).await;
+        done.map_err(|error| Error::Internal(format!("a part of a drive broke off: {error}")))?
+    }
+
+    /// The operators' acts, and the code and bytes that are known by the approvals that count then.
+    pub(crate) async fn known(
+        self: &Arc<Self>,
+        tenant: &TenantId,
+        digests: Vec<Digest>,
+        at: Timestamp,
+    ) -> Result<(Arc<Trust>, Known), Error> {
+        let tenant = tenant.clone();
+        let look = move |inner: &Self| {
+            let (trust, gate) = (inner.trust()?, inner.gate());
+            let mut recall = Recall::new(&*inner.journals.store, inner.judge(&gate, &trust, at));
+            let known = recall.known(&tenant, digests)?;
+            Ok((trust, known))
+        };
+        self.apart(look).await
     }
 
     pub(crate) fn trouble(&self, key: &InstanceKey, error: &Error) {

@@ -150,6 +150,10 @@ impl WriteStore for Sqlite {
             None => Err(FolderError::NotOwned.into()),
         }
     }
+
+    fn write_alone(&self, write: Write<'_>) -> Commit {
+        Commit::ready(self.write_here(write))
+    }
 }
 
 impl JournalStore for Sqlite {

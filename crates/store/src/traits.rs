@@ -55,6 +55,12 @@ pub trait WriteStore: Send + Sync {
         self.write(write).wait()
     }
 
+    /// The same as [`write`](Self::write) for a caller whose thread has nothing else to do: an engine whose writes
+    /// need no other machine may use the thread to write.
+    fn write_alone(&self, write: Write<'_>) -> Commit {
+        self.write(write)
+    }
+
     /// [`Write::Create`].
     fn create(&self, create: &Create) -> Commit {
         self.write(Write::Create(create))

@@ -242,7 +242,13 @@ impl Driver {
             Ok(returned) => self.replay.finish(&returned)?,
             Err(failure) => Entry::Failed { failure },
         };
-        let mut entries = self.inner.settlement(&self.replay)?;
+        let mut entries = match self.replay.unsettled().is_empty() {
+            true => Vec::new(),
+            false => {
+                let replay = self.replay.clone();
+                self.inner.apart(move |inner| inner.settlement(&replay)).await?
+            }
+        };
         entries.push(entry);
         Ok(self.append(entries).await?)
     }
@@ -278,7 +284,7 @@ impl Driver {
                 self.act(call, &invocation, interrupted).instrument(span).await
             }
             Live::Attest { call, receipt, effect } => {
-                let scope = self.inner.scope_of(&receipt)?;
+                let scope = self.scope_of(&receipt).await?;
                 let attested = self.inner.attested(call, &receipt, scope, &effect)?;
                 self.append([attested]).await
             }

@@ -13,7 +13,7 @@ use receipt::{Json, Scope, Timestamp};
 use std::sync::Arc;
 use std::time::Duration;
 use store::{Batch, Deployment, KeptArtifact, Precondition, ReceiptState, StoreError, StoredReceipt};
-use workflow::{ArtifactFacts, Asked, Call, Check, Effect, Entry, Invocation, Quoted};
+use workflow::{ArtifactFacts, Asked, Call, Check, Effect, Entry, Invocation, Quoted, ReceiptId};
 
 impl Driver {
     /// Checks the receipt, spends it and records the intent. No effect has taken place yet. The verdict is written only
@@ -25,11 +25,11 @@ impl Driver {
         invocation: Invocation,
     ) -> Result<(), Error> {
         loop {
-            let (trust, at) = (self.inner.trust()?, self.inner.now()?);
+            let at = self.inner.now()?;
+            let (trust, known) = self.known(Some(&invocation.artifact.facts().sha256), at).await?;
             let found = self.inner.journals.store.receipt(&invocation.receipt).await?;
             let (receipt, fate) = found.map(|found| (found.receipt, found.state)).unzip();
             let fate = fate.unwrap_or_default();
-            let known = self.known(Some(&invocation.artifact.facts().sha256), &trust, at)?;
             let verdict = self.verdict(&invocation, (receipt.as_ref(), &fate), (&trust, &known), at);
             let entry = verdict_entry(call, asked.clone(), &invocation, verdict.as_ref().err());
             let seen = Precondition { receipt: invocation.receipt.clone(), fate, acts: trust.seq() };
@@ -121,7 +121,7 @@ impl Driver {
         let spent = self.spent.take().filter(|spent| spent.receipt == receipt);
         let scope = match &spent {
             Some(SpentReceipt { permit, .. }) => scope_of(permit.receipt().key_id()),
-            None => self.inner.scope_of(&receipt)?,
+            None => self.scope_of(&receipt).await?,
         };
         let (effect, deployment) = self.effect(invocation, spent, interrupted).await?;
         let attested = self.inner.attested(call, &receipt, scope, &effect);
@@ -137,6 +137,12 @@ impl Driver {
             self.inner.publisher.wake();
         }
         signed
+    }
+
+    /// The scope of a receipt that is kept.
+    pub(crate) async fn scope_of(&self, receipt: &ReceiptId) -> Result<Scope, Error> {
+        let receipt = receipt.clone();
+        self.inner.apart(move |inner| inner.scope_of(&receipt)).await
     }
 
     /// The outcome of the action, and the store's record of it.

@@ -48,7 +48,7 @@ impl Host {
         self.0.claims.check(key)?;
         let (mut seen, mut writing) = (None, Writing::Patiently);
         loop {
-            let (origin, replay, times) = self.0.read(key)?;
+            let (origin, replay, times) = self.0.journals.read(key).await?;
             let (status, length) = (replay.status(), Some(replay.len()));
             if !self.gets_further(&status)? {
                 return Ok(status);

@@ -6,11 +6,12 @@ use crate::issuer::{
     Before, DecisionBasis, Form, Governed, Issued, ModuleFacts, Performer, Request, Reversibility,
     ScriptFacts, Unaskable, after,
 };
-use crate::trust::{Known, Recall, Subject, Trust};
+use crate::trust::{Known, Subject, Trust};
 use crate::{Error, ids};
 use policy::{Answer, Ask, Novelty, Ruling};
 use receipt::{Digest, Json, Scope, Timestamp};
 use sandbox::script::Script;
+use std::sync::Arc;
 use store::{Batch, NewRequest, OverQuota, RATE_WINDOW, StoreError};
 use workflow::{Action, Asked, Call, Entry, Manner};
 
@@ -41,7 +42,8 @@ impl Driver {
         if let Some(over) = self.too_often(now).await? {
             return self.append([Entry::Rejected { call, asked, message: over.to_string() }]).await;
         }
-        let (request, ruling) = match self.judged(self.drawn_up(call, action, now).await?)? {
+        let (trust, drawn_up) = self.drawn_up(call, action, now).await?;
+        let (request, ruling) = match self.judged(drawn_up, &trust)? {
             Ok(judged) => judged,
             Err(unaskable) => {
                 let message = unaskable.to_string();
@@ -50,7 +52,7 @@ impl Driver {
         };
         let issued = match ruling.answer {
             Answer::Ask(_) => None,
-            Answer::Allow | Answer::Deny => Some(self.decided_by_policy(&request)?),
+            Answer::Allow | Answer::Deny => Some(self.decided_by_policy(&request).await?),
         };
         let mut entries = vec![Entry::Requested {
             call,
@@ -87,7 +89,12 @@ impl Driver {
     }
 
     /// Everything that the host itself knows about an action, without the policy's ruling.
-    async fn drawn_up(&self, call: Call, action: Action, now: Timestamp) -> Result<Request, Error> {
+    async fn drawn_up(
+        &self,
+        call: Call,
+        action: Action,
+        now: Timestamp,
+    ) -> Result<(Arc<Trust>, Request), Error> {
         let origin = &self.origin;
         let capability = self.inner.capabilities.registry.named(&action.capability);
         if let Some(artifact) = &action.artifact {
@@ -95,11 +102,10 @@ impl Driver {
         }
         let artifact = action.artifact.map(|artifact| artifact.facts().clone());
         let sha256 = artifact.as_ref().map(|facts| facts.sha256);
-        let trust = self.inner.trust()?;
-        let known = self.known(sha256.as_ref(), &trust, now)?;
+        let (trust, known) = self.known(sha256.as_ref(), now).await?;
         let before =
             self.before((&action.capability, &action.resource), sha256.as_ref(), &known, &trust).await?;
-        Ok(Request {
+        let request = Request {
             id: ids::id("apr_", now)?,
             tenant: origin.key.tenant.clone(),
             instance: origin.key.instance.clone(),
@@ -131,20 +137,18 @@ impl Driver {
             form: Form::Dated,
             created_at: now,
             expires_at: after(now, Ask::EXPIRES),
-        })
+        };
+        Ok((trust, request))
     }
 
     /// The code and bytes that are known, by the approvals that count now.
-    pub(crate) fn known(
+    pub(crate) async fn known(
         &self,
         artifact: Option<&Digest>,
-        trust: &Trust,
         at: Timestamp,
-    ) -> Result<Known, Error> {
-        let digests = [self.origin.component].into_iter().chain(artifact.copied());
-        let gate = self.inner.gate();
-        let mut recall = Recall::new(&*self.inner.journals.store, self.inner.judge(&gate, trust, at));
-        Ok(recall.known(&self.origin.key.tenant, digests)?)
+    ) -> Result<(Arc<Trust>, Known), Error> {
+        let digests = [self.origin.component].into_iter().chain(artifact.copied()).collect();
+        self.inner.known(&self.origin.key.tenant, digests, at).await
     }
 
     async fn before(
@@ -165,7 +169,11 @@ impl Driver {
     }
 
     /// The request with the policy's ruling and its expiry; or why people cannot be asked.
-    fn judged(&self, mut request: Request) -> Result<Result<(Request, Ruling), Unaskable>, Error> {
+    fn judged(
+        &self,
+        mut request: Request,
+        trust: &Trust,
+    ) -> Result<Result<(Request, Ruling), Unaskable>, Error> {
         let policy = &self.inner.authority.policy;
         let document = match request.document() {
             Ok(document) => document,
@@ -175,8 +183,7 @@ impl Driver {
             Subject::of(&document, &request.known).map_err(|error| Error::Internal(error.to_string()))?;
         let mut ruling = policy.rule(&subject.question(&[]));
         // A demonstration has nothing to allow by itself.
-        if self.inner.authority.scope(&*self.inner.trust()?) == Scope::Demo && ruling.answer == Answer::Allow
-        {
+        if self.inner.authority.scope(trust) == Scope::Demo && ruling.answer == Answer::Allow {
             ruling.answer = Answer::Ask(Ask::one());
         }
         if let Answer::Ask(ask) = &ruling.answer {
@@ -194,7 +201,8 @@ impl Driver {
         Ok(request.check().map(|()| (request, ruling)))
     }
 
-    fn decided_by_policy(&self, request: &Request) -> Result<Issued, Error> {
-        self.inner.issue(request, DecisionBasis::Policy)
+    async fn decided_by_policy(&self, request: &Request) -> Result<Issued, Error> {
+        let request = request.clone();
+        self.inner.apart(move |inner| inner.issue(&request, DecisionBasis::Policy)).await
     }
 }

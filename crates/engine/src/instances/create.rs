@@ -182,7 +182,7 @@ impl Host {
     /// # Errors
     /// When there is no such instance, or its journal is damaged.
     pub fn status(&self, key: &InstanceKey) -> Result<Status, Error> {
-        self.0.read(key).map(|(_, replay, _)| replay.status())
+        self.0.load(key).map(|loaded| loaded.replay.status())
     }
 
     /// Every fact in order: of one instance, or of all.

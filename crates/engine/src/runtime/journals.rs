@@ -60,8 +60,9 @@ impl Journals {
         }
     }
 
-    pub(crate) fn read(&self, key: &InstanceKey) -> Result<(Origin, Replay, Times), Error> {
-        let facts = self.store.facts(Some(key)).wait()?;
+    /// An instance's origin, its replay and its times.
+    pub(crate) async fn read(&self, key: &InstanceKey) -> Result<(Origin, Replay, Times), Error> {
+        let facts = self.store.facts(Some(key)).await?;
         let (origin, replay) = self.fold(key, &facts)?;
         Ok((origin, replay, Times::of(&facts)))
     }
