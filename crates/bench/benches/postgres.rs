@@ -1,11 +1,11 @@
 //! Hosts over one PostgreSQL. Prints; asserts nothing.
 //!
-//! `cargo bench -p bench --bench postgres [-- [--quick]]`
+//! `cargo bench -p bench --bench postgres [-- [--quick] [SECTION…]]`
 //!
 //! Starts a server of its own, of the version that is installed as a Debian package. Where `PP_BENCH_STORE` has the URL of a database, that one
-//! is measured instead, in two new schemas.
+//! is measured instead, in two new schemas, which are dropped at the end.
 
-use bench::{Extent, HostsBench};
+use bench::{Extent, HostsBench, HostsSection, Obstacle, work_if_host};
 use std::process::ExitCode;
 
 #[path = "../../../tests/support/postgres.rs"]
@@ -17,26 +17,7 @@ mod server;
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
 fn main() -> ExitCode {
-    let extent = match std::env::args().any(|word| word == "--quick") {
-        true => Extent::Quick,
-        false => Extent::Whole,
-    };
-    let (_server, urls) = match std::env::var("PP_BENCH_STORE") {
-        Ok(url) => {
-            (None, ["a", "b"].map(|end| new_schema(&url, &format!("bench_{}_{end}", std::process::id()))))
-        }
-        Err(_) => match server::Server::start_with(&["shared_buffers=256MB"]) {
-            Some(server) => {
-                let urls = [server.schema(), server.schema()];
-                (Some(server), urls)
-            }
-            None => return ExitCode::FAILURE,
-        },
-    };
-    let [url, second] = &urls;
-    let folder = std::env::temp_dir();
-    let bench = HostsBench { url, second, folder: &folder, extent };
-    match bench.run(&mut |line| println!("  {line}")) {
+    match measure() {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
             eprintln!("{error}");
@@ -45,13 +26,55 @@ fn main() -> ExitCode {
     }
 }
 
-/// The URL of a new schema of that name in the database at a URL, migrated.
-fn new_schema(url: &str, name: &str) -> String {
-    server::psql(url, &format!("CREATE SCHEMA {name}"));
-    let mark = if url.contains('?') { '&' } else { '?' };
-    let url = format!("{url}{mark}options=-csearch_path%3D{name}");
-    if let Err(error) = store_postgres::Postgres::migrate(&url) {
-        eprintln!("{error}");
+fn measure() -> Result<(), Obstacle> {
+    work_if_host()?;
+    let words: Vec<_> = std::env::args().skip(1).collect();
+    let extent = if words.iter().any(|word| word == "--quick") { Extent::Quick } else { Extent::Whole };
+    let named = |section: &HostsSection| words.iter().any(|word| word == section.name());
+    let sections: Vec<_> = match HostsSection::ALL.into_iter().filter(named).collect::<Vec<_>>() {
+        none if none.is_empty() => HostsSection::ALL.to_vec(),
+        some => some,
+    };
+    let (server, schemas);
+    let [url, second] = match std::env::var("PP_BENCH_STORE") {
+        Ok(url) => {
+            schemas = [Schema::new(&url, "a")?, Schema::new(&url, "b")?];
+            [schemas[0].url.clone(), schemas[1].url.clone()]
+        }
+        Err(_) => {
+            server = server::Server::start_with(&["shared_buffers=256MB"]).ok_or("there is no server")?;
+            [server.schema(), server.schema()]
+        }
+    };
+    let folder = std::env::temp_dir();
+    let bench = HostsBench { url: &url, second: &second, folder: &folder, extent };
+    bench.run(&sections, &mut |line| println!("  {line}"))
+}
+
+/// A new schema in a database, migrated. It is dropped when the measurement ends, even if it fails.
+struct Schema {
+    database: String,
+    name: String,
+    url: String,
+}
+
+impl Schema {
+    fn new(database: &str, end: &str) -> Result<Self, Obstacle> {
+        let name = format!("bench_{}_{end}", std::process::id());
+        server::psql(database, &format!("CREATE SCHEMA {name}"));
+        let mark = if database.contains('?') { '&' } else { '?' };
+        let url = format!("{database}{mark}options=-csearch_path%3D{name}");
+        let schema = Self { database: database.to_owned(), name, url };
+        store_postgres::Postgres::migrate(&schema.url)?;
+        Ok(schema)
     }
-    url
+}
+
+impl Drop for Schema {
+    fn drop(&mut self) {
+        server::psql(
+            &self.database,
+            &format!("SET client_min_messages = warning; DROP SCHEMA {} CASCADE", self.name),
+        );
+    }
 }

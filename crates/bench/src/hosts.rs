@@ -7,6 +7,7 @@ use engine::{Host, Start, StoreLocation, WorkerOptions, Workflow};
 use receipt::Decision;
 use std::fs;
 use std::path::Path;
+use std::process::{Child, Command};
 use std::time::{Duration, Instant};
 use store::{Fact, InstanceKey};
 use tempfile::TempDir;
@@ -96,17 +97,14 @@ impl Hosts {
         Ok(self.runtime.block_on(task)?)
     }
 
-    /// Ends a host's work as a crash would: its claims stay until their time is over.
-    pub(super) fn kill(&mut self, number: usize) {
-        if let Some((stop, task)) = self.members[number].work.take() {
-            task.abort();
-            drop(stop);
-        }
-    }
-
     /// Waits until every host that works has its share of the shards.
     pub(super) fn settle(&self) -> Result<(), Obstacle> {
-        let working = self.members.iter().filter(|member| member.work.is_some()).count();
+        self.settle_with(0)
+    }
+
+    /// The same with so many hosts in processes of their own.
+    pub(super) fn settle_with(&self, processes: usize) -> Result<(), Obstacle> {
+        let working = processes + self.members.iter().filter(|member| member.work.is_some()).count();
         let end = Instant::now() + PATIENCE;
         self.runtime.block_on(async {
             loop {
@@ -167,6 +165,59 @@ impl Hosts {
             }
         }
     }
+}
+
+/// A host in a process of its own: this program with other arguments.
+pub(super) struct HostProcess {
+    child: Child,
+    /// Held until the host is gone.
+    _folder: TempDir,
+}
+
+impl HostProcess {
+    /// The argument that makes this program a host; the URL and the folder follow.
+    const ARGUMENT: &str = "--host";
+
+    /// Starts one with the keys in `parent`.
+    pub(super) fn start(url: &str, parent: &Path) -> Result<Self, Obstacle> {
+        let folder = tempfile::Builder::new().prefix("pp-host-bench-").tempdir_in(parent)?;
+        copy_keys(parent, folder.path())?;
+        let mut command = Command::new(std::env::current_exe()?);
+        let child = command.args([Self::ARGUMENT, url]).arg(folder.path()).spawn()?;
+        Ok(Self { child, _folder: folder })
+    }
+
+    /// Kills it with SIGKILL.
+    pub(super) fn kill(mut self) -> Result<(), Obstacle> {
+        self.child.kill()?;
+        self.child.wait()?;
+        Ok(())
+    }
+}
+
+impl Drop for HostProcess {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+/// Works as a host until the process is killed, where the program's arguments say so.
+///
+/// # Errors
+/// When the host cannot be opened, or ends.
+pub fn work_if_host() -> Result<(), Obstacle> {
+    let arguments: Vec<String> = std::env::args().skip(1).collect();
+    let [argument, url, folder] = &*arguments else { return Ok(()) };
+    if argument != HostProcess::ARGUMENT {
+        return Ok(());
+    }
+    let runtime = Builder::new_multi_thread().enable_all().build()?;
+    let location = StoreLocation::Database(url.parse()?);
+    let host = unlimited(Host::builder(folder)).store(location).open()?;
+    let options = WorkerOptions { at_once: 256, ..WorkerOptions::default() };
+    runtime.block_on(host.work(options, std::future::pending()))?;
+    Err("the host has ended".into())
 }
 
 fn observe(number: usize, fact: &Fact, tell: &UnboundedSender<News>) {

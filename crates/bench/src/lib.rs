@@ -13,12 +13,14 @@ mod postgres;
 mod steps;
 mod template;
 
-pub use postgres::HostsBench;
+pub use hosts::work_if_host;
+pub use postgres::{HostsBench, HostsSection};
 
 use std::fmt;
 use std::path::PathBuf;
 
-type Obstacle = Box<dyn std::error::Error + Send + Sync>;
+/// What stops a measurement.
+pub type Obstacle = Box<dyn std::error::Error + Send + Sync>;
 
 /// The extent of a measurement.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

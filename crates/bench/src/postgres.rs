@@ -2,7 +2,7 @@
 
 use crate::fixture::Guest;
 use crate::flow::{APPROVED, PLAIN};
-use crate::hosts::{Hosts, News, What};
+use crate::hosts::{HostProcess, Hosts, News, What};
 use crate::steps::micros;
 use crate::{Extent, Line, Obstacle, Target, median, quantile, steps};
 use std::path::Path;
@@ -47,33 +47,89 @@ pub struct HostsBench<'a> {
     pub extent: Extent,
 }
 
+/// A section of the measurements of hosts.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum HostsSection {
+    /// A durable step, beside a bare commit.
+    Steps,
+    /// A durable step in the engine over SQLite.
+    Sqlite,
+    /// Entries a second of many instances.
+    Entries,
+    /// Approved workflows on one host and on two.
+    Flows,
+    /// From a decision on one host to the end on another.
+    Decisions,
+    /// From the death of a host to the end of its instances on another.
+    Takeover,
+    /// The rate behind many finished instances.
+    Behind,
+}
+
+impl HostsSection {
+    /// All, in the order in which they are measured.
+    pub const ALL: [Self; 7] = [
+        Self::Steps,
+        Self::Sqlite,
+        Self::Entries,
+        Self::Flows,
+        Self::Decisions,
+        Self::Takeover,
+        Self::Behind,
+    ];
+
+    /// Its name on the command line.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Steps => "steps",
+            Self::Sqlite => "sqlite",
+            Self::Entries => "entries",
+            Self::Flows => "flows",
+            Self::Decisions => "decisions",
+            Self::Takeover => "takeover",
+            Self::Behind => "behind",
+        }
+    }
+}
+
 impl HostsBench<'_> {
-    /// Measures all of it.
+    /// Measures sections.
     ///
     /// # Errors
     /// When something could not be measured.
-    pub fn run(&self, report: &mut dyn FnMut(Line)) -> Result<(), Obstacle> {
+    pub fn run(&self, sections: &[HostsSection], report: &mut dyn FnMut(Line)) -> Result<(), Obstacle> {
         // Hosts of all measurements have the same keys, which are in here.
         let folder = tempfile::Builder::new().prefix("pp-bench-hosts-").tempdir_in(self.folder)?;
-        HostsBench { folder: folder.path(), ..*self }.measure(report)
+        HostsBench { folder: folder.path(), ..*self }.measure(sections, report)
     }
 
-    fn measure(&self, report: &mut dyn FnMut(Line)) -> Result<(), Obstacle> {
+    fn measure(&self, sections: &[HostsSection], report: &mut dyn FnMut(Line)) -> Result<(), Obstacle> {
         let mut bare = Bare::open(self.url)?;
-        let commit = self.steps(&mut bare, report)?;
+        for section in sections {
+            match section {
+                HostsSection::Steps => self.steps(&mut bare, report)?,
+                HostsSection::Sqlite => self.sqlite(report)?,
+                HostsSection::Entries => self.entries(&mut bare, report)?,
+                HostsSection::Flows => self.flows(report)?,
+                HostsSection::Decisions => self.decisions(&mut bare, report)?,
+                HostsSection::Takeover => self.takeover(report)?,
+                HostsSection::Behind => self.behind(report)?,
+            }
+        }
+        Ok(())
+    }
+
+    /// One step at a time in the engine over SQLite.
+    fn sqlite(&self, report: &mut dyn FnMut(Line)) -> Result<(), Obstacle> {
         let sqlite = crate::Bench { folder: self.folder.to_owned(), extent: Extent::Quick };
         steps::measure(&sqlite, &mut |line| {
             report(Line { what: format!("SQLite: {}", line.what), target: None, ..line });
-        })?;
-        self.entries(commit, report)?;
-        self.flows(report)?;
-        self.decisions(&mut bare, report)?;
-        self.takeover(report)?;
-        self.behind(report)
+        })
     }
 
-    /// One step at a time. The median of a bare commit, in microseconds.
-    fn steps(&self, bare: &mut Bare, report: &mut dyn FnMut(Line)) -> Result<f64, Obstacle> {
+    /// One step at a time, beside bare commits.
+    fn steps(&self, bare: &mut Bare, report: &mut dyn FnMut(Line)) -> Result<(), Obstacle> {
         let mut hosts = self.working(self.url, Guest::Paces, 1)?;
         let params = format!(r#"{{"steps":{ROUND},"result":"{}"}}"#, "r".repeat(100));
         let (mut commits, mut steps, mut ratios) = (Vec::new(), Vec::new(), Vec::new());
@@ -97,8 +153,8 @@ impl HostsBench<'_> {
             }
         }
         hosts.stop(0)?;
-        let commit = median(&mut commits);
-        report(Line::new("a bare synchronous commit of one row, median", commit, "µs"));
+        let what = "a bare synchronous commit of one row, median";
+        report(Line::new(what, median(&mut commits), "µs"));
         report(Line::new("  99 of 100", quantile(&mut commits, 0.99), "µs"));
         report(Line::new(
             "a durable step: guest, journal, commit; median of means",
@@ -107,15 +163,16 @@ impl HostsBench<'_> {
         ));
         let beside = Line::new("a durable step beside a bare commit", median(&mut ratios), "×");
         report(beside.with(Target::AtMost(STEP)));
-        Ok(commit)
+        Ok(())
     }
 
     /// Entries a second of many instances, which exist before the clock runs.
-    fn entries(&self, commit: f64, report: &mut dyn FnMut(Line)) -> Result<(), Obstacle> {
+    fn entries(&self, bare: &mut Bare, report: &mut dyn FnMut(Line)) -> Result<(), Obstacle> {
         let mut hosts = Hosts::open(self.url, self.folder, Guest::Paces, 1)?;
         let params = format!(r#"{{"steps":{STEPS},"result":"{}"}}"#, "r".repeat(100));
-        let mut rates = Vec::new();
+        let (mut rates, mut commits) = (Vec::new(), Vec::new());
         for _ in 0..self.extent.of(1, 5) {
+            commits.append(&mut bare.commits(ROUND)?);
             let runtime = hosts.runtime.handle().clone();
             for _ in 0..IN_FLIGHT {
                 runtime.block_on(hosts.create(0, &params))?;
@@ -141,7 +198,8 @@ impl HostsBench<'_> {
         }
         let rate = median(&mut rates);
         report(Line::new(format!("entries recorded, {IN_FLIGHT} in flight"), rate, "/s"));
-        let beside = Line::new("  beside bare commits one after the other", rate * commit / 1e6, "×");
+        let beside = rate * median(&mut commits) / 1e6;
+        let beside = Line::new("  beside bare commits one after the other", beside, "×");
         report(beside.with(Target::AtLeast(GROUPED)));
         Ok(())
     }
@@ -227,12 +285,15 @@ impl HostsBench<'_> {
         Ok(())
     }
 
-    /// From the death of a host to the end of instances that were its.
+    /// From the death of a host, which is a process of its own, to the end of instances that were its.
     fn takeover(&self, report: &mut dyn FnMut(Line)) -> Result<(), Obstacle> {
-        let mut hosts = self.working(self.url, Guest::Paces, 2)?;
+        let mut hosts = Hosts::open(self.url, self.folder, Guest::Paces, 1)?;
+        hosts.work(0);
         let mut times = Vec::new();
-        for _ in 0..self.extent.of(1, 5) {
-            hosts.kill(1);
+        for _ in 0..self.extent.of(2, 5) {
+            let process = HostProcess::start(self.url, self.folder)?;
+            hosts.settle_with(1)?;
+            process.kill()?;
             let (began, runtime) = (Instant::now(), hosts.runtime.handle().clone());
             let ended = runtime.block_on(async {
                 for _ in 0..FLOWS {
@@ -241,12 +302,11 @@ impl HostsBench<'_> {
                 hosts.ended(FLOWS).await
             })?;
             times.push((ended - began).as_secs_f64());
-            hosts.work(1);
-            hosts.settle()?;
         }
+        hosts.stop(0)?;
         let most = Target::AtMost(CLAIM + TAKEOVER);
         report(
-            Line::new("a dead host's instances have ended on another, median", median(&mut times), "s")
+            Line::new("instances of a killed host have ended on another, median", median(&mut times), "s")
                 .with(most),
         );
         report(Line::new("  the longest", quantile(&mut times, 1.0), "s"));
