@@ -3,7 +3,10 @@
 
 use receipt::Timestamp;
 use rustix::time::{ClockId, clock_gettime};
-use std::sync::atomic::{AtomicI64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicI64, Ordering};
+
+/// The milliseconds after which an answer is not used: while the process or the network stood still, the server's clock moved on.
+const SLOW: i64 = 500;
 
 /// The server's clock, by this machine's boot-time clock. Its times never decrease in this process: a reading that took less time than the previous
 /// one is slightly earlier, and a promoted standby may be much earlier.
@@ -13,14 +16,19 @@ pub(crate) struct ServerClock {
     ahead: AtomicI64,
     /// The latest time that was given out.
     last: AtomicI64,
+    is_set: AtomicBool,
 }
 
 impl ServerClock {
-    /// The server answered `now` to a query sent at `asked` of [`boot_time`]. The answer took some time,
+    /// The server answered `now` between `asked` and `answered` of [`boot_time`]. The answer took some time,
     /// so the computed time is the server's or a little later, never earlier: a receipt expires too early rather than
-    /// too late.
-    pub(crate) fn set(&self, now: Timestamp, asked: i64) {
-        self.ahead.store(now.as_millis() - asked, Ordering::Release);
+    /// too late. An answer that took long is ignored: the time would be that much too late. The first one is used in any
+    /// case.
+    pub(crate) fn set(&self, now: Timestamp, asked: i64, answered: i64) {
+        let is_first = !self.is_set.swap(true, Ordering::AcqRel);
+        if is_first || answered - asked <= SLOW {
+            self.ahead.store(now.as_millis() - asked, Ordering::Release);
+        }
     }
 
     /// The server's time.
@@ -45,11 +53,24 @@ mod tests {
         let clock = ServerClock::default();
         let read = |ahead| {
             let asked = boot_time();
-            clock.set(Timestamp::from_millis(asked + ahead), asked);
+            clock.set(Timestamp::from_millis(asked + ahead), asked, asked + 1);
             clock.now()
         };
         let first = read(60_000);
         assert!(read(0) >= first, "an action would have ended before it began");
         assert!(read(120_000) >= Timestamp::from_millis(first.as_millis() + 60_000));
+    }
+
+    #[test]
+    fn an_answer_that_takes_long_does_not_move_the_time() {
+        let clock = ServerClock::default();
+        let asked = boot_time();
+        let read = |now, took| clock.set(Timestamp::from_millis(now), asked, asked + took);
+        read(asked, SLOW * 100);
+        assert!(clock.now() >= Timestamp::from_millis(asked), "the first answer counts");
+        read(asked + 100_000, SLOW * 100);
+        assert!(clock.now() < Timestamp::from_millis(asked + 100_000));
+        read(asked + 100_000, SLOW);
+        assert!(clock.now() >= Timestamp::from_millis(asked + 100_000));
     }
 }

@@ -44,7 +44,8 @@ impl Shared {
         demand: CommitDemand,
         db: &Connection,
     ) -> Result<Self, Trouble> {
-        let (asked, server, claim) = (boot_time(), Server::of(db).await?, new_claim(db).await?);
+        let (asked, server, answered) = (boot_time(), Server::of(db).await?, boot_time());
+        let claim = new_claim(db).await?;
         let shared = Self {
             place,
             clock: ServerClock::default(),
@@ -57,7 +58,7 @@ impl Shared {
             host: Mutex::default(),
             claim: Mutex::new(claim),
         };
-        shared.clock.set(server.now, asked);
+        shared.clock.set(server.now, asked, answered);
         shared.check_demand(&server)?;
         Ok(shared)
     }
@@ -79,10 +80,10 @@ impl Shared {
 
     /// Queries the server: its identity, its clock, and whether its commits are synchronous.
     pub(crate) async fn look(&self, db: &Connection) -> Result<Seen, Trouble> {
-        let (asked, now) = (boot_time(), Server::of(db).await?);
+        let (asked, now, answered) = (boot_time(), Server::of(db).await?, boot_time());
         let seen = locked(&self.server).compare(&now);
         let seen = seen.map_err(|error| self.give_up(error))?;
-        self.clock.set(now.now, asked);
+        self.clock.set(now.now, asked, answered);
         self.check_demand(&now)?;
         Ok(seen)
     }
