@@ -14,6 +14,9 @@ use store::StoreError;
 /// The most bytes of one row.
 const CHUNK: usize = 256 << 10;
 
+// The row is not locked: an artifact that many actions keep at once would have their commits wait for each other.
+const RECENT: &str =
+    "SELECT object FROM blobs WHERE sha256 = $1 AND kept > clock_timestamp() - interval '10 minutes'";
 const KEEP: &str = "INSERT INTO blobs (sha256, bytes, kept) VALUES ($1, $2, clock_timestamp())
     ON CONFLICT (sha256) DO UPDATE SET kept = excluded.kept RETURNING (xmax = 0)";
 const CHUNKS: &str =
@@ -26,15 +29,18 @@ const OLD: &str =
 const SWEEP: &str = "DELETE FROM blobs b WHERE b.sha256 = $1 AND (b.object IS NULL OR $2)
     AND NOT EXISTS (SELECT 1 FROM artifacts a WHERE a.sha256 = $1 AND a.holders > 0) RETURNING b.object";
 
-/// Stores bytes under their digest. Stored bytes only get a new time.
+/// Stores bytes under their digest. Stored bytes only get a new time, unless theirs is a few minutes old.
 pub(crate) async fn keep(
     readers: &Arc<Readers>,
     objects: Option<Objects>,
     digest: &Digest,
     bytes: Arc<[u8]>,
 ) -> Result<(), Trouble> {
+    let recent = readers.lease().await?.one(RECENT, values![digest.to_string()]).await?;
+    let recent = recent.map(|row| row.get::<_, Option<String>>(0));
     match objects {
-        Some(objects) => objects::keep(readers, &*objects, digest, bytes).await,
+        Some(objects) => objects::keep(readers, &*objects, (digest, recent), bytes).await,
+        None if recent.is_some() => Ok(()),
         None => keep_chunks(&*readers.lease().await?, digest, &bytes).await,
     }
 }

@@ -28,15 +28,21 @@ const NAME: &str = "INSERT INTO blobs (sha256, bytes, kept, object) SELECT $1, $
 const UNNAMED: &str = "SELECT o.name FROM unnest($1::text[], $2::text[]) AS o(name, sha256)
     WHERE NOT EXISTS (SELECT 1 FROM blobs b WHERE b.sha256 = o.sha256 AND b.object = o.name)";
 
-/// Stores bytes under their digest. Stored bytes get a new time; a lost object is written again.
+/// Stores bytes under their digest. Stored bytes get a new time, unless the row with its object is `recent`; a lost object is written again.
 pub(crate) async fn keep(
     readers: &Arc<Readers>,
     objects: &dyn ObjectStorage,
-    digest: &Digest,
+    (digest, recent): (&Digest, Option<Option<String>>),
     bytes: Arc<[u8]>,
 ) -> Result<(), Trouble> {
-    let kept = readers.lease().await?.one(KEPT, values![digest.to_string()]).await?;
-    match kept.map(|row| row.get::<_, Option<String>>(0)) {
+    let kept = match recent {
+        Some(object) => Some(object),
+        None => {
+            let kept = readers.lease().await?.one(KEPT, values![digest.to_string()]).await?;
+            kept.map(|row| row.get(0))
+        }
+    };
+    match kept {
         None => keep_new(readers, objects, digest, bytes).await,
         // In chunks.
         Some(None) => Ok(()),
