@@ -228,6 +228,31 @@ fn damage_is_said_and_harms_one_instance() {
     assert_eq!(length(&store, "two"), 2);
 }
 
+/// Before version 4 of the schema, the place and the time were part of the hashed text.
+#[test]
+fn a_row_with_the_checksum_of_an_older_version_is_read() {
+    let Some(server) = postgres::shared() else { return };
+    let url = server.schema();
+    let store = holder(&url);
+    create(&store, "one");
+    append(&store, "one", 1, &steps([0, 1]), Writer::Driver).wait().unwrap();
+    let schema = url.rsplit_once("%3D").unwrap().1.to_owned();
+    let bytes: Vec<_> =
+        (0..8).map(|place| format!("get_byte(k.hash, {place})::bigint << {}", place * 8)).collect();
+    let set = |hashed: &str| {
+        server.sql(&format!(
+            "WITH k AS (SELECT e.instance, e.idx, sha256(convert_to(concat({hashed}), 'UTF8')) AS hash
+                FROM {schema}.entries e JOIN {schema}.instances i ON i.id = e.instance)
+            UPDATE {schema}.entries e SET sum = ({}) FROM k WHERE k.instance = e.instance AND k.idx = e.idx",
+            bytes.join(") | (")
+        ))
+    };
+    set("i.tenant, '/', i.instance, ' ', e.seq, ' ', e.idx, ' ', e.at, ' ', e.count, chr(10), e.body");
+    assert_eq!(length(&store, "one"), 3);
+    set("e.body");
+    assert!(matches!(store.facts(Some(&key("one"))).wait(), Err(StoreError::Damaged(_))));
+}
+
 /// The time is the server's, whatever the host's clock is.
 #[test]
 fn the_time_is_that_of_the_server() {

@@ -43,10 +43,24 @@ impl Lines {
     }
 }
 
-/// A checksum of a row's content and position. It detects damage, not forgery.
+/// A checksum of a row's content and position. It detects damage, not forgery. The statements in
+/// [`steps`](crate::write::steps) add the place and the time in the same way.
 pub(crate) fn sum(text: &str, key: &InstanceKey, Spot { seq, index, at, count }: Spot) -> i64 {
-    let sealed = format!("{key} {seq} {index} {at} {count}{NEXT}{text}");
-    let [a, b, c, d, e, f, g, h, ..] = *Digest::of(sealed.as_bytes()).as_bytes();
+    sum_of_text(text, key, index, count) ^ seq ^ (at << 20)
+}
+
+/// The part of [`sum`] that is known before the server has given the row its place and time.
+pub(crate) fn sum_of_text(text: &str, key: &InstanceKey, index: i64, count: i32) -> i64 {
+    first_bytes(&format!("{key} {index} {count}{NEXT}{text}"))
+}
+
+/// The checksum of rows that were written before the schema's version 4.
+fn sum_before(text: &str, key: &InstanceKey, Spot { seq, index, at, count }: Spot) -> i64 {
+    first_bytes(&format!("{key} {seq} {index} {at} {count}{NEXT}{text}"))
+}
+
+fn first_bytes(text: &str) -> i64 {
+    let [a, b, c, d, e, f, g, h, ..] = *Digest::of(text.as_bytes()).as_bytes();
     i64::from_le_bytes([a, b, c, d, e, f, g, h])
 }
 
@@ -62,7 +76,8 @@ pub(crate) fn read(row: &Row, first: usize, key: &InstanceKey) -> Result<Vec<Fac
     let failed = |why: String| {
         StoreError::Damaged(format!("fact {} of instance {key} cannot be read: {why}", spot.seq))
     };
-    if row.get::<_, i64>(first + 4) != sum(text, key, spot) {
+    let recorded: i64 = row.get(first + 4);
+    if recorded != sum(text, key, spot) && recorded != sum_before(text, key, spot) {
         return Err(failed("it is not what was written".to_owned()));
     }
     let entries: Vec<Entry> = text

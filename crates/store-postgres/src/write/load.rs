@@ -17,8 +17,8 @@ use workflow::{ReceiptId, TenantId};
 
 const WRITER: &str = "UPDATE writers SET last = $2, seen = now() WHERE writer = $1 
     RETURNING current_setting('synchronous_standby_names') <> '' AND current_setting('synchronous_commit') IN ('on', 'remote_apply')";
-const CLAIMS: &str = "SELECT c.shard FROM unnest($1::smallint[]) AS k(shard) JOIN claims c USING (shard)
-    WHERE c.claim = $2 AND c.until > clock_timestamp() ORDER BY c.shard FOR SHARE OF c";
+const CLAIMS: &str = "SELECT shard FROM claims
+    WHERE shard = ANY($1::smallint[]) AND claim = $2 AND until > clock_timestamp() ORDER BY shard FOR SHARE";
 const ACTS_SHARED: &str = "SELECT last FROM acts_head FOR SHARE";
 const ACTS_EXCLUSIVE: &str = "SELECT last FROM acts_head FOR UPDATE";
 const INSTANCES: &str = "SELECT i.tenant, i.instance, i.id, i.next, i.at, i.state, i.due, i.since, i.ended

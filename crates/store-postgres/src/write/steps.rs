@@ -6,7 +6,7 @@
 
 use crate::error::Trouble;
 use crate::session::connection::{Connection, Value, values};
-use crate::write::lines::Lines;
+use crate::write::lines::{Lines, sum_of_text};
 use crate::write::load::Group;
 use crate::write::record::Record;
 use receipt::Timestamp;
@@ -15,8 +15,10 @@ use store::{InstanceKey, JournalPosition, Shard, Stamp, Writer, Written};
 use tokio_postgres::Row;
 use workflow::TenantId;
 
+// `sum` is a row's checksum without its place and time, which only the server knows: it adds them (see `lines::sum`).
 // The writer's row is locked first. After a lost answer, the writer looks there for the commit, and the look-up blocks a statement that arrives
 // later. A place among all facts is drawn after the first lock, which gives the transaction its number: readers of all facts wait for it.
+// Steps are in the order of their locks: `place` is a step's.
 // Nothing is written if the places of one append are not consecutive because another host drew some in between.
 const STEPS: &str = r"
 WITH me AS MATERIALIZED (
@@ -24,14 +26,14 @@ WITH me AS MATERIALIZED (
         current_setting('synchronous_standby_names') <> '' AND current_setting('synchronous_commit') IN ('on', 'remote_apply'))
     FOR UPDATE),
 held AS MATERIALIZED (
-    SELECT c.shard FROM unnest($4::smallint[]) AS k(shard) JOIN claims c USING (shard)
-    WHERE EXISTS (SELECT FROM me) AND c.claim = $5 AND c.until > clock_timestamp() ORDER BY c.shard FOR SHARE OF c),
+    SELECT c.shard FROM claims c WHERE EXISTS (SELECT FROM me)
+        AND c.shard = ANY($4::smallint[]) AND c.claim = $5 AND c.until > clock_timestamp() ORDER BY c.shard FOR SHARE),
 found AS MATERIALIZED (
-    SELECT k.place, k.name, k.after, k.count, k.body, i.id, greatest(i.at, k.at) AS at
-    FROM unnest($6::text[], $7::text[], $8::text[], $9::bigint[], $10::bigint[], $11::integer[], $12::text[])
-        WITH ORDINALITY AS k(tenant, instance, name, after, at, count, body, place) JOIN instances i USING (tenant, instance)
+    SELECT k.place, k.after, k.count, k.sum, k.body, i.id, greatest(i.at, k.at) AS at
+    FROM unnest($6::text[], $7::text[], $8::bigint[], $9::bigint[], $10::integer[], $11::bigint[], $12::text[])
+        WITH ORDINALITY AS k(tenant, instance, after, at, count, sum, body, place) JOIN instances i USING (tenant, instance)
     WHERE EXISTS (SELECT FROM me) AND (SELECT count(*) FROM held) = cardinality($4) AND i.next = k.after
-    ORDER BY i.tenant, i.instance FOR UPDATE OF i),
+    ORDER BY k.place FOR UPDATE OF i),
 room AS MATERIALIZED (
     SELECT u.tenant, k.more FROM unnest($13::text[], $14::bigint[], $15::bigint[]) AS k(tenant, more, most) JOIN usage u USING (tenant)
     WHERE (SELECT count(*) FROM found) = cardinality($6) AND (k.most IS NULL OR u.bytes + k.more <= k.most)
@@ -40,15 +42,10 @@ placed AS MATERIALIZED (
     SELECT f.*, (SELECT CASE WHEN max(n.seq) - min(n.seq) + 1 = count(*) THEN min(n.seq) END
         FROM (SELECT nextval('facts') AS seq FROM generate_series(1, f.count)) n) AS seq
     FROM found f WHERE (SELECT count(*) FROM room) = cardinality($13)),
-sealed AS MATERIALIZED (
-    SELECT p.*, sha256(convert_to(concat(p.name, ' ', p.seq, ' ', p.after, ' ', p.at, ' ', p.count, chr(10), p.body), 'UTF8')) AS sum
-    FROM placed p WHERE (SELECT count(seq) FROM placed) = cardinality($6)),
+sealed AS MATERIALIZED (SELECT p.* FROM placed p WHERE (SELECT count(seq) FROM placed) = cardinality($6)),
 entered AS (
     INSERT INTO entries (instance, idx, seq, at, count, sum, body)
-    SELECT id, after, seq, at, count,
-        get_byte(sum, 0)::bigint | (get_byte(sum, 1)::bigint << 8) | (get_byte(sum, 2)::bigint << 16) | (get_byte(sum, 3)::bigint << 24)
-            | (get_byte(sum, 4)::bigint << 32) | (get_byte(sum, 5)::bigint << 40) | (get_byte(sum, 6)::bigint << 48) | (get_byte(sum, 7)::bigint << 56),
-        body FROM sealed),
+    SELECT id, after, seq, at, count, sum # seq # (at << 20), body FROM sealed),
 moved AS (UPDATE instances i SET next = s.after + s.count, at = s.at FROM sealed s WHERE i.id = s.id),
 charged AS (UPDATE usage u SET bytes = u.bytes + r.more FROM room r WHERE u.tenant = r.tenant AND EXISTS (SELECT FROM sealed)),
 done AS (UPDATE writers SET last = $2, seen = now() WHERE writer = $1 AND EXISTS (SELECT FROM sealed))
@@ -67,13 +64,9 @@ WITH locked AS MATERIALIZED (
     FOR UPDATE OF w FOR SHARE OF c FOR UPDATE OF i FOR UPDATE OF u),
 entered AS (
     INSERT INTO entries (instance, idx, seq, at, count, sum, body)
-    SELECT s.id, $8, s.seq, s.at, $10,
-        get_byte(sum, 0)::bigint | (get_byte(sum, 1)::bigint << 8) | (get_byte(sum, 2)::bigint << 16) | (get_byte(sum, 3)::bigint << 24)
-            | (get_byte(sum, 4)::bigint << 32) | (get_byte(sum, 5)::bigint << 40) | (get_byte(sum, 6)::bigint << 48) | (get_byte(sum, 7)::bigint << 56),
-        $12
-    FROM (SELECT p.*, sha256(convert_to(concat($11::text, ' ', p.seq, ' ', $8, ' ', p.at, ' ', $10::integer, chr(10), $12::text), 'UTF8')) AS sum
-        FROM (SELECT l.*, nextval('facts') AS seq, CASE WHEN $10 > 1 THEN nextval('facts') END AS second FROM locked l OFFSET 0) p
-        WHERE $10 = 1 OR p.second = p.seq + 1 OFFSET 0) s
+    SELECT p.id, $8, p.seq, p.at, $10, $11::bigint # p.seq # (p.at << 20), $12::text
+    FROM (SELECT l.*, nextval('facts') AS seq, CASE WHEN $10::integer > 1 THEN nextval('facts') END AS second FROM locked l OFFSET 0) p
+    WHERE $10 = 1 OR p.second = p.seq + 1
     RETURNING instance, seq, at),
 moved AS (UPDATE instances i SET next = $8 + $10, at = e.at FROM entered e WHERE i.id = e.instance),
 charged AS (UPDATE usage u SET bytes = u.bytes + $13 FROM entered WHERE u.tenant = $6),
@@ -98,6 +91,22 @@ struct Step<'a> {
     number: usize,
     place: &'a JournalPosition,
     lines: &'a Lines,
+}
+
+impl Step<'_> {
+    fn after(&self) -> i64 {
+        self.place.after.cast_signed() as i64
+    }
+
+    /// The number of its entries.
+    fn count(&self) -> i32 {
+        i32::try_from(self.lines.count).unwrap_or(i32::MAX)
+    }
+
+    /// Its checksum, without the part that the server adds.
+    fn sum(&self) -> i64 {
+        sum_of_text(&self.lines.text, &self.place.key, self.after(), self.count())
+    }
 }
 
 /// A tenant's growth in bytes, and the lowest limit that one of its appends has to stay below.
@@ -157,15 +166,15 @@ impl<'a> Steps<'a> {
 
     /// The values of the only step.
     fn of_one(&self, step: &Step<'_>) -> Vec<Value> {
-        let JournalPosition { key, after, at } = step.place;
+        let JournalPosition { key, at, .. } = step.place;
         let growth = self.tenants.get(&key.tenant);
         values![
             key.tenant.to_string(),
             key.instance.to_string(),
-            after.cast_signed() as i64,
+            step.after(),
             at.as_millis(),
-            i32::try_from(step.lines.count).unwrap_or(i32::MAX),
-            key.to_string(),
+            step.count(),
+            step.sum(),
             step.lines.text.clone(),
             growth.map_or(0, |growth| growth.more),
             growth.and_then(|growth| growth.most),
@@ -180,17 +189,15 @@ impl<'a> Steps<'a> {
     }
 
     fn columns(&self) -> Vec<Value> {
-        let of = |value: fn(&Step<'_>) -> String| self.steps.iter().map(value).collect::<Vec<_>>();
-        let counts = self.steps.iter().map(|step| i32::try_from(step.lines.count).unwrap_or(i32::MAX));
         let [tenants, instances] = self.names();
         values![
             tenants,
             instances,
-            of(|step| step.place.key.to_string()),
             self.after(),
             self.steps.iter().map(|step| step.place.at.as_millis()).collect::<Vec<_>>(),
-            counts.collect::<Vec<_>>(),
-            of(|step| step.lines.text.clone()),
+            self.steps.iter().map(Step::count).collect::<Vec<_>>(),
+            self.steps.iter().map(Step::sum).collect::<Vec<_>>(),
+            self.steps.iter().map(|step| step.lines.text.clone()).collect::<Vec<_>>(),
         ]
     }
 
@@ -205,7 +212,7 @@ impl<'a> Steps<'a> {
 
     /// The length of each journal before the step.
     fn after(&self) -> Vec<i64> {
-        self.steps.iter().map(|step| step.place.after.cast_signed() as i64).collect()
+        self.steps.iter().map(Step::after).collect()
     }
 
     fn growth(&self) -> Vec<Value> {
