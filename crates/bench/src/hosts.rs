@@ -125,8 +125,18 @@ impl Hosts {
     /// Creates an instance on a host.
     pub(super) async fn create(&self, number: usize, params: &str) -> Result<InstanceKey, Obstacle> {
         let Member { host, workflow, .. } = &self.members[number % self.members.len()];
-        let start = Start::new("acme".parse()?, "agent:bench".parse()?, "bench", params);
-        Ok(host.create(workflow, start).await?)
+        create(host, workflow, params).await
+    }
+
+    /// The same without waiting for it, as a client of its own. Reports only what goes wrong.
+    pub(super) fn create_soon(&self, number: usize, params: &str) {
+        let Member { host, workflow, .. } = &self.members[number % self.members.len()];
+        let (host, workflow, params) = (host.clone(), workflow.clone(), params.to_owned());
+        self.runtime.spawn(async move {
+            if let Err(error) = create(&host, &workflow, &params).await {
+                eprintln!("an instance is not created: {error}");
+            }
+        });
     }
 
     /// Approves a request on a host, and reports only what goes wrong.
@@ -218,6 +228,11 @@ pub fn work_if_host() -> Result<(), Obstacle> {
     let options = WorkerOptions { at_once: 256, ..WorkerOptions::default() };
     runtime.block_on(host.work(options, std::future::pending()))?;
     Err("the host has ended".into())
+}
+
+async fn create(host: &Host, workflow: &Workflow, params: &str) -> Result<InstanceKey, Obstacle> {
+    let start = Start::new("acme".parse()?, "agent:bench".parse()?, "bench", params);
+    Ok(host.create(workflow, start).await?)
 }
 
 fn observe(number: usize, fact: &Fact, tell: &UnboundedSender<News>) {

@@ -235,7 +235,7 @@ impl HostsBench<'_> {
         runtime.block_on(async {
             let began = Instant::now();
             for number in 0..FLOWS {
-                hosts.create(number as usize, params).await?;
+                hosts.create_soon(number as usize, params);
             }
             let (mut done, mut left) = (0_u32, FLOWS);
             while left > 0 {
@@ -244,7 +244,7 @@ impl HostsBench<'_> {
                     What::Ended => {
                         done += 1;
                         match began.elapsed() < time {
-                            true => drop(hosts.create(done as usize, params).await?),
+                            true => hosts.create_soon(done as usize, params),
                             false => left -= 1,
                         }
                     }
@@ -261,7 +261,7 @@ impl HostsBench<'_> {
         hosts.work(0);
         hosts.settle()?;
         let (mut times, mut commits) = (Vec::new(), Vec::new());
-        for _ in 0..self.extent.of(10, 100) {
+        for number in 0..self.extent.of(20, 100) {
             commits.append(&mut bare.commits(10)?);
             let runtime = hosts.runtime.handle().clone();
             let time = runtime.block_on(async {
@@ -271,6 +271,8 @@ impl HostsBench<'_> {
                         break request;
                     }
                 };
+                // At any moment between two polls.
+                tokio::time::sleep(POLL * (number * 37 % 100) / 100).await;
                 let began = Instant::now();
                 hosts.approve(1, request);
                 Ok::<_, Obstacle>(hosts.ended(1).await? - began)
@@ -322,7 +324,7 @@ impl HostsBench<'_> {
             let (mut made, mut left) = (0, count);
             while left > 0 {
                 while made < count && made + left < count + 4 * IN_FLIGHT {
-                    old.create(0, PLAIN).await?;
+                    old.create_soon(0, PLAIN);
                     made += 1;
                 }
                 if let What::Ended = old.next().await?.what {
