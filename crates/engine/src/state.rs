@@ -147,19 +147,19 @@ impl HostState {
         done.map_err(|error| Error::Internal(format!("a part of a drive broke off: {error}")))?
     }
 
-    /// The operators' acts, and the code and bytes that are known by the approvals that count then.
+    /// The operators' acts, the code and bytes that are known by the approvals that count, and the time of that. The time
+    /// is not before the last act: judged by an earlier time, a removed decider would count still.
     pub(crate) async fn known(
         self: &Arc<Self>,
         tenant: &TenantId,
         digests: Vec<Digest>,
-        at: Timestamp,
-    ) -> Result<(Arc<Trust>, Known), Error> {
+    ) -> Result<(Arc<Trust>, Known, Timestamp), Error> {
         let tenant = tenant.clone();
         let look = move |inner: &Self| {
-            let (trust, gate) = (inner.trust()?, inner.gate());
+            let (trust, at, gate) = (inner.trust()?, inner.now()?, inner.gate());
             let mut recall = Recall::new(&*inner.journals.store, inner.judge(&gate, &trust, at));
             let known = recall.known(&tenant, digests)?;
-            Ok((trust, known))
+            Ok((trust, known, at))
         };
         self.apart(look).await
     }

@@ -25,8 +25,7 @@ impl Driver {
         invocation: Invocation,
     ) -> Result<(), Error> {
         loop {
-            let at = self.inner.now()?;
-            let (trust, known) = self.known(Some(&invocation.artifact.facts().sha256), at).await?;
+            let (trust, known, at) = self.known(Some(&invocation.artifact.facts().sha256)).await?;
             let found = self.inner.journals.store.receipt(&invocation.receipt).await?;
             let (receipt, fate) = found.map(|found| (found.receipt, found.state)).unzip();
             let fate = fate.unwrap_or_default();

@@ -102,7 +102,7 @@ impl Driver {
         }
         let artifact = action.artifact.map(|artifact| artifact.facts().clone());
         let sha256 = artifact.as_ref().map(|facts| facts.sha256);
-        let (trust, known) = self.known(sha256.as_ref(), now).await?;
+        let (trust, known, _) = self.known(sha256.as_ref()).await?;
         let before =
             self.before((&action.capability, &action.resource), sha256.as_ref(), &known, &trust).await?;
         let request = Request {
@@ -141,14 +141,13 @@ impl Driver {
         Ok((trust, request))
     }
 
-    /// The code and bytes that are known, by the approvals that count now.
+    /// The operators' acts, the code and bytes that are known by the approvals that count now, and the time of that.
     pub(crate) async fn known(
         &self,
         artifact: Option<&Digest>,
-        at: Timestamp,
-    ) -> Result<(Arc<Trust>, Known), Error> {
+    ) -> Result<(Arc<Trust>, Known, Timestamp), Error> {
         let digests = [self.origin.component].into_iter().chain(artifact.copied()).collect();
-        self.inner.known(&self.origin.key.tenant, digests, at).await
+        self.inner.known(&self.origin.key.tenant, digests).await
     }
 
     async fn before(
