@@ -156,7 +156,10 @@ impl HostState {
     ) -> Result<(Arc<Trust>, Known, Timestamp), Error> {
         let tenant = tenant.clone();
         let look = move |inner: &Self| {
-            let (trust, at, gate) = (inner.trust()?, inner.now()?, inner.gate());
+            let (trust, gate) = (inner.trust()?, inner.gate());
+            // The clock of the host that recorded the last act may be a little ahead of this one's.
+            let now = inner.now()?;
+            let at = trust.latest().map_or(now, |latest| latest.max(now));
             let mut recall = Recall::new(&*inner.journals.store, inner.judge(&gate, &trust, at));
             let known = recall.known(&tenant, digests)?;
             Ok((trust, known, at))
