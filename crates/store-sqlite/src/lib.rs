@@ -13,6 +13,8 @@ mod export;
 mod file;
 mod journal;
 mod locked;
+#[cfg(test)]
+mod reading;
 mod sql;
 mod sqlite;
 mod tables;

@@ -3,8 +3,6 @@
 pub(crate) mod codec;
 pub(crate) mod heads;
 pub(crate) mod parts;
-#[cfg(test)]
-mod reading;
 pub(crate) mod stops;
 pub(crate) mod tenant;
 
