@@ -1,11 +1,14 @@
 //! Queries that answer a page at a time: together the pages are the whole, however long they are.
 
+use crate::support::desk::Desk;
 use crate::support::{self, block_on, judgement};
 use engine::api::{AuditPlace, AuditRecord, AuditScope, Principal, Query, ReceiptFate, TokenGrant, View};
 use engine::trust::Act;
 use engine::{Error, Host, InstanceKey, Status};
 use receipt::Decision;
+use serde_json::json;
 use std::collections::BTreeSet;
+use std::time::Duration;
 use tempfile::TempDir;
 use workflow::{ReceiptId, TenantId};
 
@@ -145,25 +148,87 @@ fn an_audit_goes_on_behind_an_instance_that_was_deleted_since() {
 }
 
 #[test]
+fn an_audit_goes_on_where_a_deleted_instance_was() {
+    let desk = Desk::new();
+    let keys: Vec<_> = (0..7)
+        .map(|_| {
+            desk.clock.pass(Duration::from_mins(10));
+            let key = desk.program(&json!([]));
+            desk.drive(&key);
+            key
+        })
+        .collect();
+    let read = |after: Option<AuditPlace>, limit| {
+        let query = Query::Audit { of: AuditScope::Host, after, limit };
+        let View::Audit { records, next } = desk.host.view(&Principal::own(), query).unwrap() else {
+            panic!("an audit")
+        };
+        let text = |record: &AuditRecord| serde_json::to_string(record).unwrap();
+        (records.iter().map(text).collect::<Vec<_>>(), next)
+    };
+    let facts = desk.entries(&keys[0]).len();
+    let (_, place) = read(None, u32::try_from(4 * facts).unwrap());
+    desk.host.delete(&keys[3], "operator").unwrap();
+    let (whole, _) = read(None, u32::MAX);
+    let (rest, _) = read(place, u32::MAX);
+    assert_eq!(rest, whole[3 * facts..], "the later instances, and the deletion");
+}
+
+#[test]
+fn an_act_that_is_recorded_since_is_read_once_at_whatever_time() {
+    let desk = Desk::new();
+    let key = desk.program(&json!([]));
+    desk.drive(&key);
+    let frozen = || Act::Frozen { tenant: None, reason: "an audit".to_owned() };
+    desk.host.record_act("operator", frozen()).unwrap();
+    desk.host.delete(&key, "operator").unwrap();
+    let read = |after: Option<AuditPlace>, limit| {
+        let query = Query::Audit { of: AuditScope::Host, after, limit };
+        let View::Audit { records, next } = desk.host.view(&Principal::own(), query).unwrap() else {
+            panic!("an audit")
+        };
+        (records, next)
+    };
+    let (first, place) = read(None, 1);
+    assert!(matches!(first[..], [AuditRecord::Act { .. }]), "{first:?}");
+    desk.host.record_act("operator", Act::Thawed { tenant: None, reason: "it is over".to_owned() }).unwrap();
+    let (rest, none) = read(place, 9);
+    let kinds: Vec<_> = rest.iter().map(|record| matches!(record, AuditRecord::Act { .. })).collect();
+    assert_eq!((kinds, none), (vec![true, false], None), "{rest:?}");
+    let (_, behind) = read(None, 2);
+    desk.host.record_act("operator", frozen()).unwrap();
+    let (rest, _) = read(behind, 9);
+    assert!(
+        matches!(
+            rest[..],
+            [AuditRecord::Deletion { .. }, AuditRecord::Act { .. }]
+                | [AuditRecord::Act { .. }, AuditRecord::Deletion { .. }]
+        ),
+        "{rest:?}"
+    );
+}
+
+#[test]
 fn a_place_of_another_tenant_is_refused() {
     let (_folder, host) = host();
     let facts = host.audit(None).unwrap();
     let other = facts.iter().find(|fact| fact.key.tenant.as_str() == "globex").unwrap();
-    let after = Some(format!("{}.{}.0.0", other.key, other.index).parse().unwrap());
+    let after = Some(format!("{}.{}.0.0.0.0", other.key, other.index).parse().unwrap());
     let query = Query::Audit { of: AuditScope::Tenant(acme()), after, limit: 9 };
     let refused = host.view(&Principal::own(), query).unwrap_err();
     assert!(refused.to_string().contains("there is no instance"), "{refused}");
     for text in [
         "",
         "start",
-        "start.x",
-        "start.1",
-        "start.x.0",
-        "acme.1.2.3",
-        "acme/one.1.2",
-        "acme/one.x.0.0",
-        "acme/one.0.x.0",
-        "a/b/c.1.2.3",
+        "start.1.2",
+        "start.x.0.0",
+        "start.0.x.0",
+        "start.0.0.x",
+        "acme.1.2.3.4.5",
+        "acme/one.1.2.3.4",
+        "acme/one.x.0.0.0.0",
+        "acme/one.0.x.0.0.0",
+        "a/b/c.1.2.3.4.5",
     ] {
         assert!(text.parse::<AuditPlace>().is_err(), "{text}");
     }

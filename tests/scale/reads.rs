@@ -1,8 +1,8 @@
 //! A drive that waits for the database keeps no thread from other tasks.
 
-use super::cluster::{PATIENCE, until};
 use crate::support;
 use crate::support::postgres;
+use crate::support::{PATIENCE, until};
 use engine::{Host, StoreLocation, WorkerOptions};
 use std::sync::mpsc::channel;
 use tempfile::TempDir;

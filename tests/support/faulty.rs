@@ -156,8 +156,8 @@ impl ActStore for Faulty {
         self.inner.acts(after)
     }
 
-    fn acts_from(&self, from: Timestamp, limit: u32) -> Answer<Vec<RecordedAct>> {
-        self.inner.acts_from(from, limit)
+    fn acts_after(&self, seq: u64, limit: u32) -> Answer<Vec<RecordedAct>> {
+        self.inner.acts_after(seq, limit)
     }
 }
 

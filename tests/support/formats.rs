@@ -6,7 +6,7 @@ use std::path::Path;
 /// Each format with what takes a journal of it back to the format before, the newest first: a line for each step of
 /// `crates/store-sqlite/src/file/schema.rs`.
 const BACK: [(i64, &str); 6] = [
-    (13, "DROP INDEX acts_by_time; DROP INDEX deletions_by_time; DROP INDEX deletions_of_tenant"),
+    (13, "DROP INDEX deletions_by_time; DROP INDEX deletions_of_tenant"),
     (12, "ALTER TABLE requests DROP COLUMN notified"),
     (11, "ALTER TABLE deletions DROP COLUMN state; ALTER TABLE deletions DROP COLUMN ended_at"),
     (10, "DROP TABLE artifacts"),

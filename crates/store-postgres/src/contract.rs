@@ -203,8 +203,8 @@ impl ActStore for Postgres {
         read!(self, |db| requests::acts(&db, after))
     }
 
-    fn acts_from(&self, from: Timestamp, limit: u32) -> Answer<Vec<RecordedAct>> {
-        read!(self, |db| requests::acts_from(&db, from, limit))
+    fn acts_after(&self, seq: u64, limit: u32) -> Answer<Vec<RecordedAct>> {
+        read!(self, |db| requests::acts_after(&db, seq, limit))
     }
 }
 

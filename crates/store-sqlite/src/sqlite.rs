@@ -247,8 +247,8 @@ impl ActStore for Sqlite {
         }
     }
 
-    fn acts_from(&self, from: Timestamp, limit: u32) -> Answer<Vec<RecordedAct>> {
-        self.answer(|db| approvals::acts_from(db, from, limit))
+    fn acts_after(&self, seq: u64, limit: u32) -> Answer<Vec<RecordedAct>> {
+        self.answer(|db| approvals::acts_after(db, seq, limit))
     }
 }
 

@@ -228,11 +228,11 @@ pub trait ActStore: Send + Sync {
     /// When the state cannot be read.
     fn acts(&self, after: u64) -> Answer<Vec<RecordedAct>>;
 
-    /// The first acts from that time on, in order. Costs one look-up.
+    /// The first acts after that place, in order. Costs one look-up.
     ///
     /// # Errors
     /// When the state cannot be read.
-    fn acts_from(&self, from: Timestamp, limit: u32) -> Answer<Vec<RecordedAct>>;
+    fn acts_after(&self, seq: u64, limit: u32) -> Answer<Vec<RecordedAct>>;
 }
 
 /// The states of instances, and when they are due. Due instances are answered only for the shards of which this store

@@ -70,7 +70,7 @@ macro_rules! conformance {
             conformance!(@ $engine; journals: is_created_once, is_appended_at_its_place_only, one_of_many_writers_wins,
                 is_whole_or_not_there, has_one_time, is_there_again_when_opened, is_written_though_no_caller_waits,
                 is_deleted_when_it_has_ended, keeps_the_end_of_what_was_printed, is_read_in_parts,
-                are_read_by_tenant_in_parts, deletions_and_acts_are_read_from_a_time_on);
+                are_read_by_tenant_in_parts, deletions_and_acts_are_read_in_parts);
             conformance!(@ $engine; requests: wait_until_they_are_decided, count_against_quotas, are_remembered_by_subject,
                 are_read_with_their_journal, wait_again_when_reopened, lose_their_notices_when_reopened_at_once,
                 keep_which_notices_were_delivered);

@@ -10,12 +10,21 @@ use store::InstanceKey;
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(try_from = "String", into = "String")]
 pub struct AuditPlace {
-    /// The last fact before it: the instance, and the index in its journal.
-    pub(in crate::api) fact: Option<(InstanceKey, u64)>,
-    /// The latest time of a record before it.
-    pub(in crate::api) time: Timestamp,
-    /// The number of other records of that time before it.
-    pub(in crate::api) others: u64,
+    /// The last fact before it.
+    pub(in crate::api) fact: Option<FactPlace>,
+    /// The place among all acts of the last act before it; 0 where there is none.
+    pub(in crate::api) act: u64,
+    /// The time of the last deletion before it, and the number of deletions of that time before it.
+    pub(in crate::api) deletions: (Timestamp, u64),
+}
+
+/// The place of a fact: the instance, the index in its journal, and the time. An instance that began after the deletion of one of its name
+/// has facts of other times.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(in crate::api) struct FactPlace {
+    pub(in crate::api) key: InstanceKey,
+    pub(in crate::api) index: u64,
+    pub(in crate::api) at: Timestamp,
 }
 
 /// A text that names no place of an audit.
@@ -25,17 +34,18 @@ pub struct InvalidAuditPlace(String);
 
 impl Default for AuditPlace {
     fn default() -> Self {
-        Self { fact: None, time: Timestamp::from_millis(0), others: 0 }
+        Self { fact: None, act: 0, deletions: (Timestamp::from_millis(0), 0) }
     }
 }
 
 impl fmt::Display for AuditPlace {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let (time, others) = (self.time.as_millis(), self.others);
         match &self.fact {
-            Some((key, index)) => write!(f, "{key}.{index}.{time}.{others}"),
-            None => write!(f, "start.{time}.{others}"),
+            Some(FactPlace { key, index, at }) => write!(f, "{key}.{index}.{}", at.as_millis())?,
+            None => f.write_str("start")?,
         }
+        let (at, count) = self.deletions;
+        write!(f, ".{}.{}.{count}", self.act, at.as_millis())
     }
 }
 
@@ -43,20 +53,29 @@ impl FromStr for AuditPlace {
     type Err = InvalidAuditPlace;
 
     fn from_str(text: &str) -> Result<Self, Self::Err> {
+        let time = |text: &str| text.parse().ok().map(Timestamp::from_millis);
         let read = || {
-            let (fact, others) = text.rsplit_once('.')?;
-            let others = others.parse().ok()?;
-            let (fact, time) = fact.rsplit_once('.')?;
-            let time = Timestamp::from_millis(time.parse().ok()?);
-            if fact == "start" {
-                return Some(Self { fact: None, time, others });
-            }
-            let (key, index) = fact.rsplit_once('.')?;
-            let (tenant, instance) = key.split_once('/')?;
-            let key = InstanceKey { tenant: tenant.parse().ok()?, instance: instance.parse().ok()? };
-            Some(Self { fact: Some((key, index.parse().ok()?)), time, others })
+            let (text, count) = text.rsplit_once('.')?;
+            let (text, deleted) = text.rsplit_once('.')?;
+            let (fact, act) = text.rsplit_once('.')?;
+            let deletions = (time(deleted)?, count.parse().ok()?);
+            Some(Self { fact: FactPlace::read(fact)?, act: act.parse().ok()?, deletions })
         };
         read().ok_or_else(|| InvalidAuditPlace(text.to_owned()))
+    }
+}
+
+impl FactPlace {
+    /// The place of that text; the inner option is empty where no fact is before it.
+    fn read(text: &str) -> Option<Option<Self>> {
+        if text == "start" {
+            return Some(None);
+        }
+        let (text, at) = text.rsplit_once('.')?;
+        let (key, index) = text.rsplit_once('.')?;
+        let (tenant, instance) = key.split_once('/')?;
+        let key = InstanceKey { tenant: tenant.parse().ok()?, instance: instance.parse().ok()? };
+        Some(Some(Self { key, index: index.parse().ok()?, at: Timestamp::from_millis(at.parse().ok()?) }))
     }
 }
 

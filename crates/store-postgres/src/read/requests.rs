@@ -147,14 +147,10 @@ pub(crate) async fn acts(db: &Connection, after: u64) -> Result<Vec<RecordedAct>
     Ok(db.query(ACTS, values![after.cast_signed()]).await?.iter().map(act).collect())
 }
 
-/// The first acts from that time on, in order.
-pub(crate) async fn acts_from(
-    db: &Connection,
-    from: Timestamp,
-    limit: u32,
-) -> Result<Vec<RecordedAct>, Trouble> {
-    const ACTS: &str = "SELECT seq, at, body FROM acts WHERE at >= $1 ORDER BY at, seq LIMIT $2";
-    Ok(db.query(ACTS, values![from.as_millis(), i64::from(limit)]).await?.iter().map(act).collect())
+/// The first acts after that place, in order.
+pub(crate) async fn acts_after(db: &Connection, seq: u64, limit: u32) -> Result<Vec<RecordedAct>, Trouble> {
+    const ACTS: &str = "SELECT seq, at, body FROM acts WHERE seq > $1 ORDER BY seq LIMIT $2";
+    Ok(db.query(ACTS, values![seq.cast_signed(), i64::from(limit)]).await?.iter().map(act).collect())
 }
 
 fn act(row: &Row) -> RecordedAct {

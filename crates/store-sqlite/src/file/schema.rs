@@ -229,9 +229,8 @@ const ENDS: &str = "
 /// Format 12 keeps with each request which notices of it were delivered.
 const NOTICES: &str = "ALTER TABLE requests ADD COLUMN notified INTEGER NOT NULL DEFAULT 0;";
 
-/// Format 13 has indexes for the pages of an audit: acts and deletions from a time on, of one tenant or of all.
+/// Format 13 has indexes for the pages of an audit: deletions from a time on, of one tenant or of all.
 const AUDIT_PAGES: &str = "
-    CREATE INDEX acts_by_time ON acts (at);
     CREATE INDEX deletions_by_time ON deletions (at);
     CREATE INDEX deletions_of_tenant ON deletions (tenant, at);
 ";

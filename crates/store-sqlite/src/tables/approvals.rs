@@ -41,14 +41,10 @@ pub(crate) fn acts(db: &Connection, after: u64) -> Result<Vec<RecordedAct>, Stor
     every(db, "SELECT seq, at, body FROM acts WHERE seq > ?1 ORDER BY seq", [after.cast_signed()], act)
 }
 
-/// The first acts from that time on, in order.
-pub(crate) fn acts_from(
-    db: &Connection,
-    from: Timestamp,
-    limit: u32,
-) -> Result<Vec<RecordedAct>, StoreError> {
-    const SELECT: &str = "SELECT seq, at, body FROM acts WHERE at >= ?1 ORDER BY at, seq LIMIT ?2";
-    every(db, SELECT, params![from.as_millis(), limit], act)
+/// The first acts after that place, in order.
+pub(crate) fn acts_after(db: &Connection, seq: u64, limit: u32) -> Result<Vec<RecordedAct>, StoreError> {
+    const SELECT: &str = "SELECT seq, at, body FROM acts WHERE seq > ?1 ORDER BY seq LIMIT ?2";
+    every(db, SELECT, params![seq.cast_signed(), limit], act)
 }
 
 fn act(row: &Row<'_>) -> Result<RecordedAct, StoreError> {

@@ -1,6 +1,7 @@
 //! Every record: the facts of instances, deletions, and operators' acts.
 
 use crate::Error;
+use crate::api::audit_place::FactPlace;
 use crate::api::view::{Reader, View};
 use crate::api::{AuditPlace, AuditScope};
 use crate::trust::{Act, RecordedTrustAct};
@@ -16,8 +17,8 @@ const FACTS: u32 = 128;
 /// Bytes of a page, as JSON. The record that goes beyond them is its last.
 const PAGE_BYTES: usize = 4 << 20;
 
-/// Milliseconds by which the times of facts, in their order, run backwards at most: several writers note the time each
-/// before it is its turn to write.
+/// The most milliseconds by which a fact's time is taken to be earlier than that of a fact before it: a writer reads the clock before its turn
+/// to write.
 const SLACK: i64 = 60_000;
 
 /// One record.
@@ -65,6 +66,12 @@ impl AuditRecord {
     }
 }
 
+/// A record that is no fact. An act has a place among all acts.
+struct Other {
+    record: AuditRecord,
+    act: Option<u64>,
+}
+
 /// A page that is being read.
 struct AuditPage {
     records: Vec<AuditRecord>,
@@ -77,23 +84,34 @@ struct AuditPage {
 }
 
 impl AuditPage {
-    /// Takes a record, unless the page is full.
-    fn take(&mut self, record: AuditRecord) {
-        if self.records.len() == self.limit || self.bytes > PAGE_BYTES {
-            self.is_full = true;
+    /// Takes a fact, unless the page is full.
+    fn take_fact(&mut self, fact: Fact) {
+        let place = FactPlace { key: fact.key.clone(), index: fact.index, at: fact.at };
+        if self.take(AuditRecord::Fact(Box::new(fact))) {
+            self.place.fact = Some(place);
+        }
+    }
+
+    /// Takes an act or a deletion, unless the page is full.
+    fn take_other(&mut self, Other { record, act }: Other) {
+        let at = record.at();
+        if !self.take(record) {
             return;
         }
-        let at = record.at();
-        // Times of facts of different instances may run backwards.
-        if self.place.time < at {
-            (self.place.time, self.place.others) = (at, 0);
+        match act {
+            Some(seq) => self.place.act = seq,
+            None if self.place.deletions.0 == at => self.place.deletions.1 += 1,
+            None => self.place.deletions = (at, 1),
         }
-        match &record {
-            AuditRecord::Fact(fact) => self.place.fact = Some((fact.key.clone(), fact.index)),
-            AuditRecord::Act { .. } | AuditRecord::Deletion { .. } => self.place.others += 1,
+    }
+
+    fn take(&mut self, record: AuditRecord) -> bool {
+        self.is_full |= self.records.len() == self.limit || self.bytes > PAGE_BYTES;
+        if !self.is_full {
+            self.bytes += length(&record);
+            self.records.push(record);
         }
-        self.bytes += length(&record);
-        self.records.push(record);
+        !self.is_full
     }
 }
 
@@ -132,24 +150,24 @@ impl Reader<'_> {
         let limit = usize::try_from(limit).unwrap_or(usize::MAX);
         let mut page = AuditPage { records: Vec::new(), place, limit, bytes: 0, is_full: false };
         while !page.is_full {
-            let facts = self.facts_behind(of, last)?;
+            let facts = self.next_facts(of, last)?;
             let Some(newest) = facts.last() else { break };
             last = Some((newest.seq, newest.index));
             for fact in facts {
-                while let Some(other) = others.next_if(|other| other.at() <= fact.at) {
-                    page.take(other);
+                while let Some(other) = others.next_if(|other| other.record.at() <= fact.at) {
+                    page.take_other(other);
                 }
-                page.take(AuditRecord::Fact(Box::new(fact)));
+                page.take_fact(fact);
             }
         }
-        others.for_each(|other| page.take(other));
+        others.for_each(|other| page.take_other(other));
         let next = page.is_full.then_some(page.place);
         Ok(View::Audit { records: page.records, next })
     }
 
     /// The fact that a place follows: its place among all facts, and its index.
     fn last_fact(&self, of: &AuditScope, place: &AuditPlace) -> Result<Option<(u64, u64)>, Error> {
-        let Some((key, index)) = &place.fact else { return Ok(None) };
+        let Some(FactPlace { key, index, at }) = &place.fact else { return Ok(None) };
         if !of.has(key) {
             return Err(StoreError::NoInstance(key.to_string()).into());
         }
@@ -158,32 +176,30 @@ impl Reader<'_> {
             Err(StoreError::NoInstance(_)) => None,
             Err(error) => return Err(error.into()),
         };
-        // An instance that began after the deletion of one of its name has later facts.
-        match (found.filter(|fact| fact.at <= place.time), of) {
+        match (found.filter(|fact| fact.at == *at), of) {
             (Some(fact), _) => Ok(Some((fact.seq, fact.index))),
             (None, AuditScope::Instance(_)) => Err(StoreError::NoInstance(key.to_string()).into()),
-            (None, AuditScope::Host | AuditScope::Tenant(_)) => self.before(of, place.time),
+            (None, AuditScope::Host | AuditScope::Tenant(_)) => Ok(Some((self.seq_before(*at)?, 0))),
         }
     }
 
-    /// The last fact before the first one that may follow a place with that time, whose own fact is no more. A few
-    /// records before the place may so be read again, because times run backwards by less than [`SLACK`].
-    fn before(&self, of: &AuditScope, time: Timestamp) -> Result<Option<(u64, u64)>, Error> {
+    /// A place among all facts before the first one that may follow a deleted fact of that time. Records of the time within [`SLACK`] before it
+    /// may be read again.
+    fn seq_before(&self, time: Timestamp) -> Result<u64, Error> {
         let from = Timestamp::from_millis(time.as_millis().saturating_sub(SLACK));
-        let mut last = None;
-        loop {
-            let facts = self.facts_behind(of, last)?;
-            let Some(newest) = facts.last() else { return Ok(last) };
-            match facts.iter().position(|fact| fact.at >= from) {
-                Some(0) => return Ok(last),
-                Some(first) => return Ok(facts.get(first - 1).map(|fact| (fact.seq, fact.index))),
-                None => last = Some((newest.seq, newest.index)),
+        let (mut low, mut high) = (0, self.store.last_seq().wait()?);
+        while low < high {
+            let middle = low + (high - low) / 2;
+            match self.store.facts_after(middle, 1).wait()?.first() {
+                Some(fact) if fact.at < from => low = fact.seq,
+                _ => high = middle,
             }
         }
+        Ok(low)
     }
 
     /// The next facts. `last` has the place among all facts, and the index in its journal, of the fact before them.
-    fn facts_behind(&self, of: &AuditScope, last: Option<(u64, u64)>) -> Result<Vec<Fact>, Error> {
+    fn next_facts(&self, of: &AuditScope, last: Option<(u64, u64)>) -> Result<Vec<Fact>, Error> {
         let seq = last.map_or(0, |(seq, _)| seq);
         let facts = match of {
             AuditScope::Instance(key) => {
@@ -195,43 +211,49 @@ impl Reader<'_> {
         Ok(facts.wait()?)
     }
 
-    /// Acts and deletions behind that place, in order: those that a page has room for, and one more.
-    fn other_records(
-        &self,
-        of: &AuditScope,
-        place: &AuditPlace,
-        limit: u32,
-    ) -> Result<Vec<AuditRecord>, Error> {
-        let passed = u32::try_from(place.others).unwrap_or(u32::MAX);
-        let most = limit.saturating_add(passed).saturating_add(1);
-        let (mut records, tenant) = match of {
+    /// Acts and deletions after that place, by their times: those that a page has room for, and more.
+    fn other_records(&self, of: &AuditScope, place: &AuditPlace, limit: u32) -> Result<Vec<Other>, Error> {
+        let (acts, tenant) = match of {
             AuditScope::Instance(_) => return Ok(Vec::new()),
             AuditScope::Tenant(tenant) => (Vec::new(), Some(tenant)),
-            AuditScope::Host => (self.acts(place.time, most)?, None),
+            AuditScope::Host => (self.acts(place.act, limit.saturating_add(1))?, None),
         };
-        let deletions = self.store.deletions(tenant, place.time, most).wait()?.into_iter();
-        records.extend(deletions.map(|Deleted { key, at, by, facts, end }| AuditRecord::Deletion {
-            at,
-            tenant: key.tenant,
-            instance: key.instance,
-            deleted: facts,
-            by,
-            state: end.map(|end| end.state),
-            ended_at: end.map(|end| end.at),
-        }));
-        // The sort is stable, so records of the same time keep their order.
-        records.sort_by_key(AuditRecord::at);
-        records.drain(..records.len().min(passed as usize));
-        Ok(records)
+        let (from, passed) = (place.deletions.0, u32::try_from(place.deletions.1).unwrap_or(u32::MAX));
+        let most = limit.saturating_add(passed).saturating_add(1);
+        let deletions = self.store.deletions(tenant, from, most).wait()?;
+        let mut deletions = deletions.into_iter().skip(passed as usize).map(deletion).peekable();
+        let mut others = Vec::new();
+        // Acts keep their own order: a place has the last one before it.
+        for act in acts {
+            while let Some(deletion) = deletions.next_if(|deletion| deletion.record.at() < act.record.at()) {
+                others.push(deletion);
+            }
+            others.push(act);
+        }
+        others.extend(deletions);
+        Ok(others)
     }
 
-    fn acts(&self, from: Timestamp, most: u32) -> Result<Vec<AuditRecord>, Error> {
-        let acts = self.store.acts_from(from, most).wait()?.into_iter();
-        acts.map(|RecordedAct { at, body, .. }| {
+    fn acts(&self, after: u64, most: u32) -> Result<Vec<Other>, Error> {
+        let acts = self.store.acts_after(after, most).wait()?.into_iter();
+        acts.map(|RecordedAct { seq, at, body }| {
             let RecordedTrustAct { by, act } =
                 serde_json::from_str(&body).map_err(|error| Error::Internal(error.to_string()))?;
-            Ok(AuditRecord::Act { at, by, act })
+            Ok(Other { record: AuditRecord::Act { at, by, act }, act: Some(seq) })
         })
         .collect()
     }
+}
+
+fn deletion(Deleted { key, at, by, facts, end }: Deleted) -> Other {
+    let record = AuditRecord::Deletion {
+        at,
+        tenant: key.tenant,
+        instance: key.instance,
+        deleted: facts,
+        by,
+        state: end.map(|end| end.state),
+        ended_at: end.map(|end| end.at),
+    };
+    Other { record, act: None }
 }
