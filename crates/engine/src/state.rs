@@ -65,6 +65,11 @@ impl HostState {
         Ok(trust)
     }
 
+    /// The operators' acts, and the time to judge by, which is not before the last of them.
+    pub(crate) fn trust_now(&self) -> Result<(Arc<Trust>, Timestamp), Error> {
+        self.authority.trust_now(&self.journals)
+    }
+
     /// The gate, with the keys that it trusts now.
     pub(crate) fn gate(&self) -> Arc<Gate> {
         self.capabilities.gate()
@@ -85,7 +90,7 @@ impl HostState {
 
     /// A request, and the instance that made it, with the digests of its code and bytes that are still known.
     pub(crate) fn request(&self, id: &RequestId) -> Result<(InstanceKey, Request), Error> {
-        let (trust, at) = (self.trust()?, self.now()?);
+        let (trust, at) = self.trust_now()?;
         let (key, mut request) = requests::request(&*self.journals.store, id)?;
         let gate = self.gate();
         let mut recall = Recall::new(&*self.journals.store, self.judge(&gate, &trust, at));
@@ -147,8 +152,7 @@ impl HostState {
         done.map_err(|error| Error::Internal(format!("a part of a drive broke off: {error}")))?
     }
 
-    /// The operators' acts, the code and bytes that are known by the approvals that count, and the time of that. The time
-    /// is not before the last act: judged by an earlier time, a removed decider would count still.
+    /// The operators' acts, the code and bytes that are known by the approvals that count, and the time of that.
     pub(crate) async fn known(
         self: &Arc<Self>,
         tenant: &TenantId,
@@ -156,10 +160,7 @@ impl HostState {
     ) -> Result<(Arc<Trust>, Known, Timestamp), Error> {
         let tenant = tenant.clone();
         let look = move |inner: &Self| {
-            let (trust, gate) = (inner.trust()?, inner.gate());
-            // The clock of the host that recorded the last act may be a little ahead of this one's.
-            let now = inner.now()?;
-            let at = trust.latest().map_or(now, |latest| latest.max(now));
+            let ((trust, at), gate) = (inner.trust_now()?, inner.gate());
             let mut recall = Recall::new(&*inner.journals.store, inner.judge(&gate, &trust, at));
             let known = recall.known(&tenant, digests)?;
             Ok((trust, known, at))

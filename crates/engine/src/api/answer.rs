@@ -13,7 +13,7 @@ impl Host {
     /// # Errors
     /// When the principal may not see it, there is no such thing, or the state cannot be read.
     pub fn view(&self, principal: &Principal, query: Query) -> Result<View, Error> {
-        let (trust, at) = (self.0.trust()?, self.0.now()?);
+        let (trust, at) = self.0.trust_now()?;
         let journals = &self.0.journals;
         let gate = self.0.gate();
         let judge = self.0.judge(&gate, &trust, at);

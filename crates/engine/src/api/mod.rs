@@ -264,7 +264,7 @@ impl Host {
     /// # Errors
     /// When the token is good for nothing, or the state cannot be read.
     pub fn authenticate(&self, token: &str) -> Result<Principal, Error> {
-        let (trust, at) = (self.0.trust()?, self.0.now()?);
+        let (trust, at) = self.0.trust_now()?;
         Ok(Principal::Token(trust.admit(token, at)?))
     }
 

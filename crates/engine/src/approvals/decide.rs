@@ -37,7 +37,7 @@ impl Host {
     /// # Errors
     /// When the state cannot be read.
     pub fn waiting(&self) -> Result<Vec<Waiting>, Error> {
-        let (trust, at) = (self.0.trust()?, self.0.now()?);
+        let (trust, at) = self.0.trust_now()?;
         let gate = self.0.gate();
         requests::waiting(&*self.0.journals.store, self.0.judge(&gate, &trust, at))
     }
@@ -48,7 +48,7 @@ impl Host {
     /// When there is no request of that id.
     pub fn standing(&self, id: &RequestId) -> Result<Waiting, Error> {
         let (key, request) = self.0.request(id)?;
-        let (trust, at) = (self.0.trust()?, self.0.now()?);
+        let (trust, at) = self.0.trust_now()?;
         let gate = self.0.gate();
         requests::standing(&*self.0.journals.store, self.0.judge(&gate, &trust, at), key, request)
     }
@@ -154,7 +154,7 @@ impl Host {
 
     fn try_sign(&self, id: &RequestId, envelope: &Envelope) -> Result<Recorded, Error> {
         let (key, request, loaded) = self.open_request(id)?;
-        let (trust, at) = (self.0.trust()?, self.0.now()?);
+        let (trust, at) = self.0.trust_now()?;
         let context = JudgingContext { trust: &trust, policy: &*self.0.authority.policy };
         let decision = issuer::admit(&request, envelope, Purpose::Decision, context, at)?;
         let mut admitted = requests::admitted(&loaded.facts, id)?;
@@ -245,7 +245,7 @@ impl Host {
         if let Some(elsewhere) = self.0.authority.issuer.review(&request, envelope) {
             return Ok(elsewhere?);
         }
-        let (trust, at) = (self.0.trust()?, self.0.now()?);
+        let (trust, at) = self.0.trust_now()?;
         let context = JudgingContext { trust: &trust, policy: &*self.0.authority.policy };
         let act = issuer::review(&request, envelope, context, at)?;
         self.0.authority.record_act(&self.0.journals, "review", act)
@@ -263,7 +263,7 @@ impl Host {
         reason: &str,
     ) -> Result<DecisionStatement, Error> {
         let (_, request) = self.0.request(id)?;
-        let (trust, at) = (self.0.trust()?, self.0.now()?);
+        let (trust, at) = self.0.trust_now()?;
         let mut nonce = [0; 16];
         nonce.copy_from_slice(&ids::random_bytes()?[..16]);
         // A review may be in any role.
@@ -289,7 +289,7 @@ impl Host {
     /// A request that waits for a decision, and its instance's journal.
     fn open_request(&self, id: &RequestId) -> Result<(InstanceKey, Request, Loaded), Error> {
         let (key, mut request, facts) = requests::request_and_journal(&*self.0.journals.store, id)?;
-        let (trust, at) = (self.0.trust()?, self.0.now()?);
+        let (trust, at) = self.0.trust_now()?;
         let gate = self.0.gate();
         let mut recall = Recall::new(&*self.0.journals.store, self.0.judge(&gate, &trust, at));
         requests::recall(&mut recall, &mut request)?;
@@ -313,7 +313,7 @@ impl Host {
     ) -> Result<(), Error> {
         let person = decision.person();
         check_own(request, person.as_str())?;
-        let (trust, at) = (self.0.trust()?, self.0.now()?);
+        let (trust, at) = self.0.trust_now()?;
         let asked = self.asked(request)?;
         if !can_count(&asked, decision.decision(), decision.role()) {
             let deciding = decider(&trust, request, person)?;

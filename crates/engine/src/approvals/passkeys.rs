@@ -88,7 +88,7 @@ impl Host {
     /// # Errors
     /// When it opens none: it was used, has expired, was replaced, or never was one.
     pub fn invitation(&self, code: &InvitationCode) -> Result<Invitation, Error> {
-        let (trust, at) = (self.trust()?, self.0.now()?);
+        let (trust, at) = self.0.trust_now()?;
         let open = trust.invitation(code).filter(|invitation| invitation.is_open(at));
         open.cloned().ok_or_else(|| crate::trust::ActError::NoInvitation.into())
     }
@@ -117,7 +117,7 @@ impl Host {
     /// # Errors
     /// When they are no decider.
     pub fn passkeys(&self, by: &PersonId, origin: &str) -> Result<Vec<PublicKey>, Error> {
-        let (trust, at) = (self.trust()?, self.0.now()?);
+        let (trust, at) = self.0.trust_now()?;
         let person = trust.deciders().person(by).filter(|person| person.removed_at.is_none());
         let person = person.ok_or_else(|| Error::NotADecider(by.clone()))?;
         let usable = |key: &&receipt::DeciderKey| {
@@ -183,7 +183,7 @@ impl Host {
         credential_id: &[u8],
         response: &AssertionResponse,
     ) -> Result<PersonId, Error> {
-        let (trust, at) = (self.trust()?, self.0.now()?);
+        let (trust, at) = self.0.trust_now()?;
         let keys = trust.deciders().people().iter().flat_map(|person| &person.keys);
         let keys = keys.filter_map(|key| Some((key.key.key_id(), key.key.as_passkey()?)));
         let challenge = self.sign_in_challenge(nonce);

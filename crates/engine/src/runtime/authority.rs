@@ -43,6 +43,15 @@ impl Authority {
         Ok(Arc::clone(&trust))
     }
 
+    /// The operators' acts, and the time to judge by. The time is not before the last act: judged by an earlier one, a removed decider would
+    /// count still. The clock of the host that recorded the act may be a little ahead of this one's.
+    pub(crate) fn trust_now(&self, journals: &Journals) -> Result<(Arc<Trust>, Timestamp), Error> {
+        let trust = self.trust(journals)?;
+        let now = journals.now()?;
+        let at = trust.latest().map_or(now, |latest| latest.max(now));
+        Ok((trust, at))
+    }
+
     /// Has a request judged, and the result signed.
     pub(crate) fn issue(
         &self,
@@ -50,10 +59,9 @@ impl Authority {
         request: &Request,
         basis: DecisionBasis<'_>,
     ) -> Result<Issued, Error> {
-        let at = journals.now()?;
+        let (trust, at) = self.trust_now(journals)?;
         let (id, salt) = (ids::id("rcpt_", at)?, Salt::from_bytes(ids::random_bytes()?));
         let order = IssueOrder { request, basis, id, salt, at };
-        let trust = self.trust(journals)?;
         Ok(self.issuer.issue(&order, JudgingContext { trust: &trust, policy: &*self.policy })?)
     }
 
