@@ -170,7 +170,7 @@ pub(super) fn lose_their_notices_when_reopened_at_once(engine: &impl Engine) {
         let sent = store.request(&id).wait().unwrap().unwrap().sent;
         let [requested, reminder] = [NoticeKind::Requested, NoticeKind::Reminder].map(notice);
         assert!(sent.contains(reminder) && !sent.contains(requested), "round {round}: {sent:?}");
-        assert_eq!(u64::from(sent.times_reopened()), round + 1);
+        assert_eq!(usize::from(sent.times_reopened()), round + 1);
     }
 }
 

@@ -9,7 +9,7 @@ use std::collections::VecDeque;
 use std::sync::{Mutex, PoisonError};
 use store::{Fact, InstanceKey, StoreError};
 
-/// What leads from one row to the one before it.
+/// A row's instance, index and previous row.
 pub(super) struct Link {
     pub(super) instance: i64,
     index: i64,
@@ -69,7 +69,7 @@ fn beginning(
     index: i64,
     stops: &Mutex<Stops>,
 ) -> Result<Option<i64>, StoreError> {
-    let Some((index, seq)) = lock(stops).behind(instance, index) else { return Ok(None) };
+    let Some((index, seq)) = lock(stops).after(instance, index) else { return Ok(None) };
     match link(db, seq)? {
         Some(link) if (link.instance, link.index) == (instance, index) => Ok(Some(seq)),
         _ => {

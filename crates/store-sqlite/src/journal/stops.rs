@@ -1,8 +1,8 @@
 //! Places within long journals, so that reading one from an index does not begin at its end each time.
 //!
 //! An entry leads only to the one before it. A reader of a long journal, a part at a time from its beginning, would
-//! walk back from the end for every part. A walk therefore remembers every so many rows that it passed, in memory, and the
-//! next one begins at the last of them before the part.
+//! walk back from the end for every part. A walk therefore remembers every [`STEP`]th row, in memory, and the next one
+//! begins at the first of them after the part.
 
 use std::collections::BTreeMap;
 
@@ -18,13 +18,13 @@ const MOST: usize = 1 << 16;
 pub(crate) struct Stops(BTreeMap<(i64, i64), i64>);
 
 impl Stops {
-    /// The first stop at that index or behind it: its index and place.
-    pub(crate) fn behind(&self, instance: i64, index: i64) -> Option<(i64, i64)> {
-        let mut behind = self.0.range((instance, index)..=(instance, i64::MAX));
-        behind.next().map(|(&(_, index), &seq)| (index, seq))
+    /// The first stop at that index or after it: its index and place.
+    pub(crate) fn after(&self, instance: i64, index: i64) -> Option<(i64, i64)> {
+        let mut after = self.0.range((instance, index)..=(instance, i64::MAX));
+        after.next().map(|(&(_, index), &seq)| (index, seq))
     }
 
-    /// Remembers a row, where it is time to, after so many rows of a walk.
+    /// Remembers every [`STEP`]th row of a walk; `rows` is the number passed before.
     pub(crate) fn pass(&mut self, rows: usize, instance: i64, (index, seq): (i64, i64)) {
         if rows % STEP != STEP - 1 {
             return;

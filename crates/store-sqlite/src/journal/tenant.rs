@@ -1,9 +1,9 @@
 //! The facts of one tenant, in order.
 //!
 //! No index leads from a tenant to its entries, because it would cost a page in each commit. Two searches take turns
-//! until one of them ends, each for twice as long as before: one looks at every row behind the place, and finds much
-//! where the tenant has much; the other walks back through the journals of the tenant's instances, and soon ends where
-//! the tenant has little. So a part costs about what the cheaper one does.
+//! until one of them ends, each for twice as long as before: one looks at every row after the place, and is short where
+//! most rows are the tenant's; the other walks back through the journals of the tenant's instances, and is short where
+//! the tenant has few rows. So a part costs about what the cheaper one does.
 
 use crate::journal::parts::link;
 use crate::journal::{check_link, heads, missing, read, row_at, rows};
@@ -32,16 +32,16 @@ pub(crate) fn after(
         if chains.walk(db, turn, settled)? {
             break chains.first(db, most)?;
         }
-        scan.look(db, turn, settled)?;
+        scan.look(db, (turn, most - scan.rows.len()), settled)?;
         if scan.next > settled || scan.rows.len() >= most {
             break scan.rows;
         }
         turn *= 2;
     };
     if rows.len() < most {
-        // What is not settled is little, and no instance's row leads to it.
+        // The tail is short (`LONGEST`), and no instance's row leads to it.
         let mut tail = Scan::new(tenant, from.max(settled + 1));
-        tail.look(db, usize::MAX, i64::MAX)?;
+        tail.look(db, (usize::MAX, most - rows.len()), i64::MAX)?;
         rows.append(&mut tail.rows);
     }
     Ok(rows.into_iter().flatten().filter(|fact| fact.seq > seq).take(limit as usize).collect())
@@ -59,12 +59,12 @@ impl<'a> Scan<'a> {
         Self { tenant, next, rows: Vec::new() }
     }
 
-    /// Looks at so many places, up to the last.
-    fn look(&mut self, db: &Connection, places: usize, last: i64) -> Result<(), StoreError> {
-        const SELECT: &str = rows!("WHERE e.seq BETWEEN ?1 AND ?2 AND i.tenant = ?3 ORDER BY e.seq");
-        let places = i64::try_from(places).unwrap_or(i64::MAX);
+    /// Looks at so many places, up to the last, until `most` more rows are found.
+    fn look(&mut self, db: &Connection, (places, most): (usize, usize), last: i64) -> Result<(), StoreError> {
+        const SELECT: &str = rows!("WHERE e.seq BETWEEN ?1 AND ?2 AND i.tenant = ?3 ORDER BY e.seq LIMIT ?4");
+        let [places, most] = [places, most].map(|count| i64::try_from(count).unwrap_or(i64::MAX));
         let last = self.next.saturating_add(places - 1).min(last);
-        let values = params![self.next, last, self.tenant.as_str()];
+        let values = params![self.next, last, self.tenant.as_str(), most];
         self.rows.extend(every(db, SELECT, values, |row| read(row, &key_at(row, 10)?))?);
         self.next = last.saturating_add(1);
         Ok(())

@@ -7,10 +7,10 @@
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
-/// A group after one that was smaller than this does not wait: few callers write at once.
+/// No wait follows a group that was smaller than this: few callers write at once.
 const MANY: usize = 4;
 
-/// Groups after a wait in vain, before a larger group is tried again.
+/// The number of groups before a larger one is tried again, after no write arrived.
 const TRIES: u32 = 16;
 
 /// The shortest and the longest time without a write after which a group stops waiting.
@@ -24,8 +24,8 @@ const ARRIVALS: u32 = 2;
 #[derive(Debug)]
 pub(super) struct Gathering {
     expected: usize,
-    /// Groups to come that are not tried larger.
-    settled: u32,
+    /// The number of groups until a larger one is tried.
+    until_try: u32,
     /// When the group before was closed, and its size.
     before: (Instant, usize),
     /// The mean time between the writes of the group before.
@@ -34,18 +34,18 @@ pub(super) struct Gathering {
 
 impl Gathering {
     pub(super) fn new() -> Self {
-        Self { expected: 0, settled: 0, before: (Instant::now(), 0), gap: Duration::ZERO }
+        Self { expected: 0, until_try: 0, before: (Instant::now(), 0), gap: Duration::ZERO }
     }
 
-    /// Waits until a group should be committed. `queued` counts the writes that wait.
-    pub(super) fn wait(&self, queued: &AtomicUsize) {
+    /// Waits until a group should be committed. `queued` counts the writes that wait; `pause` sleeps.
+    pub(super) fn wait(&self, queued: &AtomicUsize, mut pause: impl FnMut(Duration)) {
         if self.before.1 < MANY {
             return;
         }
-        let pause = (self.gap * ARRIVALS).clamp(SHORTEST, LONGEST);
+        let time = (self.gap * ARRIVALS).clamp(SHORTEST, LONGEST);
         let mut arrived = queued.load(Ordering::Acquire);
         while arrived < self.expected {
-            std::thread::sleep(pause);
+            pause(time);
             let now = queued.load(Ordering::Acquire);
             if now == arrived {
                 return;
@@ -61,11 +61,11 @@ impl Gathering {
         self.gap = (now - self.before.0) / count;
         self.before = (now, size);
         if size < self.expected {
-            self.settled = TRIES;
+            self.until_try = TRIES;
         } else {
-            self.settled = self.settled.saturating_sub(1);
+            self.until_try = self.until_try.saturating_sub(1);
         }
-        self.expected = match self.settled {
+        self.expected = match self.until_try {
             0 => size + size / 4 + 1,
             _ => size,
         };
@@ -91,10 +91,36 @@ mod tests {
         assert_eq!(gathering.expected, 19);
     }
 
-    #[test]
-    fn a_group_does_not_wait_for_writes_that_never_come() {
+    /// The number of pauses of a group that has three of eleven expected writes, where so many arrive in each pause.
+    fn pauses(arrivals: &[usize]) -> usize {
         let mut gathering = Gathering::new();
-        gathering.closed(100);
-        gathering.wait(&AtomicUsize::new(3));
+        gathering.closed(8);
+        assert_eq!(gathering.expected, 11);
+        let (queued, mut pauses) = (AtomicUsize::new(3), 0);
+        gathering.wait(&queued, |time| {
+            assert!((SHORTEST..=LONGEST).contains(&time), "{time:?}");
+            queued.fetch_add(arrivals[pauses], Ordering::Release);
+            pauses += 1;
+        });
+        pauses
+    }
+
+    #[test]
+    fn a_group_waits_while_writes_arrive_and_no_longer_than_until_it_is_as_large_as_expected() {
+        assert_eq!(pauses(&[1, 3, 2, 1, 1, 1]), 5, "11 writes after the fifth");
+        assert_eq!(pauses(&[8, 1]), 1);
+    }
+
+    #[test]
+    fn a_group_stops_waiting_after_one_pause_without_a_write() {
+        assert_eq!(pauses(&[0, 5]), 1);
+        assert_eq!(pauses(&[2, 1, 0, 5]), 3);
+    }
+
+    #[test]
+    fn no_wait_follows_a_small_group() {
+        let mut gathering = Gathering::new();
+        gathering.closed(MANY - 1);
+        gathering.wait(&AtomicUsize::new(0), |_| unreachable!("few callers write at once"));
     }
 }

@@ -170,7 +170,7 @@ struct Desk {
 fn serve(desk: &Mutex<Desk>, known: &Known, jobs: &Receiver<Job>) {
     let (mut records, mut promises, mut gathering) = (Vec::new(), Vec::new(), Gathering::new());
     while let Ok(first) = jobs.recv() {
-        gathering.wait(&known.queued);
+        gathering.wait(&known.queued, std::thread::sleep);
         let Ok(mut desk) = desk.lock() else { return };
         gather(first, jobs, &mut records, &mut promises);
         known.queued.fetch_sub(records.len(), Ordering::AcqRel);
