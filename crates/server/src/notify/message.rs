@@ -38,7 +38,7 @@ impl<'a> Message<'a> {
         Self {
             id: match times_reopened {
                 0 => format!("{}_{kind}", asked.request),
-                _ => format!("{}_{kind}_{times_reopened}", asked.request),
+                _ => format!("{}_{kind}_r{times_reopened}", asked.request),
             },
             r#type,
             timestamp: now,
