@@ -8,7 +8,7 @@ use axum::http::StatusCode;
 use engine::limits::http_names;
 use http_body_util::{BodyExt as _, LengthLimitError, Limited};
 use std::sync::Arc;
-use tokio::sync::OwnedSemaphorePermit;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 /// The first bytes of a body, which do not count: the number of connections bounds them. So a small request never waits for large ones.
 const FREE: usize = 4 << 10;
@@ -53,8 +53,9 @@ async fn collect(
         let Ok(data) = frame.into_data() else { continue };
         let needed = read.len() + data.len();
         if needed > read.capacity() {
-            let capacity = grown(read.capacity(), needed, declared.min(most));
-            hold(state, &mut held, counted(capacity) - counted(read.capacity()))?;
+            let doubled = grown(read.capacity(), needed, declared.min(most));
+            let next = first_held(&state.bodies, &mut held, read.capacity(), [doubled, needed]);
+            let capacity = next.ok_or_else(|| full(state))?;
             read.reserve_exact(capacity - read.len());
         }
         read.extend_from_slice(&data);
@@ -68,24 +69,37 @@ fn grown(capacity: usize, needed: usize, whole: usize) -> usize {
     capacity.saturating_mul(2).max(FREE).min(whole).max(needed)
 }
 
-/// The bytes of a buffer that count. Its capacity is what it takes, and not its length.
+/// The bytes of a buffer that count. A buffer takes its capacity in memory, whatever its length.
 fn counted(capacity: usize) -> usize {
     capacity.saturating_sub(FREE)
 }
 
-/// Counts more bytes of a body.
-fn hold(state: &State, held: &mut Option<OwnedSemaphorePermit>, bytes: usize) -> Result<(), Problem> {
-    let full = || {
-        let most = format_args!("{} bytes", state.limits.bodies_bytes);
-        Problem::limit(StatusCode::SERVICE_UNAVAILABLE, http_names::BODIES_BYTES, most)
-    };
-    let bytes = u32::try_from(bytes).map_err(|_| full())?;
-    let more = Arc::clone(&state.bodies).try_acquire_many_owned(bytes).map_err(|_| full())?;
+/// Counts the bytes of a larger buffer, of the first of these capacities that memory is left for: doubling saves copies,
+/// and may take more memory than is left.
+fn first_held(
+    bodies: &Arc<Semaphore>,
+    held: &mut Option<OwnedSemaphorePermit>,
+    capacity: usize,
+    larger: [usize; 2],
+) -> Option<usize> {
+    larger.into_iter().find(|larger| hold(bodies, held, counted(*larger) - counted(capacity)))
+}
+
+/// Counts more bytes of a body. False where all bodies together would have too many.
+fn hold(bodies: &Arc<Semaphore>, held: &mut Option<OwnedSemaphorePermit>, bytes: usize) -> bool {
+    let more = u32::try_from(bytes).ok();
+    let more = more.and_then(|bytes| Arc::clone(bodies).try_acquire_many_owned(bytes).ok());
+    let Some(more) = more else { return false };
     match held {
         Some(held) => held.merge(more),
         None => *held = Some(more),
     }
-    Ok(())
+    true
+}
+
+fn full(state: &State) -> Problem {
+    let most = format_args!("{} bytes", state.limits.bodies_bytes);
+    Problem::limit(StatusCode::SERVICE_UNAVAILABLE, http_names::BODIES_BYTES, most)
 }
 
 fn size(bytes: u64) -> usize {
@@ -114,5 +128,14 @@ mod tests {
         assert_eq!(grow(20_000), [0, 4_096, 8_192, 16_384, 20_000]);
         assert_eq!(grown(0, 9_000, 20_000), 9_000, "a part that is longer than the doubled buffer");
         assert_eq!([counted(0), counted(FREE), counted(20_000)], [0, 0, 20_000 - FREE]);
+    }
+    #[test]
+    fn a_buffer_grows_to_what_it_needs_where_no_memory_is_left_to_double_it() {
+        let (bodies, mut held) = (Arc::new(Semaphore::new(10_000)), None);
+        let mut next = |capacity, larger| first_held(&bodies, &mut held, capacity, larger);
+        assert_eq!(next(0, [FREE + 6_000, 5_000]), Some(FREE + 6_000));
+        assert_eq!(next(FREE + 6_000, [FREE + 12_000, FREE + 9_000]), Some(FREE + 9_000));
+        assert_eq!(next(FREE + 9_000, [FREE + 18_000, FREE + 10_001]), None);
+        assert_eq!((bodies.available_permits(), held.map(|held| held.num_permits())), (1_000, Some(9_000)));
     }
 }
