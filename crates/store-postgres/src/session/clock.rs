@@ -3,30 +3,38 @@
 
 use receipt::Timestamp;
 use rustix::time::{ClockId, clock_gettime};
-use std::sync::atomic::{AtomicBool, AtomicI64, Ordering};
+use std::sync::atomic::{AtomicI64, Ordering};
 
-/// The milliseconds after which an answer is not used: while the process or the network stood still, the server's clock moved on.
+/// The milliseconds after which an answer is used only instead of one that took longer: while the process or the network stood still, the server's clock moved on.
 const SLOW: i64 = 500;
 
 /// The server's clock, by this machine's boot-time clock. Its times never decrease in this process: a reading that took less time than the previous
 /// one is slightly earlier, and a promoted standby may be much earlier.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(crate) struct ServerClock {
     /// The difference between both clocks, in milliseconds.
     ahead: AtomicI64,
+    /// The time that this reading took, in milliseconds.
+    took: AtomicI64,
     /// The latest time that was given out.
     last: AtomicI64,
-    is_set: AtomicBool,
+}
+
+impl Default for ServerClock {
+    fn default() -> Self {
+        Self { ahead: AtomicI64::default(), took: AtomicI64::new(i64::MAX), last: AtomicI64::default() }
+    }
 }
 
 impl ServerClock {
     /// The server answered `now` between `asked` and `answered` of [`boot_time`]. The answer took some time,
     /// so the computed time is the server's or a little later, never earlier: a receipt expires too early rather than
-    /// too late. An answer that took long is ignored: the time would be that much too late. The first one is used in any
-    /// case.
+    /// too late. An answer that took long is ignored, because the time would be that much too late, unless the one in use
+    /// took longer.
     pub(crate) fn set(&self, now: Timestamp, asked: i64, answered: i64) {
-        let is_first = !self.is_set.swap(true, Ordering::AcqRel);
-        if is_first || answered - asked <= SLOW {
+        let took = answered - asked;
+        if took <= SLOW || took < self.took.load(Ordering::Acquire) {
+            self.took.store(took, Ordering::Release);
             self.ahead.store(now.as_millis() - asked, Ordering::Release);
         }
     }
@@ -69,6 +77,10 @@ mod tests {
         read(asked, SLOW * 100);
         assert!(clock.now() >= Timestamp::from_millis(asked), "the first answer counts");
         read(asked + 100_000, SLOW * 100);
+        assert!(clock.now() < Timestamp::from_millis(asked + 100_000));
+        read(asked + 50_000, SLOW * 50);
+        assert!(clock.now() >= Timestamp::from_millis(asked + 50_000), "the one in use took longer");
+        read(asked + 100_000, SLOW * 60);
         assert!(clock.now() < Timestamp::from_millis(asked + 100_000));
         read(asked + 100_000, SLOW);
         assert!(clock.now() >= Timestamp::from_millis(asked + 100_000));
