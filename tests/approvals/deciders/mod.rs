@@ -9,7 +9,6 @@ use engine::issuer::Issuer as _;
 use engine::trust::{Act, RecordedTrustAct};
 use engine::{Error, Recorded, Status};
 use receipt::{Decision, DecisionStatement, Json, Judged, Scope, StatementSigner as _};
-use std::collections::BTreeSet;
 use workflow::{Check, Entry, RequestId};
 
 const TWO: &str = r#"

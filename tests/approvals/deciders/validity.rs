@@ -42,7 +42,6 @@ fn t12_a_revoked_receipt_is_not_spent() {
 /// In either order, there is never both a revocation and a deployment.
 #[test]
 fn t12_revoking_races_redeeming() {
-    let mut outcomes = BTreeSet::new();
     for _ in 0..12 {
         let place = Place::new(None);
         let (key, request) = place.asked();
@@ -54,9 +53,7 @@ fn t12_revoking_races_redeeming() {
         let deployed = matches!(end, Status::Completed(_));
         assert_eq!(deployed, revoked.is_err(), "{revoked:?}");
         assert_eq!(place.deployments(), usize::from(deployed));
-        outcomes.insert(deployed);
     }
-    assert!(!outcomes.is_empty());
 }
 
 #[test]
