@@ -29,7 +29,7 @@ macro_rules! read {
     }};
 }
 
-/// Reads that lend sessions themselves, with copies of the named values.
+/// Reads that borrow sessions themselves, with copies of the named values.
 macro_rules! with_readers {
     ($store:ident, |$readers:ident $(, $name:ident)*| $read:expr) => {{
         $(let $name = $name.to_owned();)*

@@ -158,7 +158,7 @@ impl Postgres {
         self.read_with(|readers| async move { read(readers.lease().await?).await })
     }
 
-    /// The same for a read that lends a session for parts of it.
+    /// The same for a read that borrows a session for parts of it.
     pub(crate) fn read_with<T, F>(&self, read: impl FnOnce(Arc<Readers>) -> F + Send + 'static) -> Answer<T>
     where
         T: Send + 'static,

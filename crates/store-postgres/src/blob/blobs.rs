@@ -1,7 +1,7 @@
 //! Artifacts, in chunks or in object storage: checked against their digest when they are read.
 //!
 //! Chunks are read and written with bounded memory on the server. Of an artifact in object storage the database has only the row (see [`crate::blob::objects`]).
-//! No session is lent during a request to object storage: there are few sessions, and a bucket may take long to answer.
+//! No session is held during a request to object storage: there are few sessions, and a bucket may take long to answer.
 
 use crate::blob::objects::{self, Objects};
 use crate::error::{Trouble, damaged};
@@ -29,7 +29,8 @@ const OLD: &str =
 const SWEEP: &str = "DELETE FROM blobs b WHERE b.sha256 = $1 AND (b.object IS NULL OR $2)
     AND NOT EXISTS (SELECT 1 FROM artifacts a WHERE a.sha256 = $1 AND a.holders > 0) RETURNING b.object";
 
-/// Stores bytes under their digest. Stored bytes only get a new time, unless theirs is a few minutes old.
+/// Stores bytes under their digest. Bytes that are stored get a new time; none is written if theirs is less than ten
+/// minutes old.
 pub(crate) async fn keep(
     readers: &Arc<Readers>,
     objects: Option<Objects>,

@@ -20,7 +20,7 @@ const ENDED: &str = "SELECT pg_snapshot_xmin(pg_current_snapshot()) >= $1::text:
 const AFTER: &str = "SELECT i.tenant, i.instance, e.seq, e.idx, e.at, e.count, e.sum, e.body
     FROM entries e JOIN instances i ON i.id = e.instance
     WHERE e.seq >= coalesce((SELECT max(b.seq) FROM entries b WHERE b.seq <= $1), 0) AND e.seq <= $2 ORDER BY e.seq LIMIT $3";
-// The planner has the numbers of rows, and so chooses between all rows behind the place and the tenant's instances.
+// The planner may begin at the rows after the place or at the tenant's instances; it estimates the cost of each from its statistics.
 const OF_TENANT: &str = "SELECT i.tenant, i.instance, e.seq, e.idx, e.at, e.count, e.sum, e.body
     FROM entries e JOIN instances i ON i.id = e.instance
     WHERE i.tenant = $4 AND e.seq >= coalesce((SELECT max(b.seq) FROM entries b WHERE b.seq <= $1), 0) AND e.seq <= $2
