@@ -121,7 +121,7 @@ pub enum Error {
     DemoInEarnest(RequestId),
     /// Two authorities.
     #[error(
-        "the authority's record of operators' acts does not begin with the one in this data folder: this is another authority, or its folder is an older copy; nothing was taken over (restore the authority's folder, or start with a new one: --data DIR)"
+        "the authority's record of operators' acts does not begin with this data folder's copy: this is another authority, or its folder is an older copy; nothing was taken over (restore the authority's folder, or start with a new one: --data DIR)"
     )]
     OtherAuthority,
     /// An act that an operator cannot enter by hand.

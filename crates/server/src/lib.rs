@@ -78,8 +78,8 @@ pub enum ServerError {
     Tls(#[from] TlsError),
     /// A component of the largest size would never fit into the memory of all bodies.
     #[error(
-        "limit {BODIES_BYTES} is {bodies_bytes} bytes, less than component-bytes, {component_bytes} bytes: no component of that size could be \
-         uploaded; set --limit {BODIES_BYTES}={component_bytes} or more, or a lower component-bytes"
+        "limit {BODIES_BYTES} is {bodies_bytes} bytes, less than component-bytes, {component_bytes} bytes: a component of the largest size \
+         could not be uploaded; set --limit {BODIES_BYTES}={component_bytes} or more, or a lower component-bytes"
     )]
     Bodies {
         /// The bytes of all bodies together.

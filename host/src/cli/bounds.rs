@@ -37,9 +37,10 @@ pub(crate) fn on_own_stack(program: impl FnOnce() -> ExitCode + Send + 'static) 
 /// missing. A process that only compiles needs none.
 pub(crate) fn check(compiles: bool) -> Result<(), String> {
     match getrlimit(Resource::Nofile).current {
-        Some(files) if files < FILES && !compiles => {
-            Err(format!("{files} open files are too few, {FILES} are needed: {}", process_limits::OPEN_FILES))
-        }
+        Some(files) if files < FILES && !compiles => Err(format!(
+            "the limit of {files} open files is too low: {FILES} are needed; {}",
+            process_limits::OPEN_FILES
+        )),
         _ => Ok(()),
     }
 }

@@ -78,7 +78,7 @@ pub(crate) struct Add {
     #[arg(long, value_name = "FILE")]
     key: Option<PathBuf>,
 
-    /// When signatures of that key stop counting: a time such as 2026-11-24T03:08:55Z, or a day: its beginning in UTC.
+    /// When signatures of that key stop counting: a time such as 2026-11-24T03:08:55Z, or a day, which means its beginning in UTC.
     #[arg(long, value_name = "TIME", requires = "key")]
     until: Option<Moment>,
 }

@@ -51,8 +51,8 @@ fn an_authority_with_other_keys_or_another_past_is_refused_and_nothing_is_taken_
             .open()
     };
     let refused = opened(open("fake.socket"));
-    assert!(refused.contains("does not begin with the one in this data folder"), "{refused}");
-    assert!(opened(open("other-acts.socket")).contains("does not begin with the one in this data folder"));
+    assert!(refused.contains("does not begin with this data folder's copy"), "{refused}");
+    assert!(opened(open("other-acts.socket")).contains("does not begin with this data folder's copy"));
     let refused = opened(open("other-keys.socket"));
     assert!(refused.contains("does not have key pp_"), "{refused}");
     assert!(changes.lock().unwrap().is_empty());
@@ -95,7 +95,7 @@ fn an_older_copy_of_the_authority_is_refused_and_a_later_one_is_taken_on_loudly(
     drop(host);
     let older = builder(&folder.path().join("host"), policy, &clock, &changes);
     let refused = opened(older.authority(folder.path().join("older.socket")).open());
-    assert!(refused.contains("does not begin with the one in this data folder"), "{refused}");
+    assert!(refused.contains("does not begin with this data folder's copy"), "{refused}");
     let pinned = fs::read_to_string(folder.path().join("host/keys/keys.json")).unwrap();
     assert_eq!(pinned, before.0);
 }

@@ -104,7 +104,7 @@ fn a_limit_that_is_too_low_for_the_main_job_is_named() {
         let ran: cli::Ran =
             shell.args(["-c", &script, program]).arg(data.path()).arg(&guest).output().unwrap().into();
         let advice = workflow::process_limits::OPEN_FILES;
-        let said = format!("pp-host: {files} open files are too few, 32 are needed: {advice}\n");
+        let said = format!("pp-host: the limit of {files} open files is too low: 32 are needed; {advice}\n");
         assert_eq!((ran.code, ran.stderr), (Some(1), said));
     }
     // The superuser may start any number of threads, and the threads of all processes of an account count together.
