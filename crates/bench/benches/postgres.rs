@@ -5,7 +5,7 @@
 //! Starts a server of its own, of the version that is installed as a Debian package. Where `PP_BENCH_STORE` has the URL of a database, that one
 //! is measured instead, in two new schemas, which are dropped at the end.
 
-use bench::{Extent, HostsBench, HostsSection, Obstacle, work_if_host};
+use bench::{Extent, HostsBench, HostsSection, MeasureError, work_if_host};
 use std::process::ExitCode;
 
 #[path = "../../../tests/support/postgres.rs"]
@@ -26,7 +26,7 @@ fn main() -> ExitCode {
     }
 }
 
-fn measure() -> Result<(), Obstacle> {
+fn measure() -> Result<(), MeasureError> {
     work_if_host()?;
     let words: Vec<_> = std::env::args().skip(1).collect();
     let extent = if words.iter().any(|word| word == "--quick") { Extent::Quick } else { Extent::Whole };
@@ -59,7 +59,7 @@ struct Schema {
 }
 
 impl Schema {
-    fn new(database: &str, end: &str) -> Result<Self, Obstacle> {
+    fn new(database: &str, end: &str) -> Result<Self, MeasureError> {
         let name = format!("bench_{}_{end}", std::process::id());
         server::psql(database, &format!("CREATE SCHEMA {name}"));
         let mark = if database.contains('?') { '&' } else { '?' };

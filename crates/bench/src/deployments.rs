@@ -5,7 +5,7 @@
 
 use crate::fixture::{Action, Fixture, Guest};
 use crate::steps::{Bare, micros};
-use crate::{Bench, Line, Obstacle, Target, median};
+use crate::{Bench, Line, MeasureError, Target, median};
 use engine::Start;
 use rustix::time::{ClockId, clock_gettime};
 use std::sync::Arc;
@@ -31,7 +31,7 @@ struct Rate {
     synchronisations: f64,
 }
 
-pub(super) fn measure(bench: &Bench, report: &mut dyn FnMut(Line)) -> Result<(), Obstacle> {
+pub(super) fn measure(bench: &Bench, report: &mut dyn FnMut(Line)) -> Result<(), MeasureError> {
     let deploying = Arc::new(Fixture::of(&bench.folder, Guest::Demo, Action::Deploys)?);
     let idle = Arc::new(Fixture::of(&bench.folder, Guest::Demo, Action::DoesNothing)?);
     let mut bare = Bare::open(&deploying.folder.path().join("bare.sqlite"))?;
@@ -87,7 +87,7 @@ fn with_target(line: Line, at_once: u32, number: usize, commit: f64) -> Line {
 }
 
 /// The rate with many finished deployments in the folder, compared with a new folder's, in turns.
-fn behind(bench: &Bench, old: &Arc<Fixture>, report: &mut dyn FnMut(Line)) -> Result<(), Obstacle> {
+fn behind(bench: &Bench, old: &Arc<Fixture>, report: &mut dyn FnMut(Line)) -> Result<(), MeasureError> {
     let count = bench.extent.of(1_000, BEHIND);
     let done = AtomicU64::new(0);
     let began = Instant::now();
@@ -113,7 +113,7 @@ fn behind(bench: &Bench, old: &Arc<Fixture>, report: &mut dyn FnMut(Line)) -> Re
 }
 
 /// Whole workflows, each followed by another.
-async fn rate(ground: &Arc<Fixture>, at_once: u32, time: Duration) -> Result<Rate, Obstacle> {
+async fn rate(ground: &Arc<Fixture>, at_once: u32, time: Duration) -> Result<Rate, MeasureError> {
     static NUMBER: AtomicU64 = AtomicU64::new(0);
     let (began, processor, syncs) = (Instant::now(), processor_time(), synchronisations());
     let first = NUMBER.load(Ordering::Relaxed);
@@ -124,7 +124,7 @@ async fn rate(ground: &Arc<Fixture>, at_once: u32, time: Duration) -> Result<Rat
                 while began.elapsed() < time {
                     whole(&ground, NUMBER.fetch_add(1, Ordering::Relaxed)).await?;
                 }
-                Ok::<_, Obstacle>(())
+                Ok::<_, MeasureError>(())
             })
         })
         .collect();
@@ -141,7 +141,7 @@ async fn rate(ground: &Arc<Fixture>, at_once: u32, time: Duration) -> Result<Rat
     })
 }
 
-async fn whole(ground: &Fixture, number: u64) -> Result<(), Obstacle> {
+async fn whole(ground: &Fixture, number: u64) -> Result<(), MeasureError> {
     let tenant = format!("tenant-{}", number % TENANTS).parse()?;
     let params = format!(r#"{{"resource":"cloudflare://workers/acme/app-{number}"}}"#);
     let start = Start::new(tenant, "agent:bench".parse()?, "tenant-workflow", &params);

@@ -1,6 +1,6 @@
 //! The place of a measurement: a host in a folder of its own, with limits that no measurement reaches.
 
-use crate::Obstacle;
+use crate::MeasureError;
 use engine::capability::{Capability, Execution, OnInterruption, PerformError, Performed, Permit};
 use engine::issuer::{DemoDecider, Judgement, Reversibility};
 use engine::{Builder, DEPLOY, Host, Start, Status, Workflow};
@@ -72,17 +72,22 @@ pub(super) struct Fixture {
 
 impl Fixture {
     /// The guest of many paces, whose action deploys.
-    pub(super) fn new(parent: &Path) -> Result<Self, Obstacle> {
+    pub(super) fn new(parent: &Path) -> Result<Self, MeasureError> {
         Self::of(parent, Guest::Paces, Action::Deploys)
     }
 
-    pub(super) fn of(parent: &Path, guest: Guest, action: Action) -> Result<Self, Obstacle> {
+    pub(super) fn of(parent: &Path, guest: Guest, action: Action) -> Result<Self, MeasureError> {
         let folder = tempfile::Builder::new().prefix("pp-host-bench-").tempdir_in(parent)?;
         let runtime = tokio::runtime::Builder::new_multi_thread().enable_time().build()?;
         Self::on(folder, Arc::new(runtime), guest, action)
     }
 
-    fn on(folder: TempDir, runtime: Arc<Runtime>, guest: Guest, action: Action) -> Result<Self, Obstacle> {
+    fn on(
+        folder: TempDir,
+        runtime: Arc<Runtime>,
+        guest: Guest,
+        action: Action,
+    ) -> Result<Self, MeasureError> {
         let mut builder = unlimited(Host::builder(folder.path()));
         if let Action::DoesNothing = action {
             builder = builder.capability(Nothing);
@@ -93,35 +98,35 @@ impl Fixture {
     }
 
     /// Closes the host and opens another on the same folder.
-    pub(super) fn reopened(self) -> Result<Self, Obstacle> {
+    pub(super) fn reopened(self) -> Result<Self, MeasureError> {
         let Self { host, workflow, runtime, folder, guest, action } = self;
         drop((host, workflow));
         Self::on(folder, runtime, guest, action)
     }
 
-    pub(super) fn start(&self, params: &str) -> Result<Start, Obstacle> {
+    pub(super) fn start(&self, params: &str) -> Result<Start, MeasureError> {
         Ok(Start::new("acme".parse()?, "agent:bench".parse()?, "paces", params))
     }
 
     /// Creates an instance.
-    pub(super) async fn create(&self, params: &str) -> Result<InstanceKey, Obstacle> {
+    pub(super) async fn create(&self, params: &str) -> Result<InstanceKey, MeasureError> {
         Ok(self.host.create(&self.workflow, self.start(params)?).await?)
     }
 
     /// Creates an instance and runs it until it waits for a decision.
-    pub(super) async fn park(&self, params: &str) -> Result<(InstanceKey, RequestId), Obstacle> {
+    pub(super) async fn park(&self, params: &str) -> Result<(InstanceKey, RequestId), MeasureError> {
         let key = self.create(params).await?;
         let request = self.asked(&key).await?;
         Ok((key, request))
     }
 
-    pub(super) async fn asked(&self, key: &InstanceKey) -> Result<RequestId, Obstacle> {
+    pub(super) async fn asked(&self, key: &InstanceKey) -> Result<RequestId, MeasureError> {
         let status = self.host.drive(key).await?;
         Ok(status.request().cloned().ok_or_else(|| format!("the instance does not wait: {status:?}"))?)
     }
 
     /// Approves a request.
-    pub(super) async fn approve(&self, request: RequestId) -> Result<(), Obstacle> {
+    pub(super) async fn approve(&self, request: RequestId) -> Result<(), MeasureError> {
         let by = DemoDecider::new("bench".parse()?);
         let judgement = Judgement { decision: Decision::Approved, by, reason: None };
         self.host.decide_async(&request, &judgement).await?;
@@ -129,7 +134,7 @@ impl Fixture {
     }
 
     /// Runs an instance to its end.
-    pub(super) async fn finish(&self, key: &InstanceKey) -> Result<(), Obstacle> {
+    pub(super) async fn finish(&self, key: &InstanceKey) -> Result<(), MeasureError> {
         match self.host.drive(key).await? {
             Status::Completed(_) => Ok(()),
             other => Err(format!("the instance does not complete: {other:?}").into()),

@@ -2,7 +2,7 @@
 
 use crate::fixture::{Fixture, IN_FLIGHT_MAX};
 use crate::steps::micros;
-use crate::{Bench, Line, Obstacle, Target, median, quantile};
+use crate::{Bench, Line, MeasureError, Target, median, quantile};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::{Duration, Instant};
@@ -19,7 +19,7 @@ pub(super) const APPROVED: &str = r#"{"steps":3,"result":"done","approve":true,"
 /// Steps of an instance whose entries are counted, for any number in flight.
 const STEPS: u32 = 100;
 
-pub(super) fn entries(bench: &Bench, report: &mut dyn FnMut(Line)) -> Result<(), Obstacle> {
+pub(super) fn entries(bench: &Bench, report: &mut dyn FnMut(Line)) -> Result<(), MeasureError> {
     let ground = Arc::new(Fixture::new(&bench.folder)?);
     let in_flight = [(1, 10), (64, 1), (IN_FLIGHT_MAX, 1)];
     let mut rates = in_flight.map(|_| Vec::new());
@@ -38,7 +38,7 @@ pub(super) fn entries(bench: &Bench, report: &mut dyn FnMut(Line)) -> Result<(),
 }
 
 /// Entries a second of instances that only do steps, some at once and some in turns. They are created before the clock runs.
-async fn entry_rate(ground: &Arc<Fixture>, at_once: u32, turns: u32) -> Result<f64, Obstacle> {
+async fn entry_rate(ground: &Arc<Fixture>, at_once: u32, turns: u32) -> Result<f64, MeasureError> {
     let params = format!(r#"{{"steps":{STEPS},"result":"{}"}}"#, "r".repeat(100));
     let mut created = Vec::new();
     for _ in 0..at_once * turns {
@@ -58,7 +58,7 @@ async fn entry_rate(ground: &Arc<Fixture>, at_once: u32, turns: u32) -> Result<f
                 for key in keys {
                     ground.finish(&key).await?;
                 }
-                Ok::<_, Obstacle>(())
+                Ok::<_, MeasureError>(())
             })
         })
         .collect();
@@ -68,7 +68,7 @@ async fn entry_rate(ground: &Arc<Fixture>, at_once: u32, turns: u32) -> Result<f
     Ok(f64::from(at_once * turns) * f64::from(2 * STEPS + 1) / began.elapsed().as_secs_f64())
 }
 
-pub(super) fn instances(bench: &Bench, report: &mut dyn FnMut(Line)) -> Result<(), Obstacle> {
+pub(super) fn instances(bench: &Bench, report: &mut dyn FnMut(Line)) -> Result<(), MeasureError> {
     let ground = Arc::new(Fixture::new(&bench.folder)?);
     let time = bench.extent.of(Duration::from_millis(500), Duration::from_secs(8));
     for (params, what) in [(PLAIN, "three steps"), (APPROVED, "three steps, approval, deployment")] {
@@ -87,7 +87,7 @@ pub(super) async fn instance_rate(
     params: &'static str,
     at_once: u32,
     time: Duration,
-) -> Result<f64, Obstacle> {
+) -> Result<f64, MeasureError> {
     let (done, began) = (Arc::new(AtomicU32::new(0)), Instant::now());
     let busy: Vec<_> = (0..at_once)
         .map(|_| {
@@ -97,7 +97,7 @@ pub(super) async fn instance_rate(
                     whole(&ground, params).await?;
                     done.fetch_add(1, Ordering::Relaxed);
                 }
-                Ok::<_, Obstacle>(())
+                Ok::<_, MeasureError>(())
             })
         })
         .collect();
@@ -107,7 +107,7 @@ pub(super) async fn instance_rate(
     Ok(f64::from(done.load(Ordering::Relaxed)) / began.elapsed().as_secs_f64())
 }
 
-async fn whole(ground: &Fixture, params: &str) -> Result<(), Obstacle> {
+async fn whole(ground: &Fixture, params: &str) -> Result<(), MeasureError> {
     if params != APPROVED {
         let key = ground.create(params).await?;
         return ground.finish(&key).await;
@@ -117,7 +117,7 @@ async fn whole(ground: &Fixture, params: &str) -> Result<(), Obstacle> {
     ground.finish(&key).await
 }
 
-fn latencies(bench: &Bench, ground: &Fixture, report: &mut dyn FnMut(Line)) -> Result<(), Obstacle> {
+fn latencies(bench: &Bench, ground: &Fixture, report: &mut dyn FnMut(Line)) -> Result<(), MeasureError> {
     let (mut parked, mut resumed) = (Vec::new(), Vec::new());
     for _ in 0..bench.extent.of(20, 500) {
         ground.runtime.block_on(async {
@@ -128,7 +128,7 @@ fn latencies(bench: &Bench, ground: &Fixture, report: &mut dyn FnMut(Line)) -> R
             ground.approve(request).await?;
             ground.finish(&key).await?;
             resumed.push(micros(began.elapsed()));
-            Ok::<_, Obstacle>(())
+            Ok::<_, MeasureError>(())
         })?;
     }
     for (what, mut times) in [("created → parked", parked), ("decision → completed", resumed)] {
@@ -140,7 +140,7 @@ fn latencies(bench: &Bench, ground: &Fixture, report: &mut dyn FnMut(Line)) -> R
 
 /// The time that a reader without the writer's cache takes to read an instance's journal: it scans the tail for the
 /// journal's end. Measured over enough entries to take the tail from its beginning past its greatest length.
-fn reader_lookups(ground: &Fixture, report: &mut dyn FnMut(Line)) -> Result<(), Obstacle> {
+fn reader_lookups(ground: &Fixture, report: &mut dyn FnMut(Line)) -> Result<(), MeasureError> {
     const STEPS: &str = r#"{"steps":100,"result":"done"}"#;
     let store = Sqlite::open(&DataFolder::read(ground.folder.path())?)?;
     let (mut times, key) = (Vec::new(), ground.runtime.block_on(ground.create(PLAIN))?);

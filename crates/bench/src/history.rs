@@ -3,17 +3,17 @@
 use crate::fixture::Fixture;
 use crate::flow::{PLAIN, instance_rate};
 use crate::template::Template;
-use crate::{Bench, Line, Obstacle, Target, median};
+use crate::{Bench, Line, MeasureError, Target, median};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-pub(super) fn measure(bench: &Bench, report: &mut dyn FnMut(Line)) -> Result<(), Obstacle> {
+pub(super) fn measure(bench: &Bench, report: &mut dyn FnMut(Line)) -> Result<(), MeasureError> {
     let (old, new) = (Fixture::new(&bench.folder)?, Arc::new(Fixture::new(&bench.folder)?));
     let finished = bench.extent.of(2_000, 100_000);
     let key = old.runtime.block_on(async {
         let key = old.create(PLAIN).await?;
         old.finish(&key).await?;
-        Ok::<_, Obstacle>(key)
+        Ok::<_, MeasureError>(key)
     })?;
     let began = Instant::now();
     Template::of(&old, &key)?.cast(&old, finished, 0)?;

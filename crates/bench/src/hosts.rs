@@ -1,6 +1,6 @@
 //! Hosts that work over one database, in this process, and what they record.
 
-use crate::Obstacle;
+use crate::MeasureError;
 use crate::fixture::{Guest, unlimited};
 use engine::issuer::{DemoDecider, Judgement};
 use engine::{Host, Start, StoreLocation, WorkerOptions, Workflow};
@@ -52,7 +52,7 @@ struct Member {
 
 impl Hosts {
     /// Opens so many hosts, which do not work yet. The first host in `parent` makes the keys of all: a database refuses hosts with other ones.
-    pub(super) fn open(url: &str, parent: &Path, guest: Guest, count: usize) -> Result<Self, Obstacle> {
+    pub(super) fn open(url: &str, parent: &Path, guest: Guest, count: usize) -> Result<Self, MeasureError> {
         let runtime = Builder::new_multi_thread().enable_all().build()?;
         let (tell, news) = unbounded_channel();
         let mut members: Vec<Member> = Vec::new();
@@ -91,19 +91,19 @@ impl Hosts {
     }
 
     /// Ends a host's work in order.
-    pub(super) fn stop(&mut self, number: usize) -> Result<(), Obstacle> {
+    pub(super) fn stop(&mut self, number: usize) -> Result<(), MeasureError> {
         let Some((stop, task)) = self.members[number].work.take() else { return Ok(()) };
         drop(stop);
         Ok(self.runtime.block_on(task)?)
     }
 
     /// Waits until every host that works has its share of the shards.
-    pub(super) fn settle(&self) -> Result<(), Obstacle> {
+    pub(super) fn settle(&self) -> Result<(), MeasureError> {
         self.settle_with(0)
     }
 
     /// The same with so many hosts in processes of their own.
-    pub(super) fn settle_with(&self, processes: usize) -> Result<(), Obstacle> {
+    pub(super) fn settle_with(&self, processes: usize) -> Result<(), MeasureError> {
         let working = processes + self.members.iter().filter(|member| member.work.is_some()).count();
         let end = Instant::now() + PATIENCE;
         self.runtime.block_on(async {
@@ -123,7 +123,7 @@ impl Hosts {
     }
 
     /// Creates an instance on a host.
-    pub(super) async fn create(&self, number: usize, params: &str) -> Result<InstanceKey, Obstacle> {
+    pub(super) async fn create(&self, number: usize, params: &str) -> Result<InstanceKey, MeasureError> {
         let Member { host, workflow, .. } = &self.members[number % self.members.len()];
         create(host, workflow, params).await
     }
@@ -153,7 +153,7 @@ impl Hosts {
     }
 
     /// What is recorded next.
-    pub(super) async fn next(&mut self) -> Result<News, Obstacle> {
+    pub(super) async fn next(&mut self) -> Result<News, MeasureError> {
         match tokio::time::timeout(PATIENCE, self.news.recv()).await {
             Ok(Some(News { what: What::Failed(key), .. })) => {
                 Err(format!("instance {key} has failed").into())
@@ -164,7 +164,7 @@ impl Hosts {
     }
 
     /// Waits until so many instances have ended, and says when the last one had.
-    pub(super) async fn ended(&mut self, mut count: u32) -> Result<Instant, Obstacle> {
+    pub(super) async fn ended(&mut self, mut count: u32) -> Result<Instant, MeasureError> {
         loop {
             let News { what, at } = self.next().await?;
             if let What::Ended = what {
@@ -189,7 +189,7 @@ impl HostProcess {
     const ARGUMENT: &str = "--host";
 
     /// Starts one with the keys in `parent`.
-    pub(super) fn start(url: &str, parent: &Path) -> Result<Self, Obstacle> {
+    pub(super) fn start(url: &str, parent: &Path) -> Result<Self, MeasureError> {
         let folder = tempfile::Builder::new().prefix("pp-host-bench-").tempdir_in(parent)?;
         copy_keys(parent, folder.path())?;
         let mut command = Command::new(std::env::current_exe()?);
@@ -198,7 +198,7 @@ impl HostProcess {
     }
 
     /// Kills it with SIGKILL.
-    pub(super) fn kill(mut self) -> Result<(), Obstacle> {
+    pub(super) fn kill(mut self) -> Result<(), MeasureError> {
         self.child.kill()?;
         self.child.wait()?;
         Ok(())
@@ -216,7 +216,7 @@ impl Drop for HostProcess {
 ///
 /// # Errors
 /// When the host cannot be opened, or ends.
-pub fn work_if_host() -> Result<(), Obstacle> {
+pub fn work_if_host() -> Result<(), MeasureError> {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
     let [argument, url, folder] = &*arguments else { return Ok(()) };
     if argument != HostProcess::ARGUMENT {
@@ -230,7 +230,7 @@ pub fn work_if_host() -> Result<(), Obstacle> {
     Err("the host has ended".into())
 }
 
-async fn create(host: &Host, workflow: &Workflow, params: &str) -> Result<InstanceKey, Obstacle> {
+async fn create(host: &Host, workflow: &Workflow, params: &str) -> Result<InstanceKey, MeasureError> {
     let start = Start::new("acme".parse()?, "agent:bench".parse()?, "bench", params);
     Ok(host.create(workflow, start).await?)
 }
@@ -247,7 +247,7 @@ fn observe(number: usize, fact: &Fact, tell: &UnboundedSender<News>) {
     let _ = tell.send(News { what, at: Instant::now() });
 }
 
-fn copy_keys(from: &Path, to: &Path) -> Result<(), Obstacle> {
+fn copy_keys(from: &Path, to: &Path) -> Result<(), MeasureError> {
     fs::create_dir(to.join("keys"))?;
     for key in fs::read_dir(from.join("keys"))? {
         let key = key?;

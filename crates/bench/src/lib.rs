@@ -19,8 +19,8 @@ pub use postgres::{HostsBench, HostsSection};
 use std::fmt;
 use std::path::PathBuf;
 
-/// What stops a measurement.
-pub type Obstacle = Box<dyn std::error::Error + Send + Sync>;
+/// The error that ends a measurement.
+pub type MeasureError = Box<dyn std::error::Error + Send + Sync>;
 
 /// The extent of a measurement.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -112,7 +112,7 @@ impl Bench {
     ///
     /// # Errors
     /// When it could not be measured.
-    pub fn run(&self, section: Section, report: &mut dyn FnMut(Line)) -> Result<(), Obstacle> {
+    pub fn run(&self, section: Section, report: &mut dyn FnMut(Line)) -> Result<(), MeasureError> {
         match section {
             Section::Steps => steps::measure(self, report),
             Section::Entries => flow::entries(self, report),

@@ -4,7 +4,7 @@ use crate::fixture::Fixture;
 use crate::flow::APPROVED;
 use crate::steps::{Bare, micros};
 use crate::template::{Cast, Template};
-use crate::{Bench, Line, Obstacle, Target, median, quantile};
+use crate::{Bench, Line, MeasureError, Target, median, quantile};
 use std::fs;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Instant;
@@ -12,7 +12,7 @@ use std::time::Instant;
 /// Commits between a decision and the end: the decision, the redemption, the outcome, the end.
 const COMMITS: usize = 4;
 
-pub(super) fn measure(bench: &Bench, report: &mut dyn FnMut(Line)) -> Result<(), Obstacle> {
+pub(super) fn measure(bench: &Bench, report: &mut dyn FnMut(Line)) -> Result<(), MeasureError> {
     let ground = Fixture::new(&bench.folder)?;
     let (count, taken) = (bench.extent.of(5_000, 1_000_000), bench.extent.of(400, 12_000));
     let (key, _) = ground.runtime.block_on(ground.park(APPROVED))?;
@@ -29,7 +29,7 @@ pub(super) fn measure(bench: &Bench, report: &mut dyn FnMut(Line)) -> Result<(),
     many_at_once(ground, together, report)
 }
 
-fn opened(ground: Fixture, count: u32, report: &mut dyn FnMut(Line)) -> Result<Fixture, Obstacle> {
+fn opened(ground: Fixture, count: u32, report: &mut dyn FnMut(Line)) -> Result<Fixture, MeasureError> {
     let before = resident_bytes()?;
     let folder = ground.folder.path().to_owned();
     let began = Instant::now();
@@ -50,13 +50,13 @@ fn of(bytes: u64, count: u32) -> f64 {
 }
 
 /// Bytes of memory that this process has.
-fn resident_bytes() -> Result<u64, Obstacle> {
+fn resident_bytes() -> Result<u64, MeasureError> {
     let statm = fs::read_to_string("/proc/self/statm")?;
     let pages: u64 = statm.split(' ').nth(1).ok_or("no resident pages")?.parse()?;
     Ok(pages * rustix::param::page_size() as u64)
 }
 
-fn one_by_one(ground: &Fixture, casts: &[Cast], report: &mut dyn FnMut(Line)) -> Result<(), Obstacle> {
+fn one_by_one(ground: &Fixture, casts: &[Cast], report: &mut dyn FnMut(Line)) -> Result<(), MeasureError> {
     let mut bare = Bare::open(&ground.folder.path().join("bare.sqlite"))?;
     let (mut times, mut commits) = (Vec::new(), Vec::new());
     for cast in casts {
@@ -72,26 +72,26 @@ fn one_by_one(ground: &Fixture, casts: &[Cast], report: &mut dyn FnMut(Line)) ->
     Ok(())
 }
 
-async fn decided(ground: &Fixture, cast: &Cast) -> Result<f64, Obstacle> {
+async fn decided(ground: &Fixture, cast: &Cast) -> Result<f64, MeasureError> {
     let began = Instant::now();
     ground.approve(cast.request.clone().ok_or("nothing to decide")?).await?;
     ground.finish(&cast.key).await?;
     Ok(micros(began.elapsed()))
 }
 
-fn many_at_once(ground: Fixture, casts: &[Cast], report: &mut dyn FnMut(Line)) -> Result<(), Obstacle> {
+fn many_at_once(ground: Fixture, casts: &[Cast], report: &mut dyn FnMut(Line)) -> Result<(), MeasureError> {
     let waiting: Vec<_> =
         casts.iter().map(|cast| Cast { key: cast.key.clone(), request: cast.request.clone() }).collect();
     let (ground, waiting) = (Arc::new(ground), Arc::new(Mutex::new(waiting)));
     let began = Instant::now();
-    let take = || -> Result<(), Obstacle> {
+    let take = || -> Result<(), MeasureError> {
         let busy: Vec<_> = (0..64)
             .map(|_| {
                 let (ground, waiting) = (Arc::clone(&ground), Arc::clone(&waiting));
                 ground.clone().runtime.spawn(async move {
                     loop {
                         let next = waiting.lock().unwrap_or_else(PoisonError::into_inner).pop();
-                        let Some(cast) = next else { return Ok::<_, Obstacle>(()) };
+                        let Some(cast) = next else { return Ok::<_, MeasureError>(()) };
                         decided(&ground, &cast).await?;
                     }
                 })

@@ -4,7 +4,7 @@ use crate::fixture::Guest;
 use crate::flow::{APPROVED, PLAIN};
 use crate::hosts::{HostProcess, Hosts, News, What};
 use crate::steps::micros;
-use crate::{Extent, Line, Obstacle, Target, median, quantile, steps};
+use crate::{Extent, Line, MeasureError, Target, median, quantile, steps};
 use std::path::Path;
 use std::time::{Duration, Instant};
 use tokio::runtime::Runtime;
@@ -98,13 +98,13 @@ impl HostsBench<'_> {
     ///
     /// # Errors
     /// When something could not be measured.
-    pub fn run(&self, sections: &[HostsSection], report: &mut dyn FnMut(Line)) -> Result<(), Obstacle> {
+    pub fn run(&self, sections: &[HostsSection], report: &mut dyn FnMut(Line)) -> Result<(), MeasureError> {
         // Hosts of all measurements have the same keys, which are in here.
         let folder = tempfile::Builder::new().prefix("pp-bench-hosts-").tempdir_in(self.folder)?;
         HostsBench { folder: folder.path(), ..*self }.measure(sections, report)
     }
 
-    fn measure(&self, sections: &[HostsSection], report: &mut dyn FnMut(Line)) -> Result<(), Obstacle> {
+    fn measure(&self, sections: &[HostsSection], report: &mut dyn FnMut(Line)) -> Result<(), MeasureError> {
         let mut bare = Bare::open(self.url)?;
         for section in sections {
             match section {
@@ -121,7 +121,7 @@ impl HostsBench<'_> {
     }
 
     /// One step at a time in the engine over SQLite.
-    fn sqlite(&self, report: &mut dyn FnMut(Line)) -> Result<(), Obstacle> {
+    fn sqlite(&self, report: &mut dyn FnMut(Line)) -> Result<(), MeasureError> {
         let sqlite = crate::Bench { folder: self.folder.to_owned(), extent: Extent::Quick };
         steps::measure(&sqlite, &mut |line| {
             report(Line { what: format!("SQLite: {}", line.what), target: None, ..line });
@@ -129,7 +129,7 @@ impl HostsBench<'_> {
     }
 
     /// One step at a time, beside bare commits.
-    fn steps(&self, bare: &mut Bare, report: &mut dyn FnMut(Line)) -> Result<(), Obstacle> {
+    fn steps(&self, bare: &mut Bare, report: &mut dyn FnMut(Line)) -> Result<(), MeasureError> {
         let mut hosts = self.working(self.url, Guest::Paces, 1)?;
         let params = format!(r#"{{"steps":{ROUND},"result":"{}"}}"#, "r".repeat(100));
         let (mut commits, mut steps, mut ratios) = (Vec::new(), Vec::new(), Vec::new());
@@ -143,7 +143,7 @@ impl HostsBench<'_> {
                         break at;
                     }
                 };
-                Ok::<_, Obstacle>(micros(hosts.ended(1).await? - began) / f64::from(ROUND))
+                Ok::<_, MeasureError>(micros(hosts.ended(1).await? - began) / f64::from(ROUND))
             })?;
             // Statements are prepared in the first round.
             if number > 0 {
@@ -167,7 +167,7 @@ impl HostsBench<'_> {
     }
 
     /// Entries a second of many instances, which exist before the clock runs.
-    fn entries(&self, bare: &mut Bare, report: &mut dyn FnMut(Line)) -> Result<(), Obstacle> {
+    fn entries(&self, bare: &mut Bare, report: &mut dyn FnMut(Line)) -> Result<(), MeasureError> {
         let mut hosts = Hosts::open(self.url, self.folder, Guest::Paces, 1)?;
         let params = format!(r#"{{"steps":{STEPS},"result":"{}"}}"#, "r".repeat(100));
         let (mut rates, mut commits) = (Vec::new(), Vec::new());
@@ -188,7 +188,7 @@ impl HostsBench<'_> {
                         _ => {}
                     }
                     if left == 0 {
-                        return Ok::<_, Obstacle>(at);
+                        return Ok::<_, MeasureError>(at);
                     }
                 }
             })?;
@@ -205,7 +205,7 @@ impl HostsBench<'_> {
     }
 
     /// Whole approved workflows on one host, and on two.
-    fn flows(&self, report: &mut dyn FnMut(Line)) -> Result<(), Obstacle> {
+    fn flows(&self, report: &mut dyn FnMut(Line)) -> Result<(), MeasureError> {
         let mut hosts = self.working(self.url, Guest::Paces, 2)?;
         let (mut one, mut two, mut ratios) = (Vec::new(), Vec::new(), Vec::new());
         for _ in 0..self.extent.of(1, 5) {
@@ -229,7 +229,7 @@ impl HostsBench<'_> {
     }
 
     /// Whole workflows a second, each followed by another, created on every host in turns and approved on the one that asks.
-    fn rate(&self, hosts: &mut Hosts, params: &str) -> Result<f64, Obstacle> {
+    fn rate(&self, hosts: &mut Hosts, params: &str) -> Result<f64, MeasureError> {
         let time = self.extent.of(Duration::from_secs(2), Duration::from_secs(10));
         let runtime = hosts.runtime.handle().clone();
         runtime.block_on(async {
@@ -256,7 +256,7 @@ impl HostsBench<'_> {
     }
 
     /// From a decision on one host to the end of the workflow on another.
-    fn decisions(&self, bare: &mut Bare, report: &mut dyn FnMut(Line)) -> Result<(), Obstacle> {
+    fn decisions(&self, bare: &mut Bare, report: &mut dyn FnMut(Line)) -> Result<(), MeasureError> {
         let mut hosts = Hosts::open(self.url, self.folder, Guest::Paces, 2)?;
         hosts.work(0);
         hosts.settle()?;
@@ -275,7 +275,7 @@ impl HostsBench<'_> {
                 tokio::time::sleep(POLL * (number * 37 % 100) / 100).await;
                 let began = Instant::now();
                 hosts.approve(1, request);
-                Ok::<_, Obstacle>(hosts.ended(1).await? - began)
+                Ok::<_, MeasureError>(hosts.ended(1).await? - began)
             })?;
             times.push(micros(time) / 1e3);
         }
@@ -288,7 +288,7 @@ impl HostsBench<'_> {
     }
 
     /// From the death of a host, which is a process of its own, to the end of instances that were its.
-    fn takeover(&self, report: &mut dyn FnMut(Line)) -> Result<(), Obstacle> {
+    fn takeover(&self, report: &mut dyn FnMut(Line)) -> Result<(), MeasureError> {
         let mut hosts = Hosts::open(self.url, self.folder, Guest::Paces, 1)?;
         hosts.work(0);
         let mut times = Vec::new();
@@ -316,7 +316,7 @@ impl HostsBench<'_> {
     }
 
     /// The rate behind many finished instances, beside that in a new database, in turns.
-    fn behind(&self, report: &mut dyn FnMut(Line)) -> Result<(), Obstacle> {
+    fn behind(&self, report: &mut dyn FnMut(Line)) -> Result<(), MeasureError> {
         let mut old = self.working(self.url, Guest::Paces, 1)?;
         let (count, began) = (self.extent.of(2_000, 100_000), Instant::now());
         let runtime = old.runtime.handle().clone();
@@ -331,7 +331,7 @@ impl HostsBench<'_> {
                     left -= 1;
                 }
             }
-            Ok::<_, Obstacle>(())
+            Ok::<_, MeasureError>(())
         })?;
         report(Line::new(
             format!("{count} instances of three steps ran in"),
@@ -355,7 +355,7 @@ impl HostsBench<'_> {
         Ok(())
     }
 
-    fn working(&self, url: &str, guest: Guest, count: usize) -> Result<Hosts, Obstacle> {
+    fn working(&self, url: &str, guest: Guest, count: usize) -> Result<Hosts, MeasureError> {
         let mut hosts = Hosts::open(url, self.folder, guest, count)?;
         (0..count).for_each(|number| hosts.work(number));
         hosts.settle()?;
@@ -371,7 +371,7 @@ struct Bare {
 }
 
 impl Bare {
-    fn open(url: &str) -> Result<Self, Obstacle> {
+    fn open(url: &str) -> Result<Self, MeasureError> {
         let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build()?;
         let (client, insert) = runtime.block_on(async {
             let (client, connection) = tokio_postgres::connect(url, NoTls).await?;
@@ -382,13 +382,13 @@ impl Bare {
                 )
                 .await?;
             let insert = client.prepare("INSERT INTO bare (body) VALUES ($1)").await?;
-            Ok::<_, Obstacle>((client, insert))
+            Ok::<_, MeasureError>((client, insert))
         })?;
         Ok(Self { runtime, client, insert })
     }
 
     /// The times of commits of a step's bytes, in microseconds.
-    fn commits(&mut self, count: u32) -> Result<Vec<f64>, Obstacle> {
+    fn commits(&mut self, count: u32) -> Result<Vec<f64>, MeasureError> {
         let body = "b".repeat(250);
         self.runtime.block_on(async {
             let mut times = Vec::new();

@@ -1,7 +1,7 @@
 //! A durable step compared with a bare, synchronised commit of the same bytes to the same disk.
 
 use crate::fixture::Fixture;
-use crate::{Bench, Line, Obstacle, Target, median, quantile};
+use crate::{Bench, Line, MeasureError, Target, median, quantile};
 use rusqlite::Connection;
 use std::path::Path;
 use std::time::{Duration, Instant};
@@ -13,7 +13,7 @@ const ROUND: u32 = 200;
 /// Rounds in which the logs still grow.
 const GROWING: u32 = 85;
 
-pub(super) fn measure(bench: &Bench, report: &mut dyn FnMut(Line)) -> Result<(), Obstacle> {
+pub(super) fn measure(bench: &Bench, report: &mut dyn FnMut(Line)) -> Result<(), MeasureError> {
     let ground = Fixture::new(&bench.folder)?;
     let params = format!(r#"{{"steps":{ROUND},"result":"{}"}}"#, "r".repeat(100));
     let bodies = bodies_of_a_step(&ground, &params)?;
@@ -29,7 +29,7 @@ pub(super) fn measure(bench: &Bench, report: &mut dyn FnMut(Line)) -> Result<(),
             let key = ground.create(&params).await?;
             let began = Instant::now();
             ground.finish(&key).await?;
-            Ok::<_, Obstacle>(micros(began.elapsed()) / f64::from(ROUND))
+            Ok::<_, MeasureError>(micros(began.elapsed()) / f64::from(ROUND))
         })?;
         if number < bench.extent.of(1, GROWING) {
             continue;
@@ -49,11 +49,11 @@ pub(super) fn measure(bench: &Bench, report: &mut dyn FnMut(Line)) -> Result<(),
 }
 
 /// The texts of the entries that one step makes.
-fn bodies_of_a_step(ground: &Fixture, params: &str) -> Result<Vec<String>, Obstacle> {
+fn bodies_of_a_step(ground: &Fixture, params: &str) -> Result<Vec<String>, MeasureError> {
     let key = ground.runtime.block_on(async {
         let key = ground.create(params).await?;
         ground.finish(&key).await?;
-        Ok::<_, Obstacle>(key)
+        Ok::<_, MeasureError>(key)
     })?;
     let of_a_step = |entry: &Entry| {
         matches!(entry, Entry::StepStarted { call: 0, .. } | Entry::StepCompleted { call: 0, .. })
@@ -67,7 +67,7 @@ fn bodies_of_a_step(ground: &Fixture, params: &str) -> Result<Vec<String>, Obsta
 pub(super) struct Bare(Connection);
 
 impl Bare {
-    pub(super) fn open(path: &Path) -> Result<Self, Obstacle> {
+    pub(super) fn open(path: &Path) -> Result<Self, MeasureError> {
         let database = Connection::open(path)?;
         database.pragma_update(None, "journal_mode", "WAL")?;
         database.pragma_update(None, "synchronous", "FULL")?;
@@ -75,7 +75,7 @@ impl Bare {
         Ok(Self(database))
     }
 
-    pub(super) fn commit(&mut self, bodies: &[String]) -> Result<Duration, Obstacle> {
+    pub(super) fn commit(&mut self, bodies: &[String]) -> Result<Duration, MeasureError> {
         let began = Instant::now();
         let transaction = self.0.transaction()?;
         for body in bodies {

@@ -1,6 +1,6 @@
 //! Many instances like one: a real one is run, and its journal written again under other names, as fast as the store takes it.
 
-use crate::Obstacle;
+use crate::MeasureError;
 use crate::fixture::Fixture;
 use engine::{Clock as _, SystemClock, ids};
 use receipt::Digest;
@@ -29,7 +29,7 @@ pub(super) struct Cast {
 
 impl Template {
     /// Takes the mould of an instance.
-    pub(super) fn of(ground: &Fixture, key: &InstanceKey) -> Result<Self, Obstacle> {
+    pub(super) fn of(ground: &Fixture, key: &InstanceKey) -> Result<Self, MeasureError> {
         let facts = ground.host.audit(Some(key))?;
         let entries: Vec<_> = facts.into_iter().map(|fact| fact.entry).collect();
         let component = ground.workflow.program().digest();
@@ -47,7 +47,7 @@ impl Template {
     }
 
     /// Writes that many copies, and keeps the names of `kept` of them, evenly spread.
-    pub(super) fn cast(&self, ground: &Fixture, copies: u32, kept: u32) -> Result<Vec<Cast>, Obstacle> {
+    pub(super) fn cast(&self, ground: &Fixture, copies: u32, kept: u32) -> Result<Vec<Cast>, MeasureError> {
         let (mut under_way, mut names) = (VecDeque::<Commit>::new(), Vec::new());
         let every = (copies / kept.max(1)).max(1);
         for number in 0..copies {
@@ -65,7 +65,7 @@ impl Template {
         Ok(names)
     }
 
-    fn copy(&self, ground: &Fixture, under_way: &mut VecDeque<Commit>) -> Result<Cast, Obstacle> {
+    fn copy(&self, ground: &Fixture, under_way: &mut VecDeque<Commit>) -> Result<Cast, MeasureError> {
         let at = SystemClock.now();
         let key = InstanceKey { tenant: self.key.tenant.clone(), instance: ids::id("wf_", at)? };
         let request = self.request.as_ref().map(|_| ids::id::<RequestId>("apr_", at)).transpose()?;
@@ -88,7 +88,7 @@ impl Template {
         Ok(Cast { key, request })
     }
 
-    fn request(&self, key: &InstanceKey, id: &RequestId) -> Result<NewRequest, Obstacle> {
+    fn request(&self, key: &InstanceKey, id: &RequestId) -> Result<NewRequest, MeasureError> {
         let (old, body) = self.request.as_ref().ok_or("no request")?;
         let body = body
             .replace(old.as_str(), id.as_str())

@@ -43,7 +43,7 @@ pub(crate) fn print(served: &mut Served, requests: usize) -> Outcome<()> {
     Ok(())
 }
 
-/// What the server does for a request, without the request.
+/// Makes the server's operations in this process, without HTTP.
 pub(crate) struct Direct {
     pub(crate) host: Host,
     pub(crate) token: String,
