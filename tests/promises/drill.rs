@@ -63,13 +63,13 @@ fn every_attack_has_a_name_of_its_own_and_every_file_is_an_attack() {
 #[test]
 fn the_command_prints_a_line_an_attack_and_nothing_that_a_terminal_obeys() {
     let data = TempDir::new().unwrap();
-    let ran = cli::run(data.path(), &["drill", "panic-escapes", "print-escapes", "wrong-key"]);
+    let ran = cli::run_cold(data.path(), &["drill", "panic-escapes", "print-escapes", "wrong-key"]);
     assert_eq!(ran.code, Some(0), "{}", ran.stderr);
     assert_eq!(ran.stdout.lines().count(), 4, "{}", ran.stdout);
     assert!(ran.stdout.lines().take(3).all(|line| line.starts_with("held ")), "{}", ran.stdout);
     assert!(ran.stdout.ends_with("3 of 3 attacks held\n"), "{}", ran.stdout);
     assert!(!ran.stdout.contains(|character: char| character.is_control() && character != '\n'));
-    let json = cli::lines(&cli::run(data.path(), &["drill", "--json", "wrong-key"]).stdout);
+    let json = cli::lines(&cli::run_cold(data.path(), &["drill", "--json", "wrong-key"]).stdout);
     assert_eq!((&json[0]["held"], &json[0]["attack"]), (&true.into(), &"wrong-key".into()));
     assert_eq!(std::fs::read_dir(data.path()).unwrap().count(), 0, "the drill leaves the data folder alone");
 }

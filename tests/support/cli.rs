@@ -30,6 +30,11 @@ pub fn command(data: &Path, arguments: &[&str]) -> Command {
     if fs::read_dir(data).is_ok_and(|mut files| files.next().is_none()) {
         compiled::put_guests(data);
     }
+    cold_command(data, arguments)
+}
+
+/// [`command`], which finds no compiled code in an empty folder.
+fn cold_command(data: &Path, arguments: &[&str]) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_pp-host"));
     command
         .current_dir(super::root())
@@ -38,6 +43,11 @@ pub fn command(data: &Path, arguments: &[&str]) -> Command {
         .args(arguments)
         .stdin(Stdio::null());
     command
+}
+
+/// Runs a command to its end, which finds no compiled code in an empty folder.
+pub fn run_cold(data: &Path, arguments: &[&str]) -> Ran {
+    cold_command(data, arguments).output().unwrap().into()
 }
 
 /// Runs a command to its end.

@@ -154,7 +154,7 @@ fn a_compiler_that_hangs_lies_or_dies_is_an_error_that_says_so() {
 fn the_command_line_compiles_in_a_child() {
     let data = TempDir::new().unwrap();
     let bounded = ["run", cli::GUEST, "--limit", "compile-memory-bytes=20000000"];
-    let ran = cli::run(data.path(), &bounded);
+    let ran = cli::run_cold(data.path(), &bounded);
     assert_eq!(ran.code, Some(1), "{}", ran.stdout);
     assert!(ran.stderr.contains("compile-memory-bytes"), "{}", ran.stderr);
     // A component in the cache needs no compiler.
