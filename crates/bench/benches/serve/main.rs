@@ -19,7 +19,7 @@ use std::error::Error;
 use std::fmt;
 use std::net::TcpListener;
 use std::path::Path;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 use store::Quotas;
 use workflow::TenantId;
 
