@@ -58,16 +58,16 @@ impl HostState {
         self.journals.now()
     }
 
-    /// All operators' acts: another process may have recorded one since the last look.
+    /// All operators' acts: another process may have recorded one since the last look. The gate has the authority's keys afterwards.
     pub(crate) fn trust(&self) -> Result<Arc<Trust>, Error> {
-        let trust = self.authority.trust(&self.journals)?;
-        self.pin_keys()?;
-        Ok(trust)
+        self.trust_now().map(|(trust, _)| trust)
     }
 
-    /// The operators' acts, and the time to judge by, which is not before the last of them.
+    /// The same, and the time to judge by, which is not before the last act.
     pub(crate) fn trust_now(&self) -> Result<(Arc<Trust>, Timestamp), Error> {
-        self.authority.trust_now(&self.journals)
+        let trusted = self.authority.trust_now(&self.journals)?;
+        self.pin_keys()?;
+        Ok(trusted)
     }
 
     /// The gate, with the keys that it trusts now.
