@@ -38,7 +38,7 @@ fn nothing_is_lost_or_done_twice_when_a_synchronous_standby_is_promoted_under_lo
             standby.promote();
         }
     }
-    until("all are complete", || cluster.count("complete") == LOAD);
+    cluster.until_complete(LOAD);
     cluster.check_once_each(LOAD);
     for name in ["a", "b", "c"] {
         until("the host says so", || cluster.has_said(name, "a standby of the database was promoted"));
