@@ -3,8 +3,10 @@
 use super::guest;
 use crate::support::script::workflow;
 use engine::Host;
-use std::fs::{self, DirBuilder};
-use std::os::unix::fs::DirBuilderExt as _;
+use std::ffi::OsString;
+use std::fs::{self, DirBuilder, File};
+use std::io::Write as _;
+use std::os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _};
 use std::path::Path;
 use std::sync::OnceLock;
 use tempfile::TempDir;
@@ -15,33 +17,38 @@ const CACHE: &str = "cache";
 /// The prebuilt guests that many tests run.
 const GUESTS: [&str; 4] = ["durable", "hostile", "paces", "tenant-workflow"];
 
+/// The files of a cache. They are in memory: a folder that lives as long as the test program is not removed at its end.
+type Compiled = Vec<(OsString, Vec<u8>)>;
+
 /// Puts the prebuilt guests' compiled code into a data folder that has no cache yet.
 pub fn put_guests(data: &Path) {
-    static GUESTS_COMPILED: OnceLock<TempDir> = OnceLock::new();
-    put(data, &GUESTS_COMPILED, || GUESTS.map(guest).into());
+    static COMPILED: OnceLock<Compiled> = OnceLock::new();
+    put(data, COMPILED.get_or_init(|| compile(GUESTS.map(guest))));
 }
 
 /// Puts the compiled engine of scripts into a data folder that has no cache yet.
 pub fn put_engine(data: &Path) {
-    static ENGINE_COMPILED: OnceLock<TempDir> = OnceLock::new();
-    put(data, &ENGINE_COMPILED, || vec![workflow("return 1;").bytes()]);
+    static COMPILED: OnceLock<Compiled> = OnceLock::new();
+    put(data, COMPILED.get_or_init(|| compile([workflow("return 1;").bytes()])));
 }
 
-fn put(data: &Path, compiled: &'static OnceLock<TempDir>, programs: impl FnOnce() -> Vec<Vec<u8>>) {
+fn compile(programs: impl IntoIterator<Item = Vec<u8>>) -> Compiled {
+    let folder = TempDir::new().unwrap();
+    let host = Host::builder(folder.path()).open().unwrap();
+    programs.into_iter().for_each(|program| drop(host.load(program).unwrap()));
+    let files = fs::read_dir(folder.path().join(CACHE)).unwrap().map(|file| file.unwrap());
+    files.map(|file| (file.file_name(), fs::read(file.path()).unwrap())).collect()
+}
+
+fn put(data: &Path, compiled: &Compiled) {
     let cache = data.join(CACHE);
     if cache.exists() {
         return;
     }
-    let compiled = compiled.get_or_init(|| {
-        let folder = TempDir::new().unwrap();
-        let host = Host::builder(folder.path()).open().unwrap();
-        programs().into_iter().for_each(|program| drop(host.load(program).unwrap()));
-        folder
-    });
-    let compiled = compiled.path().join(CACHE);
     DirBuilder::new().recursive(true).mode(0o700).create(&cache).unwrap();
-    for entry in fs::read_dir(&compiled).unwrap() {
-        let entry = entry.unwrap();
-        fs::copy(entry.path(), cache.join(entry.file_name())).unwrap();
+    for (name, content) in compiled {
+        let mut file =
+            File::options().write(true).create_new(true).mode(0o600).open(cache.join(name)).unwrap();
+        file.write_all(content).unwrap();
     }
 }

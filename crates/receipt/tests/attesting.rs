@@ -165,7 +165,7 @@ fn attestations_are_checked_step_by_step() {
         attested_code(&newer.replace(&signature, &common::base64(&[0; 64]))),
         ("SIGNATURE_INVALID", 1)
     );
-    let verdict = verify_attestation(&artifact, &receipt, &KeySet::new("nobody"));
+    let verdict = verify_attestation(&artifact, &receipt, &KeySet::new("another-issuer"));
     assert_eq!(verdict.unwrap_err().code(), "KEY_NOT_FOUND");
 }
 

@@ -182,7 +182,11 @@ fn a_document_carries_its_opening_inside_the_artifact_or_next_to_it() {
     assert_eq!(read(&put(&inside(&fields), &edited)).unwrap_err().code(), "MALFORMED", "two documents");
     for absent in ["request_json", "request_commitment_salt_b64"] {
         let null = with(&fields, absent, Some(Json::Null));
-        assert_eq!(read(&inside(&null)), Ok(None), "{absent}: null is absent, and nobody asked to open");
+        assert_eq!(
+            read(&inside(&null)),
+            Ok(None),
+            "{absent}: null counts as absent, and the caller did not ask to open"
+        );
         assert_eq!(read(&put(&plain, &null)), Ok(None), "{absent}");
         let odd = with(&fields, absent, Some(1_u32.into()));
         assert_eq!(read(&inside(&odd)).unwrap_err().code(), "MALFORMED", "{absent}");

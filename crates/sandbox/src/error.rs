@@ -7,7 +7,6 @@ use rustix::io::Errno;
 use std::io;
 use std::path::PathBuf;
 use std::sync::Arc;
-use workflow::process_limits;
 
 /// Why bytes cannot be run.
 #[derive(Debug, Clone, thiserror::Error)]
@@ -213,8 +212,10 @@ fn names(names: &[String]) -> String {
 /// A system's error, and the limit of this process that causes it, where one does.
 pub(crate) fn with_way_out(error: &io::Error) -> String {
     match Errno::from_io_error(error) {
-        Some(Errno::MFILE) => format!("{error}: {}", process_limits::OPEN_FILES),
-        Some(Errno::AGAIN) => format!("{error}: {}", process_limits::THREADS),
+        Some(Errno::MFILE) => format!("{error}: this process may open more files with a higher ulimit -n"),
+        Some(Errno::AGAIN) => {
+            format!("{error}: this process may start more threads with a higher ulimit -u or -v")
+        }
         _ => error.to_string(),
     }
 }

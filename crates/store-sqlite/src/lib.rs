@@ -14,7 +14,7 @@ mod file;
 mod journal;
 mod locked;
 #[cfg(test)]
-mod reading;
+mod reading_tests;
 mod sql;
 mod sqlite;
 mod tables;

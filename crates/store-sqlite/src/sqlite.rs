@@ -4,7 +4,7 @@ use crate::file::open;
 use crate::file::readers::Readers;
 use crate::file::wal::Wal;
 use crate::journal::heads::Hint;
-use crate::journal::stops::Stops;
+use crate::journal::sparse_index::SparseIndex;
 use crate::journal::{self, heads, parts, tenant};
 use crate::tables::usage::usage;
 use crate::tables::{approvals, artifacts, deletions, deployments, query, requests, schedule};
@@ -29,7 +29,7 @@ use workflow::{ReceiptId, RequestId, TenantId};
 pub struct Sqlite {
     readers: Readers,
     /// For reading long journals in parts.
-    stops: Mutex<Stops>,
+    sparse_index: Mutex<SparseIndex>,
     /// None where the folder was opened to look.
     pub(crate) writer: Option<Writer>,
     /// The host that has the folder, if it has registered.
@@ -53,8 +53,8 @@ impl Sqlite {
             let ledger = WriterCache::new(latest, mark);
             writer = Some(Writer::start(db, log, ledger)?.map_err(failed)?);
         }
-        let (stops, host) = (Mutex::default(), Mutex::default());
-        Ok(Self { readers: Readers::open(path)?, stops, writer, host })
+        let (sparse_index, host) = (Mutex::default(), Mutex::default());
+        Ok(Self { readers: Readers::open(path)?, sparse_index, writer, host })
     }
 }
 
@@ -163,7 +163,7 @@ impl JournalStore for Sqlite {
 
     fn facts_from(&self, key: &InstanceKey, index: u64, limit: u32) -> Answer<Vec<Fact>> {
         let hint = self.hint(key);
-        self.answer(|db| parts::from(db, key, (index, limit), hint, &self.stops))
+        self.answer(|db| parts::from(db, key, (index, limit), hint, &self.sparse_index))
     }
 
     fn deletions(&self, tenant: Option<&TenantId>, from: Timestamp, limit: u32) -> Answer<Vec<Deleted>> {

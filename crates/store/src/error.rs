@@ -1,11 +1,12 @@
 //! Errors of the durable state, with hints.
 
+use crate::process_limits;
 use crate::{InstanceKey, OverQuota};
 use rustix::io::Errno;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::{fmt, io};
-use workflow::{ReceiptId, process_limits};
+use workflow::ReceiptId;
 
 /// A fault of the durable state.
 #[derive(Debug, thiserror::Error)]

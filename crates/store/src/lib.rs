@@ -9,6 +9,7 @@ mod answer;
 mod blob;
 mod error;
 mod folder;
+pub mod process_limits;
 mod records;
 mod traits;
 mod transfer;

@@ -33,7 +33,6 @@ mod entry;
 mod escape;
 mod id;
 mod limits;
-pub mod process_limits;
 mod replay;
 mod table;
 mod turn;

@@ -5,8 +5,8 @@ use rustix::process::{Resource, Signal, getrlimit};
 use std::io;
 use std::process::ExitCode;
 use std::thread;
+use store::process_limits;
 use tokio::signal::unix::{SignalKind, signal};
-use workflow::process_limits;
 
 /// The stack of the thread that a command runs on.
 const STACK: usize = 8 << 20;

@@ -189,7 +189,7 @@ fn owner_fields_open_a_receipt_inside_the_artifact_and_next_to_it() {
     let mut lost = inside.clone();
     lost["artifact"]["request_commitment_salt_b64"] = Value::Null;
     let lost = verify(&lost);
-    assert_eq!(lost.code, Some(0), "null is absent, and nobody asked to open: {}", lost.stdout);
+    assert_eq!(lost.code, Some(0), "null counts as absent, and the command has no --open: {}", lost.stdout);
     assert!(
         lost.stdout.contains("commitment   not opened") && lost.stdout.contains("not checked  the request")
     );
@@ -222,7 +222,7 @@ fn a_revocation_is_a_receipt_and_the_revoked_one_s_export_says_so() {
     let before = here.join("before.json").display().to_string();
     for files in [&[file.as_str()][..], &[&before, &alone]] {
         let ran = run(here, &[&["verify"], files, &["--keys", &keys]].concat());
-        assert_eq!(ran.code, Some(0), "it is genuine all the same: {}", ran.stdout);
+        assert_eq!(ran.code, Some(0), "the receipt is genuine: {}", ran.stdout);
         assert!(ran.stdout.contains("APPROVED in scope production, REVOKED") && ran.stdout.contains(&said));
     }
     let required = run(here, &["verify", &file, "--keys", &keys, "--require", "approved"]);

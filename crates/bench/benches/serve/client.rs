@@ -12,7 +12,7 @@ use std::time::{Duration, Instant};
 /// The server in a process of its own, as its client sees it.
 pub(crate) struct Served {
     child: Child,
-    orders: ChildStdin,
+    input: ChildStdin,
     lines: BufReader<ChildStdout>,
     port: u16,
     token: String,
@@ -24,7 +24,7 @@ impl Served {
         let mut command = Command::new(std::env::current_exe()?);
         command.args(words).arg("--server").arg(folder).stdin(Stdio::piped()).stdout(Stdio::piped());
         let mut child = command.spawn()?;
-        let orders = child.stdin.take().ok_or("no input")?;
+        let input = child.stdin.take().ok_or("no input")?;
         let mut lines = BufReader::new(child.stdout.take().ok_or("no output")?);
         let mut line = String::new();
         lines.read_line(&mut line)?;
@@ -32,12 +32,12 @@ impl Served {
             return Err("the server ended".into());
         };
         let (port, token, workflow) = (port.parse()?, token.to_owned(), workflow.to_owned());
-        Ok(Self { child, orders, lines, port, token, workflow })
+        Ok(Self { child, input, lines, port, token, workflow })
     }
 
     /// The times of operations that the server's process makes without HTTP.
     pub(crate) fn direct(&mut self, name: &str, numbers: Range<usize>) -> Outcome<Vec<Duration>> {
-        writeln!(self.orders, "{name} {} {}", numbers.start, numbers.end)?;
+        writeln!(self.input, "{name} {} {}", numbers.start, numbers.end)?;
         let mut line = String::new();
         self.lines.read_line(&mut line)?;
         let times = line.split_whitespace().map(|nanos| nanos.parse().map(Duration::from_nanos));

@@ -107,7 +107,7 @@ fn serve(folder: &Path) -> Outcome<()> {
     let direct = paired::Direct { host, token: text.clone(), tenant, digest };
     direct.create("first")?;
     println!("{port} {text} {digest}");
-    std::thread::spawn(move || direct.obey());
+    std::thread::spawn(move || direct.read_input());
     let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build()?;
     runtime.block_on(server.run(std::future::pending()))?;
     Ok(())

@@ -53,7 +53,7 @@ pub(crate) struct Direct {
 
 impl Direct {
     /// Makes the operations that lines of the input name, `GET FROM TO` or `POST FROM TO`, and prints the nanoseconds of each.
-    pub(crate) fn obey(&self) {
+    pub(crate) fn read_input(&self) {
         for line in std::io::stdin().lock().lines().map_while(Result::ok) {
             match self.turn(&line) {
                 Ok(times) => println!("{times}"),

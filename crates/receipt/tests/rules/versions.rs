@@ -32,7 +32,7 @@ fn an_unknown_version_is_unverifiable_here_and_never_tampered() {
     let mut forged = seal(&newer.canonical(), &signer());
     forged.signature_b64 = common::base64(&[1; 64]);
     assert_eq!(code(verify(&forged, &keys())), "SIGNATURE_INVALID");
-    assert_eq!(code(verify(&forged, &KeySet::new("nobody"))), "KEY_NOT_FOUND");
+    assert_eq!(code(verify(&forged, &KeySet::new("another-issuer"))), "KEY_NOT_FOUND");
     assert_eq!(changed("canonicalization", 3_u32), "MALFORMED");
     assert_eq!(without("canonicalization"), "MALFORMED");
     // Known, and then the field list is another one.
@@ -177,7 +177,7 @@ fn a_fixture_is_checked_as_a_fixture_and_never_taken_for_a_receipt() {
         (&*claims.canonical(), Digest::of(claims.canonical().as_bytes()))
     );
     assert_eq!(verify_fixture(&parsed, &keys()), Ok(()));
-    assert_eq!(verify_fixture(&parsed, &KeySet::new("nobody")).unwrap_err().code(), "KEY_NOT_FOUND");
+    assert_eq!(verify_fixture(&parsed, &KeySet::new("another-issuer")).unwrap_err().code(), "KEY_NOT_FOUND");
     let changed = Fixture::parse(&with(&fixture, "summary", Some("other".into())).canonical()).unwrap();
     assert_eq!(verify_fixture(&changed, &keys()).unwrap_err().code(), "SIGNATURE_INVALID");
 

@@ -3,7 +3,7 @@
 pub(crate) mod codec;
 pub(crate) mod heads;
 pub(crate) mod parts;
-pub(crate) mod stops;
+pub(crate) mod sparse_index;
 pub(crate) mod tenant;
 
 use crate::journal::codec::{Encoded, NEXT, expand};

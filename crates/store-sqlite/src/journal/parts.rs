@@ -1,7 +1,7 @@
 //! Reading a part of a journal: from an index, or from a place among all facts.
 
 use crate::journal::heads::{self, Hint};
-use crate::journal::stops::Stops;
+use crate::journal::sparse_index::SparseIndex;
 use crate::journal::{check_link, missing, read, row_at, rows};
 use crate::sql::{cell, every, key_at, one};
 use rusqlite::{Connection, params};
@@ -29,11 +29,11 @@ pub(crate) fn from(
     key: &InstanceKey,
     (index, limit): (u64, u32),
     hint: Option<Hint>,
-    stops: &Mutex<Stops>,
+    sparse_index: &Mutex<SparseIndex>,
 ) -> Result<Vec<Fact>, StoreError> {
     let end = heads::end(db, key, hint)?;
     let mut facts = Vec::new();
-    for seq in rows_from(db, key, end, (index.cast_signed(), limit as usize + 1), stops)? {
+    for seq in rows_from(db, key, end, (index.cast_signed(), limit as usize + 1), sparse_index)? {
         facts.extend(row_at(db, key, seq)?.1.into_iter().filter(|fact| fact.index >= index));
     }
     facts.truncate(limit as usize);
@@ -46,14 +46,14 @@ fn rows_from(
     key: &InstanceKey,
     (instance, last): (i64, Option<i64>),
     (index, most): (i64, usize),
-    stops: &Mutex<Stops>,
+    sparse_index: &Mutex<SparseIndex>,
 ) -> Result<VecDeque<i64>, StoreError> {
-    let begin = beginning(db, instance, index.saturating_add(most as i64), stops)?;
+    let begin = beginning(db, instance, index.saturating_add(most as i64), sparse_index)?;
     let (mut rows, mut passed, mut next) = (VecDeque::new(), 0, begin.or(last));
     while let Some(seq) = next {
         let link = link(db, seq)?.ok_or_else(|| missing(key, seq))?;
         check_link(key, instance, (seq, link.instance, link.prev))?;
-        lock(stops).pass(passed, instance, (link.index, seq));
+        lock(sparse_index).pass(passed, instance, (link.index, seq));
         passed += 1;
         rows.push_front(seq);
         rows.truncate(most);
@@ -67,20 +67,20 @@ fn beginning(
     db: &Connection,
     instance: i64,
     index: i64,
-    stops: &Mutex<Stops>,
+    sparse_index: &Mutex<SparseIndex>,
 ) -> Result<Option<i64>, StoreError> {
-    let Some((index, seq)) = lock(stops).after(instance, index) else { return Ok(None) };
+    let Some((index, seq)) = lock(sparse_index).after(instance, index) else { return Ok(None) };
     match link(db, seq)? {
         Some(link) if (link.instance, link.index) == (instance, index) => Ok(Some(seq)),
         _ => {
-            lock(stops).forget(instance);
+            lock(sparse_index).forget(instance);
             Ok(None)
         }
     }
 }
 
-fn lock(stops: &Mutex<Stops>) -> std::sync::MutexGuard<'_, Stops> {
-    stops.lock().unwrap_or_else(PoisonError::into_inner)
+fn lock(sparse_index: &Mutex<SparseIndex>) -> std::sync::MutexGuard<'_, SparseIndex> {
+    sparse_index.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 /// The first facts after that place.

@@ -4,7 +4,7 @@ use crate::Sqlite;
 use crate::file::open;
 use crate::journal;
 use crate::journal::parts;
-use crate::journal::stops::Stops;
+use crate::journal::sparse_index::SparseIndex;
 use crate::journal::tenant;
 use receipt::{Digest, Timestamp};
 use rusqlite::Connection;
@@ -88,9 +88,9 @@ fn journal(of: &[(&str, usize)]) -> (TempDir, Connection, Arc<AtomicU64>) {
 /// The cost of reading a whole journal of so many entries in parts.
 fn cost_of_parts(entries: usize) -> u64 {
     let (_folder, db, count) = journal(&[("acme", entries), ("globex", 10)]);
-    let (stops, mut read) = (Mutex::<Stops>::default(), 0);
+    let (sparse_index, mut read) = (Mutex::<SparseIndex>::default(), 0);
     while read < entries {
-        let part = parts::from(&db, &key("acme"), (read as u64, 16), None, &stops).unwrap();
+        let part = parts::from(&db, &key("acme"), (read as u64, 16), None, &sparse_index).unwrap();
         assert_eq!((part[0].index, part.len()), (read as u64, 16.min(entries - read)));
         read += part.len();
     }
