@@ -4,7 +4,7 @@
 
 use crate::support;
 use crate::support::held::Held;
-use crate::support::{child, count, entries};
+use crate::support::{child, compiled, count, entries};
 use engine::capability::{Capability, Deploy, Execution, OnInterruption, PerformError, Performed, Permit};
 use engine::issuer::Reversibility;
 use engine::{Host, Status};
@@ -106,6 +106,7 @@ impl Capability for Untouchable {
 }
 
 fn run_child_until(folder: &Path, point: &str) {
+    compiled::put_guests(folder);
     let child = child::of(module_path!()).env(FOLDER, folder).env(POINT, point).output().unwrap();
     let died = std::os::unix::process::ExitStatusExt::signal(&child.status);
     assert_eq!(died, Some(6), "the child did not die at {point}: {}", String::from_utf8_lossy(&child.stdout));

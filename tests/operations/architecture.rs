@@ -7,7 +7,7 @@ use std::fs;
 use std::path::PathBuf;
 
 /// The modules of the engine from the ground up. A module may know those before it in the list, and none after it.
-const ENGINE: [&str; 23] = [
+const ENGINE: [&str; 21] = [
     "storage",
     "clock",
     "ids",
@@ -20,10 +20,8 @@ const ENGINE: [&str; 23] = [
     "capability",
     "issuer",
     "error",
-    "migration",
     "history",
     "runtime",
-    "state",
     "drive",
     "instances",
     "schedule",
@@ -38,7 +36,7 @@ const ROOT: [(&str, &str); 14] = [
     ("StoreLocation", "storage"),
     ("StoreUrl", "storage"),
     ("Error", "error"),
-    ("Host", "state"),
+    ("Host", "runtime"),
     ("Builder", "builder"),
     ("Clock", "clock"),
     ("SystemClock", "clock"),

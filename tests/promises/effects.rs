@@ -1,7 +1,7 @@
 //! A process that is killed around an effect on a target that counts: an effect that comes twice is twice in the target's record.
 
 use crate::support;
-use crate::support::child;
+use crate::support::{child, compiled};
 use engine::capability::{Capability, Execution, OnInterruption, PerformError, Performed, Permit};
 use engine::issuer::Reversibility;
 use engine::{Builder, Host};
@@ -127,6 +127,7 @@ pub struct Killed {
 /// Runs the demo guest with everything approved, in a process that is killed at that moment.
 pub fn killed(target: Target, moment: Moment) -> Killed {
     let folder = TempDir::new().unwrap();
+    compiled::put_guests(&folder.path().join("data"));
     let mut process = child::of(module_path!());
     let moment = if moment == Moment::BeforeActing { "before" } else { "after" };
     let knows = if target == Target::KnowsTheKey { "knows" } else { "ignores" };

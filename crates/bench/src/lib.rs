@@ -3,19 +3,13 @@
 //!
 //! Alternatives are measured in turns in one run: absolute figures vary with the machine, ratios much less.
 
-mod deployments;
 mod fixture;
-mod flow;
-mod history;
-mod hosts;
-mod parked;
-mod postgres;
-mod steps;
-mod template;
+mod measure;
 
-pub use hosts::work_if_host;
-pub use postgres::{HostsBench, HostsSection};
+pub use fixture::hosts::work_if_host;
+pub use measure::postgres::{HostsBench, HostsSection};
 
+use measure::{deployments, flow, history, parked, steps};
 use std::fmt;
 use std::path::PathBuf;
 

@@ -9,10 +9,9 @@
 //! api                      every operation and query as a value
 //! schedule, instances, approvals    what runs when; what is done to one instance; requests and decisions
 //! drive                    one instance running
-//! state, runtime           what they share
+//! runtime                  what they share
 //! issuer, capability       the private keys; the gate and what is behind it
 //! trust, limits, history   who may decide; every bound; an instance's past for people
-//! migration                moving a folder's state to a database
 //! storage                  opening the durable state, whichever engine keeps it
 //! access                   who may ask for which operation
 //! ```
@@ -32,27 +31,24 @@ pub mod ids;
 mod instances;
 pub mod issuer;
 pub mod limits;
-mod migration;
 mod process;
 mod runtime;
 mod schedule;
-mod state;
 mod storage;
 pub mod trust;
 mod words;
 
-pub use api::ReadOnlyHost;
+pub use api::{MovedState, ReadOnlyHost};
 pub use approvals::{AssertionRequest, Invite, Recorded, Waiting};
 pub use builder::Builder;
 pub use clock::{Clock, SystemClock};
 pub use error::Error;
 pub use ids::{NoEntropy, random_bytes};
 pub use instances::{Start, Workflow};
-pub use migration::MovedState;
 pub use process::forbid_core_dumps;
+pub use runtime::state::Host;
 pub use sandbox::DEPLOY;
 pub use schedule::WorkerOptions;
-pub use state::Host;
 pub use storage::{ArtifactsUrl, NotAStoreUrl, NotAnArtifactsUrl, StoreLocation, StoreUrl};
 pub use store::{Fact, InstanceKey};
 pub use words::TooLong;

@@ -1,7 +1,7 @@
 //! Notifies followers of new facts. A notification says only that there is something new; followers read facts from the journal. So a
 //! follower that is slow, or was away, misses nothing, and costs nothing while its instance does nothing.
 
-use crate::metrics::{Facts, Notices};
+use crate::telemetry::metrics::{Facts, Notices};
 use receipt::Timestamp;
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};

@@ -1,11 +1,11 @@
 //! Serves a host over HTTP: an API for tenants and operators, a page on which people decide, and metrics. Notifies people of requests.
 //!
 //! ```text
-//! http      connections; one request: Host, origin, body, answer      page   HTML for people
-//! notify    notices to people: a command, a webhook                   tls    certificates
-//! routes    every route, in one table                                 api    JSON for programs, health, metrics, keys
-//! request   a handler's view of a request: caller, path, body         feed   notifications of facts
-//! outbound  requests to an operator's receivers                       traces spans for an OTLP collector (feature otlp)
+//! http       connections; one request: Host, origin, body, answer     page     HTML for people
+//! routes     every route, in one table                                api      JSON for programs, health, metrics, keys
+//! request    a handler's view of a request: caller, path, body        problem  errors in the form of RFC 9457
+//! notify     notices to people: a command, a webhook                  feed     notifications of facts
+//! telemetry  metrics; spans for an OTLP collector (feature otlp)      net      the site's URL, certificates, requests to receivers
 //! ```
 //!
 //! A handler translates a request to an operation or a query of [`engine::api`], and the engine's answer to JSON or HTML. Whether the
@@ -14,24 +14,20 @@
 mod api;
 mod feed;
 mod http;
-mod metrics;
+mod net;
 mod notify;
-mod outbound;
 mod page;
 mod problem;
 mod request;
 mod routes;
-mod site;
-mod tls;
-#[cfg(feature = "otlp")]
-mod traces;
+mod telemetry;
 
 pub use feed::Feed;
+pub use net::site::{InvalidUrl, SiteUrl};
+pub use net::tls::{TlsError, TlsFiles};
 pub use notify::{Notifier, NotifyError};
-pub use site::{InvalidUrl, SiteUrl};
-pub use tls::{TlsError, TlsFiles};
 #[cfg(feature = "otlp")]
-pub use traces::{Traces, TracesError};
+pub use telemetry::traces::{Traces, TracesError};
 
 use engine::Host;
 use engine::limits::HttpLimits;

@@ -1,15 +1,14 @@
 //! The [`Store`](store::Store) in PostgreSQL, for several hosts.
 //!
 //! ```text
-//! postgres   the store: its writer, its readers        contract   the traits of the store, each call in a line
+//! postgres   the store: its writer, its readers        contract   the traits of the store, each call in a line; claims
 //! session    connections: place, TLS, clock            schema     the tables, and the step to each version
 //! write      what a record needs: loaded, decided, saved, in one transaction of the group
 //! read       queries over the committed state          blob       the bytes of artifacts
-//! claims     which host drives which shards            import     a data folder that moves here
+//! import     a data folder that moves here
 //! ```
 
 mod blob;
-mod claims;
 mod contract;
 mod error;
 mod import;

@@ -1,6 +1,6 @@
 //! Loading a component and creating instances of it.
 
-use crate::state::Host;
+use crate::runtime::state::Host;
 use crate::{Error, ids, limits, words};
 use receipt::{Digest, PersonId};
 use sandbox::Program;

@@ -2,7 +2,7 @@
 
 use crate::instances::sweep::sweep_artifacts;
 use crate::runtime::lease::Lease;
-use crate::state::HostState;
+use crate::runtime::state::HostState;
 use crate::{Error, Host, words};
 use receipt::Digest;
 use std::collections::{BTreeSet, HashSet};

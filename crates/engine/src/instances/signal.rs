@@ -8,7 +8,7 @@ use crate::runtime::due::moved;
 use crate::runtime::journals::Loaded;
 use crate::runtime::journals::Origin;
 use crate::runtime::lease::Lease;
-use crate::state::HostState;
+use crate::runtime::state::HostState;
 use crate::{Error, Host, Workflow, words};
 use receipt::{Digest, Timestamp};
 use serde::{Deserialize, Serialize};

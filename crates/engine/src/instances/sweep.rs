@@ -1,7 +1,7 @@
 //! Removing the artifacts that nothing names any more.
 
 use crate::runtime::publisher::{Problem, published};
-use crate::state::HostState;
+use crate::runtime::state::HostState;
 use receipt::Digest;
 use std::collections::HashSet;
 

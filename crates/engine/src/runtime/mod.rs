@@ -13,5 +13,6 @@ pub(crate) mod publisher;
 pub(crate) mod remote_authority;
 pub(crate) mod requests;
 pub(crate) mod slots;
+pub(crate) mod state;
 pub(crate) mod times;
 pub(crate) mod wakeups;

@@ -2,7 +2,7 @@
 
 use crate::Host;
 use crate::runtime::claims::{BootTime, TTL};
-use crate::state::HostState;
+use crate::runtime::state::HostState;
 use std::convert::Infallible;
 use std::time::Duration;
 use store::{Shard, StoreError};

@@ -3,8 +3,8 @@
 
 use crate::instances::{Deletion, delete, sweep_artifacts};
 use crate::limits::SHORTEST_RETENTION;
+use crate::runtime::state::HostState;
 use crate::schedule::worker::is_away;
-use crate::state::HostState;
 use crate::{Error, Host};
 use receipt::Timestamp;
 use std::convert::Infallible;

@@ -52,7 +52,7 @@ struct Follower {
     wanted: u32,
     until: Instant,
     show: Show,
-    _counted: crate::metrics::Open,
+    _counted: crate::telemetry::metrics::Open,
 }
 
 pub(crate) fn events(asked: &Asked) -> Result<Response, Problem> {

@@ -2,8 +2,8 @@
 
 use crate::http::app::{Peer, router};
 use crate::http::paced::Paced;
+use crate::net::tls::Tls;
 use crate::request::state::State;
-use crate::tls::Tls;
 use axum::Router;
 use hyper::server::conn::http1;
 use hyper_util::rt::{TokioIo, TokioTimer};

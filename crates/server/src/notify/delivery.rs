@@ -1,9 +1,9 @@
 //! One attempt to deliver a notice.
 
+use crate::net::site::SiteUrl;
 use crate::notify::channel::Channel;
 use crate::notify::message::Message;
 use crate::notify::queue::Pending;
-use crate::site::SiteUrl;
 use engine::limits::notify_names;
 use engine::{Error, Host};
 use std::sync::Arc;

@@ -1,7 +1,7 @@
 //! The content of a notice.
 
+use crate::net::site::SiteUrl;
 use crate::notify::queue::Pending;
-use crate::site::SiteUrl;
 use receipt::Timestamp;
 use serde::Serialize;
 use store::NoticeKind;

@@ -18,10 +18,10 @@ mod secret;
 mod webhook;
 
 use crate::feed::{Asked, Feed, News};
+use crate::net::site::SiteUrl;
 use crate::notify::channel::Channel;
 use crate::notify::delivery::{Delivery, Outcome};
 use crate::notify::queue::{Pending, Queue};
-use crate::site::SiteUrl;
 use engine::Host;
 use engine::limits::{NotifyLimits, NotifySettings};
 use serde::Deserialize;

@@ -1,9 +1,9 @@
 //! A URL of the operator to which each notice is posted, signed by the Standard Webhooks scheme. A status 2xx means that the notice is delivered.
 
+use crate::net::outbound::{Receiver, ReceiverError};
 use crate::notify::error::NotifyError;
 use crate::notify::message::Message;
 use crate::notify::secret::Secrets;
-use crate::outbound::{Receiver, ReceiverError};
 use axum::body::Bytes;
 use axum::http::{Error, Request, header};
 use engine::limits::WebhookSettings;

@@ -2,11 +2,11 @@
 
 use crate::ServerOptions;
 use crate::feed::Feed;
-use crate::metrics::Metrics;
+use crate::net::site::{Site, SiteUrl};
+use crate::net::tls::{Tls, TlsError};
 use crate::request::rates::Rates;
 use crate::request::sessions::Sessions;
-use crate::site::{Site, SiteUrl};
-use crate::tls::{Tls, TlsError};
+use crate::telemetry::metrics::Metrics;
 use engine::Host;
 use engine::limits::HttpLimits;
 use std::sync::Arc;

@@ -1,0 +1,203 @@
+//! `pp-host instances pause`, `resume`, `terminate`, `restart`, `delete`, `send-event` and `resolve`.
+
+use crate::cli::commands::workflow;
+use crate::cli::commands::workflow::Json;
+use crate::cli::options::data_dir::{Data, Which};
+use crate::cli::output::json_line;
+use crate::cli::{Exit, output, session};
+use clap::{Args, ValueEnum};
+use engine::api::{Back, InstanceCommand, Operation, OperationOutcome};
+use serde_json::json;
+use std::io::Write as _;
+use std::num::NonZeroUsize;
+use std::path::PathBuf;
+use store::InstanceKey;
+use workflow::{EventType, ReceiptId};
+
+/// A command on an instance without further arguments.
+#[derive(Debug, Args)]
+pub(crate) struct Plain {
+    #[command(flatten)]
+    which: Which,
+
+    #[command(flatten)]
+    how: How,
+}
+
+/// The output format.
+#[derive(Debug, Args)]
+struct How {
+    /// One JSON object.
+    #[arg(long)]
+    json: bool,
+}
+
+/// End an instance in any state.
+#[derive(Debug, Args)]
+pub(crate) struct Terminate {
+    #[command(flatten)]
+    which: Which,
+
+    /// The reason.
+    #[arg(long)]
+    reason: Option<String>,
+
+    #[command(flatten)]
+    how: How,
+}
+
+/// Restart a workflow from an earlier place, or from its beginning.
+///
+/// Its calls from there on no longer count, and are made again. Decisions, redemptions and effects still count; waiting
+/// requests are withdrawn. An ended instance continues from there.
+#[derive(Debug, Args)]
+pub(crate) struct Restart {
+    #[command(flatten)]
+    which: Which,
+
+    /// The step, sleep or wait to go back to, by its name: it is done again. Default: the beginning.
+    #[arg(long, value_name = "NAME")]
+    from: Option<String>,
+
+    /// The index among those of that name, from 1.
+    #[arg(long, value_name = "N", default_value = "1", requires = "from")]
+    nth: NonZeroUsize,
+
+    /// Do not go back: all earlier calls count, and other code continues.
+    #[arg(long, conflicts_with = "from", requires = "component")]
+    here: bool,
+
+    /// Other code to continue with. Default: the component that it was loaded with.
+    #[arg(long, value_name = "GUEST")]
+    component: Option<PathBuf>,
+
+    #[command(flatten)]
+    how: How,
+}
+
+/// Send an instance an event.
+#[derive(Debug, Args)]
+pub(crate) struct SendEvent {
+    #[command(flatten)]
+    which: Which,
+
+    /// The event's type.
+    #[arg(value_name = "TYPE")]
+    event_type: EventType,
+
+    /// The payload: JSON, or @FILE to read it from a file.
+    #[arg(long, value_name = "JSON|@FILE", default_value = "null")]
+    payload: Json,
+
+    #[command(flatten)]
+    how: How,
+}
+
+/// Record a finding about an action whose outcome was unknown. The signed attestation is not changed.
+#[derive(Debug, Args)]
+pub(crate) struct Resolve {
+    #[command(flatten)]
+    which: Which,
+
+    /// The receipt that the action spent: `instances show` names it.
+    #[arg(long)]
+    receipt: ReceiptId,
+
+    /// The finding.
+    #[arg(long)]
+    finding: Finding,
+
+    /// The person who found it out, if it was not the account that runs this. Both are recorded.
+    #[arg(long, value_name = "NAME")]
+    by: Option<String>,
+
+    /// How that person knows it.
+    #[arg(long)]
+    reason: String,
+
+    #[command(flatten)]
+    how: How,
+}
+
+#[derive(Debug, Clone, Copy, ValueEnum)]
+enum Finding {
+    /// It took place.
+    Happened,
+    /// It did not take place.
+    DidNotHappen,
+}
+
+impl Plain {
+    pub(crate) fn handle(&self, data: &Data, handling: InstanceCommand) -> anyhow::Result<Exit> {
+        handle(data, self.which.key()?, handling, &self.how)
+    }
+}
+
+impl Terminate {
+    pub(crate) fn execute(&self, data: &Data) -> anyhow::Result<Exit> {
+        let terminate = InstanceCommand::Terminate { reason: self.reason.clone() };
+        handle(data, self.which.key()?, terminate, &self.how)
+    }
+}
+
+impl Restart {
+    pub(crate) fn execute(&self, data: &Data) -> anyhow::Result<Exit> {
+        let component =
+            self.component.as_deref().map_or(Ok(Vec::new()), |path| args::component(path, None, data))?;
+        let back = match &self.from {
+            Some(name) => Back::Before { name: name.clone(), nth: self.nth.get() - 1 },
+            None if self.here => Back::Nowhere,
+            None => Back::Beginning,
+        };
+        let restart = InstanceCommand::Restart { back, component: component.into() };
+        handle(data, self.which.key()?, restart, &self.how)
+    }
+}
+
+impl SendEvent {
+    pub(crate) fn execute(&self, data: &Data) -> anyhow::Result<Exit> {
+        let payload = self.payload.text("the event")?;
+        let send = InstanceCommand::SendEvent { event_type: self.event_type.clone(), payload };
+        handle(data, self.which.key()?, send, &self.how)
+    }
+}
+
+impl Resolve {
+    pub(crate) fn execute(&self, data: &Data) -> anyhow::Result<Exit> {
+        let finding = match self.finding {
+            Finding::Happened => workflow::Finding::Succeeded,
+            Finding::DidNotHappen => workflow::Finding::Failed,
+        };
+        let (receipt, reason) = (self.receipt.clone(), self.reason.clone());
+        let resolve = InstanceCommand::Resolve { receipt, finding, found_by: self.by.clone(), reason };
+        handle(data, self.which.key()?, resolve, &self.how)
+    }
+}
+
+fn handle(data: &Data, key: InstanceKey, handling: InstanceCommand, how: &How) -> anyhow::Result<Exit> {
+    let is_all = matches!(handling, InstanceCommand::Pause | InstanceCommand::Terminate { .. });
+    let done = match &handling {
+        InstanceCommand::SendEvent { event_type, .. } => format!("event {event_type} is received"),
+        InstanceCommand::Pause => "is paused".to_owned(),
+        InstanceCommand::Resume => "is resumed".to_owned(),
+        InstanceCommand::Terminate { .. } => "is terminated".to_owned(),
+        InstanceCommand::Restart { .. } => "is sent back".to_owned(),
+        InstanceCommand::Resolve { receipt, .. } => format!("what {receipt} permitted is resolved"),
+        InstanceCommand::Delete => "is deleted; its receipts stay".to_owned(),
+    };
+    let standing = match session::operate(data, Operation::Handle { key: key.clone(), handling })? {
+        OperationOutcome::Stands { standing } => Some(standing),
+        OperationOutcome::Done => None,
+        other => return Err(session::unexpected(&other)),
+    };
+    let mut out = output::stdout();
+    match (how.json, standing) {
+        (true, standing) => {
+            let line = json!({ "tenant": key.tenant, "instance": key.instance, "status": standing });
+            writeln!(out, "{}", json_line(&line)?)?;
+        }
+        (false, Some(standing)) if !is_all => writeln!(out, "{key}  {done}; it is {standing}")?,
+        (false, _) => writeln!(out, "{key}  {done}")?,
+    }
+    Ok(Exit::Done)
+}

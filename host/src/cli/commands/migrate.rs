@@ -1,0 +1,83 @@
+//! `pp-host migrate`.
+
+use crate::cli::options::data_dir::Data;
+use crate::cli::output::json_line;
+use crate::cli::{Exit, output};
+use anyhow::Context as _;
+use clap::Args;
+use engine::{MovedState, StoreLocation};
+use serde_json::json;
+use std::io::Write as _;
+use std::path::{Path, PathBuf};
+use store::TransferCounts;
+use workflow::Escaped;
+
+/// Make the tables of the database named with --store, or bring them up to date. Refuses one of a newer version.
+///
+/// With --from, everything that a data folder keeps is moved there, with its names, places and times. The database has to be empty. The folder is
+/// left as it was, and no command writes to its journal any more. With --store, the folder goes on as a folder of a host, with its keys.
+#[derive(Debug, Args)]
+pub(crate) struct Migrate {
+    /// The data folder to move to the database. No process may be using it. The same command repeats a move that was interrupted.
+    #[arg(long, value_name = "FOLDER")]
+    from: Option<PathBuf>,
+
+    /// One JSON object: how much was moved.
+    #[arg(long, requires = "from")]
+    json: bool,
+}
+
+impl Migrate {
+    pub(crate) fn execute(&self, data: &Data) -> anyhow::Result<Exit> {
+        let StoreLocation::Database(url) = data.location()? else {
+            anyhow::bail!(
+                "name the database with --store URL or PP_HOST_STORE; a data folder is brought up to date when it is opened"
+            );
+        };
+        let Some(from) = &self.from else {
+            url.migrate()?;
+            writeln!(output::stdout(), "{url} is up to date")?;
+            return Ok(Exit::Done);
+        };
+        let moved = url.move_folder(from).with_context(|| format!("{} was not moved", from.display()))?;
+        self.report(from, &url.to_string(), &moved)?;
+        Ok(Exit::Done)
+    }
+
+    fn report(&self, from: &Path, to: &str, moved: &MovedState) -> anyhow::Result<()> {
+        let MovedState { counts, was_moved_before } = moved;
+        let mut out = output::stdout();
+        if self.json {
+            let line = json!({ "to": to, "was_moved_before": was_moved_before, "counts": counts });
+            writeln!(out, "{}", json_line(&line)?)?;
+            return Ok(());
+        }
+        let TransferCounts {
+            instances,
+            facts,
+            requests,
+            receipts,
+            acts,
+            deletions,
+            deployments,
+            components,
+            artifacts,
+        } = counts;
+        let from = from.display().to_string();
+        let from = Escaped(&from);
+        match was_moved_before {
+            false => writeln!(out, "moved {from} to {to}")?,
+            true => writeln!(out, "{from} was moved to {to} before")?,
+        }
+        let verdict = if *was_moved_before { "there by now" } else { "compared, fact by fact" };
+        writeln!(out, "  {instances} instances, {facts} facts ({verdict})")?;
+        writeln!(out, "  {requests} requests, {receipts} receipts, {acts} acts, {deletions} deletions")?;
+        writeln!(out, "  {deployments} deployments, {components} components, {artifacts} artifacts")?;
+        writeln!(
+            out,
+            "{from} is as it was, and is not written to any more: work with --data {from} --store {to}"
+        )?;
+        writeln!(out, "its keys are in {from}/keys: hosts that sign need a copy of them (docs/scale.md)")?;
+        Ok(())
+    }
+}

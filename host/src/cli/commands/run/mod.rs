@@ -1,0 +1,380 @@
+//! `pp-host run` and `pp-host resume`.
+
+mod ask;
+mod decide;
+mod screen;
+mod transcript;
+
+use crate::cli::commands::run::decide::Manner;
+use crate::cli::commands::run::transcript::Story;
+use crate::cli::commands::watch;
+use crate::cli::commands::workflow::Workflow;
+use crate::cli::options::data_dir::{Data, Which};
+use crate::cli::options::limit::LimitArgs;
+use crate::cli::output::hint::Hint;
+use crate::cli::output::{complain, hint, progress};
+use crate::cli::process::signals::LastWords;
+use crate::cli::{Exit, session};
+use anstyle::Style;
+use anyhow::{Context as _, bail};
+use clap::Args;
+use engine::api::{
+    InstanceDetail, Operation, OperationOutcome, Principal, Query, ReadOnlyHost, RequestDetail, View,
+};
+use engine::control::Control;
+use engine::issuer::{IssueError, Judgement, Keyring, Request};
+use engine::{Clock as _, Error, Host, Status, SystemClock, Waiting, history};
+use receipt::Scope;
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+use store::{Fact, InstanceKey};
+use workflow::{Quoted, ReceiptId, RequestId, Wait};
+
+/// Run a workflow until it ends or waits.
+#[derive(Debug, Args)]
+pub(crate) struct Run {
+    #[command(flatten)]
+    workflow: Workflow,
+
+    /// Deny every action, to see what the workflow does without it.
+    #[arg(long, group = "manner")]
+    deny: bool,
+
+    /// Ask at the terminal, showing what will be signed.
+    #[arg(long, group = "manner")]
+    ask: bool,
+
+    /// Park at the first action that needs a decision, and exit with 3.
+    #[arg(long, group = "manner")]
+    wait: bool,
+
+    #[command(flatten)]
+    common: Common,
+}
+
+/// Continue an instance that waits or was interrupted.
+#[derive(Debug, Args)]
+pub(crate) struct Resume {
+    #[command(flatten)]
+    which: Which,
+
+    /// Approve what waits, as the demo decider.
+    #[arg(long, group = "manner")]
+    approve: bool,
+
+    /// Deny what waits, as the demo decider.
+    #[arg(long, group = "manner")]
+    deny: bool,
+
+    /// Ask at the terminal, showing what will be signed.
+    #[arg(long, group = "manner")]
+    ask: bool,
+
+    #[command(flatten)]
+    common: Common,
+}
+
+#[derive(Debug, Args)]
+struct Common {
+    /// Every fact as one JSON object per line on standard output; messages for people go to standard error.
+    #[arg(long)]
+    json: bool,
+
+    #[command(flatten)]
+    limits: LimitArgs,
+}
+
+impl Run {
+    pub(crate) fn execute(&self, data: &Data) -> anyhow::Result<Exit> {
+        let manner = match () {
+            () if self.deny => Some(Manner::Deny),
+            () if self.ask => Some(Manner::Ask),
+            () if self.wait => Some(Manner::Wait),
+            () => None,
+        };
+        manner.map_or(Ok(()), Manner::check)?;
+        let (bytes, params) = (self.workflow.component(data)?, self.workflow.params.text("the parameters")?);
+        let Workflow { guest, tenant, .. } = &self.workflow;
+        let session = Session::open(data, &self.common, manner, Manner::Approve)?;
+        let loaded = progress::while_compiling(bytes.len(), || session.host.load_for(tenant, bytes));
+        let workflow = loaded.with_context(|| guest.display().to_string())?;
+        session.story.loaded(&Quoted(&self.workflow.name()).to_string(), workflow.program());
+        let submit = Operation::Submit(self.workflow.submission(None, params, workflow.bytes()));
+        let key = match session.host.operate(submit)? {
+            OperationOutcome::Submitted { key, .. } => key,
+            other => return Err(session::unexpected(&other)),
+        };
+        session.story.detail("instance", &key.instance);
+        session.drive(&key)
+    }
+}
+
+impl Resume {
+    pub(crate) fn execute(&self, data: &Data) -> anyhow::Result<Exit> {
+        let manner = match () {
+            () if self.approve => Some(Manner::Approve),
+            () if self.deny => Some(Manner::Deny),
+            () if self.ask => Some(Manner::Ask),
+            () => None,
+        };
+        manner.map_or(Ok(()), Manner::check)?;
+        let key = self.which.key()?;
+        check_exists(data, &key)?;
+        if let Some(manner) = manner
+            && (data.is_shared() || session::works_elsewhere(data))
+        {
+            return decide_elsewhere(data, Story { json: self.common.json }, &key, manner);
+        }
+        let session = Session::open(data, &self.common, manner, Manner::Wait)?;
+        session.story.say(Style::new().bold(), "instance", &key);
+        if let (true, Some(end)) =
+            (session.instance(&key)?.row.status.has_ended(), session.facts(&key)?.pop())
+        {
+            session.story.fact(&end);
+        }
+        session.drive(&key)
+    }
+}
+
+/// Checks that there is the instance, before a host is opened that would make the folder.
+fn check_exists(data: &Data, key: &InstanceKey) -> anyhow::Result<()> {
+    let reading = ReadOnlyHost::open_at(&data.path, &data.location()?, None)?;
+    let first = Query::Facts { key: key.clone(), from: 0, limit: 1 };
+    Ok(reading.view(&Principal::own(), first).map(drop)?)
+}
+
+/// Decides what an instance waits for that another process drives.
+fn decide_elsewhere(data: &Data, story: Story, key: &InstanceKey, manner: Manner) -> anyhow::Result<Exit> {
+    let waiting = session::read(data)?.waiting()?.into_iter().find(|waiting| waiting.key == *key);
+    let Waiting { request, .. } = waiting.with_context(|| format!("{key} waits for no decision"))?;
+    show(story, manner, &request);
+    let Some(Judgement { decision, reason, .. }) = manner.decide(&request)? else { return Ok(Exit::Waiting) };
+    let (request, attended) = (request.id, manner.attended());
+    match session::operate(data, Operation::DecideAsDemo { request, decision, attended, reason })? {
+        OperationOutcome::Issued { receipt, status, expires_at, key } => {
+            story.say(
+                Style::new().bold(),
+                "receipt",
+                format_args!("{receipt} {status}, redeemable until {expires_at}"),
+            );
+            story.detail("go on", session::go_on(data, &key));
+            Ok(Exit::Done)
+        }
+        other => Err(session::unexpected(&other)),
+    }
+}
+
+/// A host, a decider, and the output.
+struct Session<'a> {
+    host: Host,
+    /// Lets other processes signal the instance meanwhile, where the folder can have a socket.
+    _control: Option<Control>,
+    heard: Heard,
+    manner: Manner,
+    story: Story,
+    data: &'a Data,
+    limits: &'a LimitArgs,
+}
+
+impl<'a> Session<'a> {
+    /// Where people decide, there are no demo decisions.
+    fn open(
+        data: &'a Data,
+        common: &'a Common,
+        named: Option<Manner>,
+        default: Manner,
+    ) -> anyhow::Result<Self> {
+        let story = Story { json: common.json };
+        let heard = Heard::default();
+        let tell = heard.clone();
+        let observe = move |fact: &Fact| {
+            story.fact(fact);
+            tell.tell();
+        };
+        let host = session::open(data, &common.limits, observe)
+            .map_err(|error| session::or_worked_in(data, error))?;
+        let manner = match (host.scope()?, named) {
+            (Scope::Demo, named) => named.unwrap_or(default),
+            (Scope::Production, None | Some(Manner::Wait)) => Manner::Wait,
+            (Scope::Production, Some(_)) => bail!(
+                "decisions in {data} are signed by people or taken by its policy: leave out --approve, --deny and --ask, and decide with pp-host approve REQUEST --as NAME"
+            ),
+        };
+        if manner == Manner::Wait && host.scope()? == Scope::Production && data.authority.is_none() {
+            story.detail("issuer", "signs in this process; pp-host authority keeps its key in another");
+        }
+        Ok(Self { _control: host.listen().ok(), host, heard, manner, story, data, limits: &common.limits })
+    }
+
+    /// Drives the instance, and decides its requests, until it ends or no decision comes.
+    fn drive(&self, key: &InstanceKey) -> anyhow::Result<Exit> {
+        if self.data.is_shared() {
+            return self.follow(key);
+        }
+        let last_words = LastWords::listen()?;
+        last_words
+            .set(format!("{key} was interrupted; what it did is recorded: go on with {}", self.go_on(key)));
+        let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_time().build()?;
+        let exit = loop {
+            match runtime.block_on(self.host.drive(key))? {
+                Status::Completed(_) | Status::Failed(_) if history::was_denied(&self.facts(key)?) => {
+                    break Exit::Denied;
+                }
+                Status::Completed(_) => break Exit::Done,
+                Status::Failed(_) => break Exit::Error,
+                Status::Terminated { .. } | Status::Diverged { .. } => break Exit::Error,
+                Status::Paused { by } => bail!(
+                    "{key} was paused by {by}: let it go on with pp-host instances resume {}",
+                    hint::name(key)
+                ),
+                Status::Queued | Status::Running => anyhow::bail!("instance {key} neither ended nor waits"),
+                Status::Waiting(wait) => match wait.request() {
+                    Some(request) => match self.decided(key, &self.request(request)?.made)? {
+                        true => {}
+                        false => break Exit::Waiting,
+                    },
+                    None => self.pass_time(key, wait)?,
+                },
+            }
+        };
+        if exit == Exit::Waiting {
+            self.story.detail("go on", self.go_on(key));
+        }
+        self.story.say(
+            Style::new().bold(),
+            "kept in",
+            format_args!("{} (journal.sqlite, keys/, deployments/)", self.data),
+        );
+        Ok(exit)
+    }
+
+    /// Follows an instance that another host drives, or will.
+    fn follow(&self, key: &InstanceKey) -> anyhow::Result<Exit> {
+        if !self.data.has_workers()? {
+            let work = Hint::new(self.data, &["work"]);
+            complain(&format!("no host works on this database: {key} goes on as soon as one does: {work}"));
+        }
+        watch::follow_one(self.data, key, self.story.json)
+    }
+
+    /// Shows a request and decides it, if that is for us to do.
+    fn decided(&self, key: &InstanceKey, request: &Request) -> anyhow::Result<bool> {
+        show(self.story, self.manner, request);
+        let Some(judgement) = self.manner.decide(request)? else {
+            for warning in self.request(&request.id)?.row.warnings {
+                self.story.detail("warning", hint::complete(self.data, &warning));
+            }
+            for (decision, hint) in hint::decide(self.data, self.host.scope()?, key, &request.id) {
+                self.story.detail(decision, hint);
+            }
+            return Ok(false);
+        };
+        let Judgement { decision, reason, .. } = judgement;
+        let (request, attended) = (request.id.clone(), self.manner.attended());
+        match self.host.operate(Operation::DecideAsDemo { request, decision, attended, reason }) {
+            Err(Error::Issue(frozen @ IssueError::Frozen(_))) => {
+                self.story.detail("frozen", hint::complete(self.data, &frozen.to_string()));
+                Ok(false)
+            }
+            Ok(OperationOutcome::Issued { receipt, .. }) => self.verified(receipt).map(|()| true),
+            other => Err(session::unexpected(&other?)),
+        }
+    }
+
+    /// Waits until time alone lets the instance continue, or a signal arrives.
+    fn pass_time(&self, key: &InstanceKey, wait: Wait) -> anyhow::Result<()> {
+        let heard = self.heard.so_far();
+        self.story.say(Style::new().bold(), "waits", format_args!("for {wait}"));
+        let now = SystemClock.now().as_millis();
+        let due = wait.due().map_or(now, receipt::Timestamp::as_millis);
+        let left = Duration::from_millis(u64::try_from(due - now).unwrap_or(0).max(1));
+        if left > LONG || wait.due().is_none() {
+            self.story.detail("stop", "^C is safe: everything so far is recorded");
+            self.story.detail("go on", self.go_on(key));
+        }
+        // The signal may have arrived before this process listened.
+        if self.instance(key)?.history.status == Status::Waiting(wait) {
+            self.heard.more_than(heard, left);
+        }
+        Ok(())
+    }
+
+    /// The command that continues an instance with the same options.
+    fn go_on(&self, key: &InstanceKey) -> Hint {
+        Hint::new(self.data, &["resume", &hint::name(key)]).with(self.limits.words())
+    }
+
+    /// Verifies a new receipt as an outside verifier would: with the public keys, from the signed bytes.
+    fn verified(&self, receipt: ReceiptId) -> anyhow::Result<()> {
+        let View::Receipt(row) = self.view(Query::Receipt { receipt })? else {
+            return Err(session::another_view());
+        };
+        let stored = row.kept.receipt;
+        let keys = Keyring::public(&self.data.path.join("keys"))?;
+        let verified = receipt::verify(&stored.artifact, &keys)?;
+        let opening = stored.opening().context("the salt kept beside the receipt is damaged")?;
+        verified.open(&opening)?;
+        self.story.detail("verified", "signature, key, canonical form, projection, commitment");
+        Ok(())
+    }
+
+    fn instance(&self, key: &InstanceKey) -> anyhow::Result<Box<InstanceDetail>> {
+        match self.view(Query::Instance { key: key.clone() })? {
+            View::Instance(detail) => Ok(detail),
+            _ => Err(session::another_view()),
+        }
+    }
+
+    fn request(&self, id: &RequestId) -> anyhow::Result<Box<RequestDetail>> {
+        match self.view(Query::Request { request: id.clone() })? {
+            View::Request(detail) => Ok(detail),
+            _ => Err(session::another_view()),
+        }
+    }
+
+    /// All facts of an instance, in order.
+    fn facts(&self, key: &InstanceKey) -> anyhow::Result<Vec<Fact>> {
+        match self.view(Query::Facts { key: key.clone(), from: 0, limit: u32::MAX })? {
+            View::Facts { facts } => Ok(facts),
+            _ => Err(session::another_view()),
+        }
+    }
+
+    fn view(&self, query: Query) -> anyhow::Result<View> {
+        Ok(self.host.view(&Principal::own(), query)?)
+    }
+}
+
+/// Shows a request before it is decided; asking shows it itself.
+fn show(story: Story, manner: Manner, request: &Request) {
+    if manner != Manner::Ask {
+        story.request(request);
+    }
+}
+
+/// The longest time that passes without a message.
+const LONG: Duration = Duration::from_secs(5);
+
+/// The number of recorded facts, to wait for the next.
+#[derive(Clone, Default)]
+struct Heard(Arc<(Mutex<u64>, Condvar)>);
+
+impl Heard {
+    fn lock(&self) -> MutexGuard<'_, u64> {
+        self.0.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn tell(&self) {
+        *self.lock() += 1;
+        self.0.1.notify_all();
+    }
+
+    fn so_far(&self) -> u64 {
+        *self.lock()
+    }
+
+    /// Waits for more facts than `before`, and at most that long.
+    fn more_than(&self, before: u64, longest: Duration) {
+        drop(self.0.1.wait_timeout_while(self.lock(), longest, |heard| *heard <= before));
+    }
+}

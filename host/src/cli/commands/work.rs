@@ -1,0 +1,201 @@
+//! `pp-host work`.
+
+use crate::cli::options::data_dir::Data;
+use crate::cli::options::limit::LimitArgs;
+use crate::cli::output::feed::{Bulletin, Feed};
+use crate::cli::output::hint::Hint;
+use crate::cli::output::logs::LogArgs;
+use crate::cli::output::{complain, inform};
+use crate::cli::process::signals::StopSignals;
+use crate::cli::{Exit, session};
+use anyhow::Context as _;
+use clap::Args;
+use engine::{Host, WorkerOptions};
+use receipt::Scope;
+use server::{Feed as ServerFeed, Notifier, Server, SiteUrl};
+use std::num::NonZeroUsize;
+use std::time::Duration;
+use tokio::sync::{oneshot, watch};
+
+/// Drive everything that is due, until stopped.
+///
+/// This process owns the data folder while it runs, and other commands send it their operations. SIGTERM, SIGHUP or ^C stops it: running drives have
+/// the seconds of --grace to end, and the rest continues when a server runs here again.
+#[derive(Debug, Args)]
+pub(crate) struct Work {
+    #[command(flatten)]
+    pub(crate) working: Working,
+}
+
+/// The options of `work`, which `serve` has too.
+#[derive(Debug, Args)]
+pub(crate) struct Working {
+    /// Drives at once, over all tenants.
+    #[arg(long, value_name = "N", default_value_t = WorkerOptions::default().at_once.try_into().unwrap_or(NonZeroUsize::MIN))]
+    at_once: NonZeroUsize,
+
+    /// Seconds that running drives have to end after a signal to stop.
+    #[arg(long, value_name = "SECONDS", default_value_t = WorkerOptions::default().grace.as_secs())]
+    grace: u64,
+
+    /// Print every fact, not only the notable ones.
+    #[arg(long, conflicts_with = "json")]
+    verbose: bool,
+
+    /// Every fact as one JSON object a line.
+    #[arg(long)]
+    json: bool,
+
+    #[command(flatten)]
+    pub(crate) logs: LogArgs,
+
+    #[command(flatten)]
+    pub(crate) limits: LimitArgs,
+}
+
+impl Work {
+    pub(crate) fn execute(&self, data: &Data) -> anyhow::Result<Exit> {
+        let working = &self.working;
+        let tracing = working.logs.begin()?;
+        let (bulletin, printer) = Bulletin::open(working.telling())?;
+        let feed = ServerFeed::default();
+        let observed = feed.clone();
+        let host = session::open_to_work(data, &working.limits, &tracing, move |fact| {
+            observed.fact(fact);
+            bulletin.fact(fact);
+        })?;
+        let worked = working.notifier(data, &host, feed, None);
+        let worked =
+            worked.and_then(|notifier| working.work(data, &host, Services { server: None, notifier }));
+        // The last one who tells anything.
+        drop(host);
+        printer.finish();
+        tracing.finish();
+        worked
+    }
+}
+
+impl Working {
+    /// How much is printed of facts.
+    pub(crate) fn telling(&self) -> Feed {
+        match (self.json, self.verbose) {
+            (true, _) => Feed::Json,
+            (false, true) => Feed::Everything,
+            (false, false) => Feed::Notes,
+        }
+    }
+
+    /// What notifies people, where the settings say how. Links lead to the page that they name, or else to the one that is served here.
+    pub(crate) fn notifier(
+        &self,
+        data: &Data,
+        host: &Host,
+        feed: ServerFeed,
+        served: Option<&SiteUrl>,
+    ) -> anyhow::Result<Option<Notifier>> {
+        let settings = self.limits.settings(data)?;
+        let Some(notify) = settings.notify() else { return Ok(None) };
+        let named = notify.url.as_deref().map(|url| url.parse::<SiteUrl>().context("notify.url"));
+        let site = named.transpose()?.or_else(|| served.cloned()).context(
+            "notices link to the page on which people decide, which pp-host work does not serve: name its URL in the settings, [notify] url = \"https://…\"",
+        )?;
+        let limits = settings.largest().notify;
+        Ok(Some(Notifier::new(host.clone(), feed, notify, limits, site, complain)?))
+    }
+
+    /// Works until stopped, and serves and notifies meanwhile.
+    pub(crate) fn work(&self, data: &Data, host: &Host, services: Services) -> anyhow::Result<Exit> {
+        let threads = std::thread::available_parallelism().map_or(2, NonZeroUsize::get).max(2);
+        let runtime = tokio::runtime::Builder::new_multi_thread()
+            .worker_threads(threads)
+            .enable_io()
+            .enable_time()
+            .build()?;
+        let pace = WorkerOptions { at_once: self.at_once.get(), grace: Duration::from_secs(self.grace) };
+        // From here on a signal stops the work, and other processes get answers.
+        let stops = {
+            let _inside = runtime.enter();
+            Stops(StopSignals::listen()?)
+        };
+        let control = host.listen()?;
+        if host.scope()? == Scope::Demo {
+            let demo = Hint::new(data, &["resume", "INSTANCE", "--approve"]);
+            let earnest = Hint::new(data, &["deciders", "add", "NAME", "--role", "ROLE", "--key", "FILE"]);
+            inform(&format!(
+                "no decider is registered: a request waits until it is decided as a demonstration: {demo}"
+            ));
+            inform(&format!("or until a decider is registered: {earnest}"));
+        }
+        inform(&format!("working in {data}, until SIGTERM, SIGHUP or ^C"));
+        if let Some(server) = &services.server {
+            inform(&format!("serving {}", server.url()));
+        }
+        let worked = runtime.block_on(stops.work(host, pace, services));
+        drop(control);
+        match worked? {
+            Ended::InTime => inform("stopped"),
+            Ended::AtOnce => inform("stopped at once; what was under way goes on from its journal"),
+        }
+        Ok(Exit::Done)
+    }
+}
+
+/// What goes on beside the work.
+pub(crate) struct Services {
+    pub(crate) server: Option<Server>,
+    pub(crate) notifier: Option<Notifier>,
+}
+
+/// How the work came to its end.
+enum Ended {
+    InTime,
+    AtOnce,
+}
+
+/// The signals, heard by the work.
+struct Stops(StopSignals);
+
+impl Stops {
+    /// Works until the first signal. At the second, the work ends without its grace.
+    async fn work(
+        mut self,
+        host: &Host,
+        pace: WorkerOptions,
+        Services { server, notifier }: Services,
+    ) -> Result<Ended, engine::Error> {
+        let (tell, told) = oneshot::channel();
+        let (close, closed) = watch::channel(());
+        let mut quiet = closed.clone();
+        let work = host.work(pace, async {
+            // A sender that is gone is no signal.
+            if told.await.is_err() {
+                std::future::pending::<()>().await;
+            }
+        });
+        let twice = async {
+            self.0.next().await;
+            inform("stopping: what is under way has its time to end; once more, and it has not");
+            let _ = tell.send(());
+            drop(close);
+            self.0.next().await;
+        };
+        let served = serve(server, closed);
+        let notified = async {
+            if let Some(notifier) = notifier {
+                notifier.run(async { drop(quiet.changed().await) }).await;
+            }
+        };
+        let all = async { tokio::join!(work, served, notified).0 };
+        tokio::select! {
+            worked = all => worked.map(|()| Ended::InTime),
+            () = twice => Ok(Ended::AtOnce),
+        }
+    }
+}
+
+async fn serve(server: Option<Server>, mut closed: watch::Receiver<()>) {
+    let Some(server) = server else { return };
+    if let Err(error) = server.run(async { drop(closed.changed().await) }).await {
+        complain(&format!("cannot serve: {error}"));
+    }
+}

@@ -1,0 +1,110 @@
+//! A workflow's arguments on the command line: its component, parameters, tenant and actor.
+
+mod jsonc;
+pub(crate) mod pack;
+
+use crate::cli::commands::workflow::pack;
+use crate::cli::options::data_dir::{Data, TENANT};
+use anyhow::Context as _;
+use clap::Args;
+use engine::api::Submit;
+use receipt::PersonId;
+use std::convert::Infallible;
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::str::FromStr;
+use std::sync::Arc;
+use workflow::{ActorId, InstanceId, TenantId};
+
+/// JSON text, or `@` and the file that contains it.
+#[derive(Debug, Clone)]
+pub(crate) struct Json(String);
+
+impl FromStr for Json {
+    type Err = Infallible;
+
+    fn from_str(text: &str) -> Result<Self, Infallible> {
+        Ok(Self(text.to_owned()))
+    }
+}
+
+impl Json {
+    /// The text. The host checks that it is JSON.
+    pub(crate) fn text(&self, what: &str) -> anyhow::Result<String> {
+        match self.0.strip_prefix('@') {
+            Some(path) => fs::read_to_string(path).with_context(|| format!("cannot read {what} from {path}")),
+            None => Ok(self.0.clone()),
+        }
+    }
+}
+
+/// A workflow, and the input of its instance.
+#[derive(Debug, Args)]
+pub(crate) struct Workflow {
+    /// The workflow: TypeScript, JavaScript, a folder of them, or a component.
+    pub(crate) guest: PathBuf,
+
+    /// The class to run, where the main module exports several workflows.
+    #[arg(long, value_name = "NAME")]
+    class: Option<String>,
+
+    /// The parameters: JSON, or @FILE to read them from a file.
+    #[arg(long, value_name = "JSON|@FILE", default_value = "{}")]
+    pub(crate) params: Json,
+
+    /// The tenant that owns the workflow.
+    #[arg(long, default_value = TENANT)]
+    pub(crate) tenant: TenantId,
+
+    /// On whose behalf it acts.
+    #[arg(long, default_value = "agent:local")]
+    actor: ActorId,
+
+    /// The person who answers for the actor. Never decides about its requests.
+    #[arg(long, value_name = "NAME")]
+    operator: Option<PersonId>,
+
+    /// The person who submits this. Never decides about its requests.
+    #[arg(long, value_name = "NAME")]
+    submitter: Option<PersonId>,
+
+    /// The workflow's name. Default: the name of the file or the folder.
+    #[arg(long, alias = "name", value_name = "NAME")]
+    workflow_name: Option<String>,
+}
+
+impl Workflow {
+    /// The bytes of the component, or of the bundle that the source text makes.
+    pub(crate) fn component(&self, data: &Data) -> anyhow::Result<Vec<u8>> {
+        component(&self.guest, self.class.as_deref(), data)
+    }
+
+    /// The instance to be created, of this code.
+    pub(crate) fn submission(&self, id: Option<InstanceId>, params: String, component: Arc<[u8]>) -> Submit {
+        let Self { tenant, actor, operator, submitter, .. } = self;
+        Submit {
+            id,
+            tenant: tenant.clone(),
+            actor: actor.clone(),
+            operator: operator.clone(),
+            submitter: submitter.clone(),
+            name: self.name(),
+            params,
+            component,
+        }
+    }
+
+    /// The workflow's name.
+    pub(crate) fn name(&self) -> String {
+        let stem = || self.guest.file_stem().unwrap_or_default().to_string_lossy().into_owned();
+        self.workflow_name.clone().unwrap_or_else(stem)
+    }
+}
+
+/// The bytes of a component, or of the bundle that source text makes.
+pub(crate) fn component(guest: &Path, class: Option<&str>, data: &Data) -> anyhow::Result<Vec<u8>> {
+    if pack::is_source(guest) {
+        return Ok(pack::bundle(guest, class, data)?.bytes());
+    }
+    fs::read(guest).with_context(|| format!("cannot read {}", guest.display()))
+}

@@ -1,0 +1,188 @@
+//! From files to a bundle: what `pp-host run workflow.ts` and `pp-host run folder/` run, and `pp-host pack` prints.
+//!
+//! Following the imports from the main module finds the files of a bundle. A sandbox parses the modules; this process
+//! itself parses only the folder's settings.
+
+use crate::cli::commands::workflow::jsonc::without_comments;
+use crate::cli::options::data_dir;
+use crate::cli::options::data_dir::Data;
+use crate::cli::{Exit, output};
+use anyhow::Context as _;
+use anyhow::bail;
+use clap::Args;
+use sandbox::script::{Bundle, Kind, Module, candidates, current_engine, relative};
+use sandbox::{Sandbox, SandboxLimits};
+use serde_json::Value;
+use std::cell::OnceCell;
+use std::collections::BTreeMap;
+use std::fs;
+use std::io::Write as _;
+use std::path::{Path, PathBuf};
+
+/// The paths of a folder's main module, unless its settings name one.
+const MAIN: [&str; 6] =
+    ["src/index.ts", "src/index.js", "index.ts", "index.js", "src/workflow.ts", "workflow.ts"];
+
+/// Print the bundle of a workflow's source text, as the HTTP API takes it.
+#[derive(Debug, Args)]
+pub(crate) struct Pack {
+    /// The workflow: TypeScript, JavaScript, or a folder of them.
+    source: PathBuf,
+
+    /// The class to run, where the main module exports several workflows.
+    #[arg(long, value_name = "NAME")]
+    class: Option<String>,
+}
+
+impl Pack {
+    pub(crate) fn execute(&self, data: &Data) -> anyhow::Result<Exit> {
+        if !is_source(&self.source) {
+            bail!("{} is no source text: name a .ts or .js file, or a folder", self.source.display());
+        }
+        if output::is_terminal() {
+            bail!("a bundle is not for a terminal: redirect the output to a file");
+        }
+        // Without a newline at its end: the digest is that of exactly these bytes.
+        output::exact().write_all(&bundle(&self.source, self.class.as_deref(), data)?.bytes())?;
+        Ok(Exit::Done)
+    }
+}
+
+/// Whether a path is source text, or a folder of it.
+pub(crate) fn is_source(path: &Path) -> bool {
+    let is_code = |name: &str| matches!(Kind::of(name), Some(Kind::Js | Kind::Ts));
+    path.is_dir() || path.file_name().is_some_and(|name| is_code(&name.to_string_lossy()))
+}
+
+/// Makes a bundle of a file or a folder.
+pub(crate) fn bundle(path: &Path, class: Option<&str>, data: &Data) -> anyhow::Result<Bundle> {
+    let Main { root, main, class: found } = match path.is_dir() {
+        true => Main::of_folder(path)?,
+        false => Main::of_file(path)?,
+    };
+    let class = class.map(str::to_owned).or(found);
+    let root = root.canonicalize().with_context(|| format!("cannot read {}", root.display()))?;
+    let mut packing = Packing { root, data, sandbox: OnceCell::new(), modules: BTreeMap::new() };
+    packing.follow(&main)?;
+    let bundle = Bundle { engine: current_engine(), main, class, modules: packing.modules };
+    bundle.check()?;
+    Ok(bundle)
+}
+
+/// The main module of a bundle.
+struct Main {
+    root: PathBuf,
+    main: String,
+    class: Option<String>,
+}
+
+impl Main {
+    fn of_file(path: &Path) -> anyhow::Result<Self> {
+        let name = path.file_name().with_context(|| format!("{} is not a file", path.display()))?;
+        let root = path.parent().filter(|parent| !parent.as_os_str().is_empty());
+        let root = root.unwrap_or(Path::new(".")).to_owned();
+        Ok(Self { root, main: name.to_string_lossy().into_owned(), class: None })
+    }
+
+    fn of_folder(folder: &Path) -> anyhow::Result<Self> {
+        let wrangler = settings(folder, &["wrangler.jsonc", "wrangler.json"])?.unwrap_or_default();
+        let package = settings(folder, &["package.json"])?.unwrap_or_default();
+        let named = |settings: &Value| settings.get("main").and_then(Value::as_str).map(tidy);
+        let usual = || MAIN.into_iter().find(|name| folder.join(name).is_file()).map(str::to_owned);
+        let Some(main) = named(&wrangler).or_else(|| named(&package)).or_else(usual) else {
+            bail!(
+                "{} does not say which module is the main one: set \"main\" in wrangler.jsonc or package.json, or call it {}",
+                folder.display(),
+                MAIN.join(", ")
+            );
+        };
+        let workflows = wrangler.get("workflows").and_then(Value::as_array).map_or(&[][..], Vec::as_slice);
+        let mut classes = workflows.iter().filter_map(|one| one.get("class_name")?.as_str());
+        let class = classes.next().filter(|first| classes.all(|other| other == *first)).map(str::to_owned);
+        Ok(Self { root: folder.to_owned(), main, class })
+    }
+}
+
+fn tidy(name: &str) -> String {
+    name.trim_start_matches("./").to_owned()
+}
+
+/// The settings in the first of these files that is there.
+fn settings(folder: &Path, names: &[&str]) -> anyhow::Result<Option<Value>> {
+    let Some(path) = names.iter().map(|name| folder.join(name)).find(|path| path.is_file()) else {
+        return Ok(None);
+    };
+    let text = fs::read_to_string(&path).with_context(|| format!("cannot read {}", path.display()))?;
+    let json = serde_json::from_str(&without_comments(&text));
+    json.map(Some).with_context(|| format!("{} is not JSON", path.display()))
+}
+
+/// Modules that are being collected.
+struct Packing<'a> {
+    root: PathBuf,
+    data: &'a Data,
+    /// Made when the first module has imports to follow.
+    sandbox: OnceCell<Sandbox>,
+    modules: BTreeMap<String, Module>,
+}
+
+impl Packing<'_> {
+    /// Adds the main module, and everything that is imported from there.
+    fn follow(&mut self, main: &str) -> anyhow::Result<()> {
+        let mut found = vec![main.to_owned()];
+        while let Some(name) = found.pop() {
+            if self.modules.contains_key(&name) {
+                continue;
+            }
+            let module = self.read(&name)?;
+            for import in self.imports(&name, &module)? {
+                found.extend(relative(&name, &import).and_then(|path| self.find(&path)));
+            }
+            self.modules.insert(name, module);
+        }
+        Ok(())
+    }
+
+    fn read(&self, name: &str) -> anyhow::Result<Module> {
+        let path = self.root.join(name);
+        let kind = Kind::of(name).with_context(|| format!("{}: no module ends like this", path.display()))?;
+        let real = path.canonicalize().with_context(|| format!("cannot read {}", path.display()))?;
+        if !real.starts_with(&self.root) {
+            bail!("{} leads out of {}", path.display(), self.root.display());
+        }
+        let content = fs::read(&real).with_context(|| format!("cannot read {}", path.display()))?;
+        if kind != Kind::Data {
+            std::str::from_utf8(&content).with_context(|| format!("{} is not UTF-8", path.display()))?;
+        }
+        Ok(Module { kind, content })
+    }
+
+    /// The imports of a module. A text without a relative path needs no parsing.
+    fn imports(&self, name: &str, module: &Module) -> anyhow::Result<Vec<String>> {
+        let may_import = matches!(module.kind, Kind::Js | Kind::Ts)
+            && module.content.windows(2).any(|window| window == b"./");
+        if !may_import {
+            return Ok(Vec::new());
+        }
+        let sandbox = match self.sandbox.get() {
+            Some(sandbox) => sandbox,
+            None => {
+                let made = sandbox(self.data)?;
+                self.sandbox.get_or_init(|| made)
+            }
+        };
+        Ok(sandbox.examine_module(name, module)?.imports)
+    }
+
+    /// The file that a path resolves to. `None` where there is none: the engine's error then names the import.
+    fn find(&self, path: &str) -> Option<String> {
+        candidates(path).into_iter().find(|name| Kind::of(name).is_some() && self.root.join(name).is_file())
+    }
+}
+
+/// A sandbox with the data folder's cache, so that code that is compiled here need not be compiled again.
+fn sandbox(data: &Data) -> anyhow::Result<Sandbox> {
+    let limits = SandboxLimits { live_instances: 2, ..SandboxLimits::default() };
+    let sandbox = Sandbox::new(limits)?.compiled_by(data_dir::compiler()?);
+    Ok(sandbox.cached_in(&data.path.join("cache"))?)
+}

@@ -1,0 +1,114 @@
+//! The facts of many instances, a line each, printed without delaying their drivers.
+
+use crate::cli::output;
+use crate::cli::output::json_line;
+use std::io::Write as _;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
+use std::thread;
+use std::thread::JoinHandle;
+use store::Fact;
+use workflow::Entry;
+
+/// Lines that wait to be printed. A reader may stop reading; no driver waits for it.
+const WAITING: usize = 4_096;
+
+/// What is printed, and how.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Feed {
+    /// Notable facts, for people.
+    Notes,
+    /// Every fact, for people.
+    Everything,
+    /// Every fact as a JSON object.
+    Json,
+}
+
+/// A queue of lines.
+#[derive(Clone)]
+pub(crate) struct Bulletin {
+    telling: Feed,
+    lines: SyncSender<String>,
+    left_out: Arc<AtomicU64>,
+}
+
+/// The thread that prints. It ends when every [`Bulletin`] has gone.
+#[derive(Debug)]
+pub(crate) struct Printer(JoinHandle<()>);
+
+impl Bulletin {
+    /// A bulletin and the thread that prints it.
+    pub(crate) fn open(telling: Feed) -> std::io::Result<(Self, Printer)> {
+        let (lines, waiting) = sync_channel(WAITING);
+        let left_out = Arc::<AtomicU64>::default();
+        let missing = Arc::clone(&left_out);
+        let thread = thread::Builder::new()
+            .name("pp-host-bulletin".to_owned())
+            .spawn(move || print(&waiting, &missing))?;
+        Ok((Self { telling, lines, left_out }, Printer(thread)))
+    }
+
+    /// Prints a fact, if it is to be printed.
+    pub(crate) fn fact(&self, fact: &Fact) {
+        match self.telling {
+            Feed::Notes if !is_notable(&fact.entry) => {}
+            Feed::Notes | Feed::Everything => self.hand_over(line(fact)),
+            Feed::Json => json_line(fact).into_iter().for_each(|line| self.hand_over(line)),
+        }
+    }
+
+    fn hand_over(&self, line: String) {
+        if self.lines.try_send(line).is_err() {
+            self.left_out.fetch_add(1, Ordering::Relaxed);
+        }
+    }
+}
+
+impl Printer {
+    /// Waits until everything is printed. Call it when no bulletin is left.
+    pub(crate) fn finish(self) {
+        // A panic there has been reported on standard error.
+        let _ = self.0.join();
+    }
+}
+
+fn print(lines: &Receiver<String>, left_out: &AtomicU64) {
+    let mut out = output::stdout();
+    for line in lines {
+        let _ = writeln!(out, "{line}");
+        let missing = left_out.swap(0, Ordering::Relaxed);
+        if missing > 0 {
+            super::complain(&format!(
+                "{missing} lines were left out, as they were not read in time; pp-host audit has all"
+            ));
+        }
+    }
+}
+
+/// A fact in the form of the audit.
+pub(crate) fn line(fact: &Fact) -> String {
+    format!("{}  {}  {}", fact.at, fact.key, fact.entry)
+}
+
+/// Whether a fact is notable for a person who watches many instances: an instance begins, ends or stops, or there is a
+/// decision or an effect. The journal has the rest.
+fn is_notable(entry: &Entry) -> bool {
+    !matches!(
+        entry,
+        Entry::Loaded { .. }
+            | Entry::StepStarted { .. }
+            | Entry::StepCompleted { .. }
+            | Entry::StepFailed { .. }
+            | Entry::AttemptStarted { .. }
+            | Entry::AttemptFailed { .. }
+            | Entry::SleepStarted { .. }
+            | Entry::SleepEnded { .. }
+            | Entry::WaitStarted { .. }
+            | Entry::WaitMatched { .. }
+            | Entry::WaitTimedOut { .. }
+            | Entry::EventReceived { .. }
+            | Entry::Awaiting { .. }
+            | Entry::Told { .. }
+    )
+}
