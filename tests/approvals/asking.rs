@@ -2,7 +2,7 @@
 //! made, and one that is accepted can be decided either way.
 
 use crate::support;
-use crate::support::people::{Place, issued};
+use crate::support::people::{ApprovalFixture, issued};
 use engine::issuer::Request;
 use engine::{Host, Recorded, Status};
 use policy::{Answer, Ask, Explanation, Need, Policy, Question, Quorum, Role, Ruling, Toml, Warning};
@@ -36,9 +36,9 @@ fn nested(levels: usize) -> serde_json::Value {
 #[test]
 fn evidence_too_deep_for_a_receipt_is_refused_whatever_the_policy_says() {
     for policy in [None, Some(ALLOW), Some(DENY)] {
-        let place = Place::new(policy);
+        let fixture = ApprovalFixture::new(policy);
         for levels in 126..=128 {
-            let told = refused(&place.host, &nested(levels));
+            let told = refused(&fixture.host, &nested(levels));
             assert_eq!(
                 told,
                 "the evidence is nested deeper than the 125 levels that a receipt has room for: make it flatter"
@@ -49,26 +49,26 @@ fn evidence_too_deep_for_a_receipt_is_refused_whatever_the_policy_says() {
 
 #[test]
 fn the_deepest_evidence_is_decided_either_way_and_by_one_alone() {
-    let place = Place::new(None);
-    place.add("dora", &["break-glass"], 4);
+    let fixture = ApprovalFixture::new(None);
+    fixture.add("dora", &["break-glass"], 4);
     let ask = || {
-        let key = support::start(&place.host, "hostile", &nested(125).to_string());
-        place.waits(&key)
+        let key = support::start(&fixture.host, "hostile", &nested(125).to_string());
+        fixture.waits(&key)
     };
-    issued(place.approve(&ask(), ("alice", 1)));
-    issued(place.deny(&ask(), ("alice", 1)));
-    issued(place.break_glass(&ask(), ("dora", 4)));
+    issued(fixture.approve(&ask(), ("alice", 1)));
+    issued(fixture.deny(&ask(), ("alice", 1)));
+    issued(fixture.break_glass(&ask(), ("dora", 4)));
     for (policy, decision) in [(ALLOW, "granted"), (DENY, "denied")] {
-        let place = Place::new(Some(policy));
-        let key = support::start(&place.host, "hostile", &nested(125).to_string());
-        let Status::Completed(output) = place.ends(&key) else { panic!("it has not ended") };
+        let fixture = ApprovalFixture::new(Some(policy));
+        let key = support::start(&fixture.host, "hostile", &nested(125).to_string());
+        let Status::Completed(output) = fixture.ends(&key) else { panic!("it has not ended") };
         assert!(output.contains(decision), "{output}");
     }
 }
 
 #[test]
 fn a_number_is_shown_as_it_is_signed_or_refused() {
-    let place = Place::new(None);
+    let fixture = ApprovalFixture::new(None);
     let asking = |evidence: &str| json!({ "attack": "asks", "evidence": evidence });
     for (number, kept) in [
         ("9007199254740993", "9007199254740992"),
@@ -76,13 +76,13 @@ fn a_number_is_shown_as_it_is_signed_or_refused() {
         ("-1e-400", "0"),
         ("0.1000000000000000055", "0.1"),
     ] {
-        let told = refused(&place.host, &asking(&format!(r#"{{"amount":{number}}}"#)));
+        let told = refused(&fixture.host, &asking(&format!(r#"{{"amount":{number}}}"#)));
         let expected = format!("the number {number} at byte 10 comes back as {kept}; write it as a string");
         assert!(told.starts_with("the evidence cannot be signed as it is written: "), "{told}");
         assert!(told.contains(&expected), "{told}");
     }
-    let key = support::start(&place.host, "hostile", &asking(r#"{ "b" : 1.0, "a":1E+2 }"#).to_string());
-    let request = place.host.request(&place.waits(&key)).unwrap();
+    let key = support::start(&fixture.host, "hostile", &asking(r#"{ "b" : 1.0, "a":1E+2 }"#).to_string());
+    let request = fixture.host.request(&fixture.waits(&key)).unwrap();
     let signed = request.document().unwrap();
     let signed = signed.pointer(["action", "parameters", "evidence"]).unwrap().canonical();
     assert_eq!(signed, r#"{"a":100,"b":1}"#);
@@ -162,10 +162,10 @@ fn no_person_is_asked_where_more_people_have_to_agree_than_a_receipt_commits_to(
 }
 
 /// Adds people who release, with the keys of those seeds.
-fn crowd(place: &Place, size: u8) -> Vec<(String, u8)> {
+fn crowd(fixture: &ApprovalFixture, size: u8) -> Vec<(String, u8)> {
     let people: Vec<_> = (0..size).map(|number| (format!("person-{number}"), 100 + number)).collect();
     for (name, seed) in &people {
-        place.add(name, &["release"], *seed);
+        fixture.add(name, &["release"], *seed);
     }
     people
 }
@@ -173,14 +173,14 @@ fn crowd(place: &Place, size: u8) -> Vec<(String, u8)> {
 #[test]
 fn as_many_as_a_policy_may_ask_for_make_a_receipt() {
     let policy = "[default]\nthen = \"ask\"\nrole = \"release\"\napprovals = 32";
-    let place = Place::new(Some(policy));
-    let (_, request) = place.asked();
-    let people = crowd(&place, 32);
+    let fixture = ApprovalFixture::new(Some(policy));
+    let (_, request) = fixture.asked();
+    let people = crowd(&fixture, 32);
     let (last, before) = people.split_last().unwrap();
     for (name, seed) in before {
-        assert!(matches!(place.approve(&request, (name, *seed)).unwrap(), Recorded::Waiting(_)));
+        assert!(matches!(fixture.approve(&request, (name, *seed)).unwrap(), Recorded::Waiting(_)));
     }
-    let receipt = issued(place.approve(&request, (&last.0, last.1)));
+    let receipt = issued(fixture.approve(&request, (&last.0, last.1)));
     let opened = Json::parse(&receipt.request_json).unwrap();
     assert_eq!(opened.get("approvals").and_then(Json::as_array).map(<[Json]>::len), Some(32));
 }
@@ -188,20 +188,20 @@ fn as_many_as_a_policy_may_ask_for_make_a_receipt() {
 #[test]
 fn statements_that_come_to_nothing_have_an_end() {
     let policy = "[default]\nthen = \"ask\"\nrole = \"release\"\napprovals = 32\ndenials = 32";
-    let place = Place::new(Some(policy));
-    let (_, request) = place.asked();
-    let people = crowd(&place, 34);
+    let fixture = ApprovalFixture::new(Some(policy));
+    let (_, request) = fixture.asked();
+    let people = crowd(&fixture, 34);
     let (changed, steady) = people.split_at(31);
     for (name, seed) in changed {
-        place.approve(&request, (name, *seed)).unwrap();
-        place.deny(&request, (name, *seed)).unwrap();
+        fixture.approve(&request, (name, *seed)).unwrap();
+        fixture.deny(&request, (name, *seed)).unwrap();
     }
     for (name, seed) in &steady[..2] {
-        place.approve(&request, (name, *seed)).unwrap();
+        fixture.approve(&request, (name, *seed)).unwrap();
     }
-    let error = place.approve(&request, (&steady[2].0, steady[2].1)).unwrap_err().to_string();
+    let error = fixture.approve(&request, (&steady[2].0, steady[2].1)).unwrap_err().to_string();
     assert!(error.contains("as many signed statements as are kept"), "{error}");
-    place.host.withdraw(&request, "operator", None).unwrap();
+    fixture.host.withdraw(&request, "operator", None).unwrap();
 }
 
 /// Every line that a screen of that width makes of one line, and whether it is the first.
@@ -241,9 +241,9 @@ fn words() -> impl Strategy<Value = String> {
 
 #[test]
 fn no_wrapped_line_of_a_request_looks_like_one_of_the_hosts() {
-    let place = Place::new(None);
-    let (_, id) = place.asked();
-    let request = place.host.request(&id).unwrap();
+    let fixture = ApprovalFixture::new(None);
+    let (_, id) = fixture.asked();
+    let request = fixture.host.request(&id).unwrap();
     proptest!(ProptestConfig::with_cases(200), |(name in words(), reason in words(), evidence in words(), resource in words())| {
         let mut artifact = request.artifact.clone().unwrap();
         artifact.name = name;
@@ -270,9 +270,9 @@ fn no_wrapped_line_of_a_request_looks_like_one_of_the_hosts() {
 
 #[test]
 fn the_hosts_own_lines_are_told_from_any_others() {
-    let place = Place::new(None);
-    let (_, id) = place.asked();
-    for line in place.host.request(&id).unwrap().to_string().lines() {
+    let fixture = ApprovalFixture::new(None);
+    let (_, id) = fixture.asked();
+    for line in fixture.host.request(&id).unwrap().to_string().lines() {
         let heading = line == "written by the workflow, not checked by anybody:";
         assert!(heading || looks_like_the_hosts(line), "{line}");
     }
@@ -280,11 +280,11 @@ fn the_hosts_own_lines_are_told_from_any_others() {
 
 #[test]
 fn a_reason_that_is_too_long_is_refused_when_it_is_given() {
-    let place = Place::new(None);
-    let (_, id) = place.asked();
-    let receipt = issued(place.approve(&id, ("alice", 1)));
+    let fixture = ApprovalFixture::new(None);
+    let (_, id) = fixture.asked();
+    let receipt = issued(fixture.approve(&id, ("alice", 1)));
     let long = "x".repeat(receipt::MAX_REASON_LEN + 1);
-    let error = place.host.revoke(&receipt.id, "operator", Some(&long)).unwrap_err().to_string();
+    let error = fixture.host.revoke(&receipt.id, "operator", Some(&long)).unwrap_err().to_string();
     assert!(error.contains("the reason has 4097 bytes, and at most 4096"), "{error}");
-    place.host.revoke(&receipt.id, "operator", Some(&long[1..])).unwrap();
+    fixture.host.revoke(&receipt.id, "operator", Some(&long[1..])).unwrap();
 }

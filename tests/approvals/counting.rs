@@ -2,7 +2,7 @@
 //! and a verifier.
 
 use crate::support;
-use crate::support::people::{Place, decider_key, issued};
+use crate::support::people::{ApprovalFixture, decider_key, issued};
 use crate::support::{entries, result};
 use engine::{Error, Recorded};
 use receipt::{
@@ -18,22 +18,22 @@ fn two() -> String {
 }
 
 /// Alice, bob and carol release; dora releases and owns; gail does neither.
-fn place(policy: &str) -> Place {
-    let place = Place::new(Some(policy));
-    place.add("dora", &["owner", "release"], 4);
-    place.add("gail", &["qa"], 5);
-    place
+fn fixture(policy: &str) -> ApprovalFixture {
+    let fixture = ApprovalFixture::new(Some(policy));
+    fixture.add("dora", &["owner", "release"], 4);
+    fixture.add("gail", &["qa"], 5);
+    fixture
 }
 
 /// A signature in a role that the host would not have chosen.
 fn signed(
-    place: &Place,
+    fixture: &ApprovalFixture,
     id: &RequestId,
     (name, role, seed): (&str, &str, u8),
     decision: Decision,
 ) -> Envelope {
     let statement =
-        place.host.statement(id, &"alice".parse().unwrap(), None, decision, Some("seen")).unwrap();
+        fixture.host.statement(id, &"alice".parse().unwrap(), None, decision, Some("seen")).unwrap();
     let own = DecisionStatement { decider: name.parse().unwrap(), role: role.parse().unwrap(), ..statement };
     receipt::sign_decision(&own, &decider_key(seed)).unwrap()
 }
@@ -42,40 +42,41 @@ fn refusal(recorded: Result<Recorded, Error>) -> String {
     recorded.unwrap_err().to_string()
 }
 
-fn kept(place: &Place, key: &store::InstanceKey) -> usize {
-    support::count(&entries(&place.host, key), "signed")
+fn kept(fixture: &ApprovalFixture, key: &store::InstanceKey) -> usize {
+    support::count(&entries(&fixture.host, key), "signed")
 }
 
 #[test]
 fn a_statement_in_a_role_that_is_not_asked_for_is_refused() {
-    let place = place(RELEASE);
-    let (key, request) = place.asked();
-    let owner = signed(&place, &request, ("dora", "owner", 4), Decision::Approved);
-    let why = refusal(place.host.sign(&request, &owner));
+    let fixture = fixture(RELEASE);
+    let (key, request) = fixture.asked();
+    let owner = signed(&fixture, &request, ("dora", "owner", 4), Decision::Approved);
+    let why = refusal(fixture.host.sign(&request, &owner));
     assert!(
         why.contains("cannot count: the policy says ask 1 of release, and dora decides as owner"),
         "{why}"
     );
     assert!(why.contains("sign with --role release"), "{why}");
     for decision in [Decision::Approved, Decision::Denied] {
-        let why = refusal(place.host.sign(&request, &signed(&place, &request, ("gail", "qa", 5), decision)));
+        let why =
+            refusal(fixture.host.sign(&request, &signed(&fixture, &request, ("gail", "qa", 5), decision)));
         assert!(why.contains("gail decides as qa; nothing was recorded, and another person has to"), "{why}");
     }
-    assert_eq!(kept(&place, &key), 0, "nothing was recorded");
-    let release = signed(&place, &request, ("dora", "release", 4), Decision::Approved);
-    let document = Json::parse(&issued(place.host.sign(&request, &release)).request_json).unwrap();
+    assert_eq!(kept(&fixture, &key), 0, "nothing was recorded");
+    let release = signed(&fixture, &request, ("dora", "release", 4), Decision::Approved);
+    let document = Json::parse(&issued(fixture.host.sign(&request, &release)).request_json).unwrap();
     assert_eq!(document.get("approvals").and_then(Json::as_array).map(<[_]>::len), Some(1));
-    assert_eq!(result(&place.ends(&key))["status"], "deployed");
+    assert_eq!(result(&fixture.ends(&key))["status"], "deployed");
 }
 
 #[test]
 fn no_person_is_asked_to_sign_what_cannot_count() {
-    let place = place(RELEASE);
-    place.add("hugo", &["break-glass"], 6);
-    let (_, request) = place.asked();
+    let fixture = fixture(RELEASE);
+    fixture.add("hugo", &["break-glass"], 6);
+    let (_, request) = fixture.asked();
     let draw = |name: &str, role: Option<&str>, decision| {
         let role = role.map(|role| role.parse().unwrap());
-        place.host.statement(&request, &name.parse().unwrap(), role.as_ref(), decision, Some("r"))
+        fixture.host.statement(&request, &name.parse().unwrap(), role.as_ref(), decision, Some("r"))
     };
     for (name, role) in [("gail", None), ("gail", Some("qa")), ("dora", Some("owner")), ("hugo", None)] {
         for decision in [Decision::Approved, Decision::Denied] {
@@ -94,12 +95,12 @@ fn no_person_is_asked_to_sign_what_cannot_count() {
 /// in the commitment.
 #[test]
 fn what_is_kept_and_does_not_count_is_not_committed_either() {
-    let place = place(RELEASE);
-    let (_, request) = place.asked();
-    let asked = place.host.request(&request).unwrap();
-    let (trust, at) = (place.host.trust().unwrap(), asked.created_at);
-    let grounds = engine::issuer::JudgingContext { trust: &trust, policy: place.host.policy() };
-    let sign = |who, decision| signed(&place, &request, who, decision);
+    let fixture = fixture(RELEASE);
+    let (_, request) = fixture.asked();
+    let asked = fixture.host.request(&request).unwrap();
+    let (trust, at) = (fixture.host.trust().unwrap(), asked.created_at);
+    let grounds = engine::issuer::JudgingContext { trust: &trust, policy: fixture.host.policy() };
+    let sign = |who, decision| signed(&fixture, &request, who, decision);
     let owner = sign(("dora", "owner", 4), Decision::Approved);
     let release = sign(("dora", "release", 4), Decision::Approved);
     let (denies, alice) =
@@ -118,7 +119,7 @@ fn what_is_kept_and_does_not_count_is_not_committed_either() {
         assert_eq!(people, count.approved, "everybody who is counted is committed, and nobody else");
         assert_eq!(count.statements.len(), people.len());
         let subject = engine::trust::Subject::of(&asked.document().unwrap(), &asked.known).unwrap();
-        let again = engine::trust::count(place.host.policy(), &subject, &count.statements);
+        let again = engine::trust::count(fixture.host.policy(), &subject, &count.statements);
         assert_eq!((again.verdict, again.approved), (count.verdict, count.approved));
     }
     let (count, _) = engine::issuer::tally(&asked, &admitted(vec![denies, owner], at), grounds, at).unwrap();
@@ -129,16 +130,16 @@ fn what_is_kept_and_does_not_count_is_not_committed_either() {
 /// The receipt of a denial commits to the denials that count, and to no approval.
 #[test]
 fn several_denials_are_committed() {
-    let place = place(&two());
-    let (key, request) = place.asked();
-    assert!(matches!(place.approve(&request, ("carol", 3)), Ok(Recorded::Waiting(_))));
-    let Ok(Recorded::Waiting(count)) = place.deny(&request, ("alice", 1)) else { unreachable!() };
+    let fixture = fixture(&two());
+    let (key, request) = fixture.asked();
+    assert!(matches!(fixture.approve(&request, ("carol", 3)), Ok(Recorded::Waiting(_))));
+    let Ok(Recorded::Waiting(count)) = fixture.deny(&request, ("alice", 1)) else { unreachable!() };
     assert_eq!(count.denied.iter().map(|person| person.as_str()).collect::<Vec<_>>(), ["alice"]);
-    let stored = issued(place.deny(&request, ("bob", 2)));
+    let stored = issued(fixture.deny(&request, ("bob", 2)));
     let document = Json::parse(&stored.request_json).unwrap();
     assert_eq!(document.get("approvals").and_then(Json::as_array).map(<[_]>::len), Some(2));
     assert_eq!(stored.artifact.status.as_deref(), Some("DENIED"));
-    assert_eq!(result(&place.ends(&key))["status"], "blocked");
+    assert_eq!(result(&fixture.ends(&key))["status"], "blocked");
 }
 
 /// A policy that asks for a release and an owner. Rules in TOML ask for one role.
@@ -196,34 +197,34 @@ fn one_person_in_two_roles_that_are_asked_for_is_enough() {
 
 /// One person may meet two needs, with a statement for each: both are committed, and the gate finds both.
 fn meets_two_needs(policy: Box<dyn policy::Policy>) {
-    let (folder, clock) = (tempfile::TempDir::new().unwrap(), support::people::Hands::new());
+    let (folder, clock) = (tempfile::TempDir::new().unwrap(), support::people::ManualClock::new());
     let host =
         crate::support::storage::builder(folder.path()).clock(clock.clone()).policy(policy).open().unwrap();
-    let place = Place { folder, host, clock };
-    place.add("alice", &["release", "owner"], 1);
-    let (key, request) = place.asked();
-    let as_owner = signed(&place, &request, ("alice", "owner", 1), Decision::Approved);
-    assert!(matches!(place.host.sign(&request, &as_owner), Ok(Recorded::Waiting(_))));
-    let as_release = signed(&place, &request, ("alice", "release", 1), Decision::Approved);
-    let document = Json::parse(&issued(place.host.sign(&request, &as_release)).request_json).unwrap();
+    let fixture = ApprovalFixture { folder, host, clock };
+    fixture.add("alice", &["release", "owner"], 1);
+    let (key, request) = fixture.asked();
+    let as_owner = signed(&fixture, &request, ("alice", "owner", 1), Decision::Approved);
+    assert!(matches!(fixture.host.sign(&request, &as_owner), Ok(Recorded::Waiting(_))));
+    let as_release = signed(&fixture, &request, ("alice", "release", 1), Decision::Approved);
+    let document = Json::parse(&issued(fixture.host.sign(&request, &as_release)).request_json).unwrap();
     assert_eq!(document.get("approvals").and_then(Json::as_array).map(<[_]>::len), Some(2));
-    assert_eq!(result(&place.ends(&key))["status"], "deployed");
+    assert_eq!(result(&fixture.ends(&key))["status"], "deployed");
 }
 
 /// `keyid` is not signed: the deliverer of an envelope can put any text there.
 #[test]
 fn what_is_not_signed_is_not_kept() {
-    let place = place(RELEASE);
-    let (key, request) = place.asked();
-    let envelope = place.envelope(&request, ("alice", 1), Decision::Approved);
+    let fixture = fixture(RELEASE);
+    let (key, request) = fixture.asked();
+    let envelope = fixture.envelope(&request, ("alice", 1), Decision::Approved);
     let label = "\u{1b}[2J\u{202e} approved by bob";
     let signature = EnvelopeSignature { key_id: label.to_owned(), ..envelope.signatures()[0].clone() };
     let statement = Envelope::from_json(&envelope.to_json()).unwrap();
     let payload = statement.verify(&decider_key(1).public_key()).unwrap();
     let labelled = Envelope::new(PAYLOAD_TYPE, payload.bytes(), vec![signature]).unwrap();
-    let receipt = issued(place.host.sign(&request, &labelled));
+    let receipt = issued(fixture.host.sign(&request, &labelled));
     let (own, clean) = (decider_key(1).public_key().key_id().to_string(), envelope.to_json().canonical());
-    let kept = entries(&place.host, &key).into_iter().find_map(|entry| match entry {
+    let kept = entries(&fixture.host, &key).into_iter().find_map(|entry| match entry {
         Entry::Signed { envelope, key_id, .. } => Some((envelope, key_id)),
         _ => None,
     });
@@ -234,19 +235,19 @@ fn what_is_not_signed_is_not_kept() {
 
 #[test]
 fn words_for_the_record_are_bounded() {
-    let place = place(RELEASE);
-    let (key, request) = place.asked();
+    let fixture = fixture(RELEASE);
+    let (key, request) = fixture.asked();
     let (long, name) = ("x".repeat(4097), "n".repeat(129));
     let too_long = |done: Result<(), Error>| matches!(done, Err(Error::TooLong(_)));
-    assert!(too_long(place.host.withdraw(&request, "operator", Some(&long))));
-    assert!(too_long(place.host.withdraw(&request, &name, None)));
-    assert!(too_long(place.host.pause(&key, &name)));
-    assert!(too_long(place.host.resume(&key, &name)));
-    assert!(too_long(place.host.terminate(&key, "operator", Some(&long))));
-    assert!(too_long(place.host.delete(&key, &name)));
+    assert!(too_long(fixture.host.withdraw(&request, "operator", Some(&long))));
+    assert!(too_long(fixture.host.withdraw(&request, &name, None)));
+    assert!(too_long(fixture.host.pause(&key, &name)));
+    assert!(too_long(fixture.host.resume(&key, &name)));
+    assert!(too_long(fixture.host.terminate(&key, "operator", Some(&long))));
+    assert!(too_long(fixture.host.delete(&key, &name)));
     let freeze = |reason: &str| engine::trust::Act::Frozen { tenant: None, reason: reason.to_owned() };
-    assert!(too_long(place.record_act(freeze(&long))));
-    assert!(too_long(place.host.record_act(&name, freeze("incident"))));
+    assert!(too_long(fixture.record_act(freeze(&long))));
+    assert!(too_long(fixture.host.record_act(&name, freeze("incident"))));
     let padded = format!("{}{}", decider_key(9).public_key().to_pem(), "\n".repeat(1 << 20));
     let key_added = engine::trust::Act::KeyAdded {
         decider: "alice".parse().unwrap(),
@@ -255,12 +256,13 @@ fn words_for_the_record_are_bounded() {
         valid_until: None,
         passkey: None,
     };
-    assert!(too_long(place.record_act(key_added)));
-    let review = place.host.review_statement(&request, &"alice".parse().unwrap(), Decision::Approved, &long);
+    assert!(too_long(fixture.record_act(key_added)));
+    let review =
+        fixture.host.review_statement(&request, &"alice".parse().unwrap(), Decision::Approved, &long);
     assert!(matches!(review, Err(Error::Statement(_))));
-    let receipt = issued(place.approve(&request, ("alice", 1)));
-    assert!(too_long(place.host.revoke(&receipt.id, "operator", Some(&long)).map(drop)));
-    place.host.revoke(&receipt.id, "operator", Some(&long[1..])).unwrap();
+    let receipt = issued(fixture.approve(&request, ("alice", 1)));
+    assert!(too_long(fixture.host.revoke(&receipt.id, "operator", Some(&long)).map(drop)));
+    fixture.host.revoke(&receipt.id, "operator", Some(&long[1..])).unwrap();
 }
 
 fn admitted(envelopes: Vec<receipt::Envelope>, at: receipt::Timestamp) -> Vec<engine::issuer::Admitted> {

@@ -1,7 +1,7 @@
 //! While a tenant is frozen no decider approves anything; and no person decides about their own request, however they spell their name.
 
 use crate::support;
-use crate::support::people::{Hands, Place, issued};
+use crate::support::people::{ApprovalFixture, ManualClock, issued};
 use crate::support::{cli, entries, judgement, new_host};
 use engine::issuer::{DemoDecider, IssueError, Judgement};
 use engine::trust::Act;
@@ -14,56 +14,56 @@ fn freeze(tenant: Option<&str>) -> Act {
     Act::Frozen { tenant: tenant.map(|tenant| tenant.parse().unwrap()), reason: "incident".to_owned() }
 }
 
-fn demonstration() -> Place {
-    let (folder, clock) = (TempDir::new().unwrap(), Hands::new());
+fn demonstration() -> ApprovalFixture {
+    let (folder, clock) = (TempDir::new().unwrap(), ManualClock::new());
     let host = crate::support::storage::builder(folder.path()).clock(clock.clone()).open().unwrap();
-    Place { folder, host, clock }
+    ApprovalFixture { folder, host, clock }
 }
 
-fn approvals(place: &Place, key: &store::InstanceKey) -> usize {
+fn approvals(fixture: &ApprovalFixture, key: &store::InstanceKey) -> usize {
     let approved = |entry: &Entry| matches!(entry, Entry::Issued { decision: Decision::Approved, .. });
-    entries(&place.host, key).iter().filter(|entry| approved(entry)).count()
+    entries(&fixture.host, key).iter().filter(|entry| approved(entry)).count()
 }
 
 #[test]
 fn a_demonstration_approves_nothing_and_denies() {
     for tenant in [None, Some("acme")] {
-        let place = demonstration();
-        let ((key, request), (_, other)) = (place.asked(), place.asked());
-        place.record_act(freeze(tenant)).unwrap();
-        let approved = place.host.decide(&request, &judgement(Decision::Approved));
+        let fixture = demonstration();
+        let ((key, request), (_, other)) = (fixture.asked(), fixture.asked());
+        fixture.record_act(freeze(tenant)).unwrap();
+        let approved = fixture.host.decide(&request, &judgement(Decision::Approved));
         assert!(matches!(approved, Err(Error::Issue(IssueError::Frozen(_)))), "{approved:?}");
-        assert_eq!(approvals(&place, &key), 0);
-        place.host.decide(&other, &judgement(Decision::Denied)).unwrap();
+        assert_eq!(approvals(&fixture, &key), 0);
+        fixture.host.decide(&other, &judgement(Decision::Denied)).unwrap();
         let thawed =
             Act::Thawed { tenant: tenant.map(|tenant| tenant.parse().unwrap()), reason: "over".to_owned() };
-        place.record_act(thawed).unwrap();
-        place.host.decide(&request, &judgement(Decision::Approved)).unwrap();
+        fixture.record_act(thawed).unwrap();
+        fixture.host.decide(&request, &judgement(Decision::Approved)).unwrap();
     }
 }
 
 #[test]
 fn a_policy_that_allows_approves_nothing() {
-    let place = Place::new(Some("[[rule]]\nid = \"all\"\nthen = \"allow\"\n"));
-    place.record_act(freeze(None)).unwrap();
-    let key = support::start(&place.host, "tenant-workflow", "{}");
-    place.ends(&key);
-    assert_eq!(approvals(&place, &key), 0);
-    assert_eq!(place.deployments(), 0);
+    let fixture = ApprovalFixture::new(Some("[[rule]]\nid = \"all\"\nthen = \"allow\"\n"));
+    fixture.record_act(freeze(None)).unwrap();
+    let key = support::start(&fixture.host, "tenant-workflow", "{}");
+    fixture.ends(&key);
+    assert_eq!(approvals(&fixture, &key), 0);
+    assert_eq!(fixture.deployments(), 0);
 }
 
 #[test]
 fn an_authority_signs_no_approval_for_any_account() {
     use engine::issuer::{DecisionBasis, IssueOrder, Issuer as _, JudgingContext};
-    let place = Place::new(Some("[[rule]]\nid = \"r\"\nthen = \"ask\"\n"));
-    let (_, request) = place.asked();
-    let envelopes = [place.envelope(&request, ("alice", 1), Decision::Approved)];
-    let asked = place.host.request(&request).unwrap();
-    place.record_act(freeze(None)).unwrap();
+    let fixture = ApprovalFixture::new(Some("[[rule]]\nid = \"r\"\nthen = \"ask\"\n"));
+    let (_, request) = fixture.asked();
+    let envelopes = [fixture.envelope(&request, ("alice", 1), Decision::Approved)];
+    let asked = fixture.host.request(&request).unwrap();
+    fixture.record_act(freeze(None)).unwrap();
     let signer = || Box::new(receipt::Ed25519Signer::from_seed("pp_demo_1", &[9; 32]));
     let authority = engine::issuer::LocalIssuer::new(signer(), signer());
-    let trust = place.host.trust().unwrap();
-    let grounds = JudgingContext { trust: &trust, policy: place.host.policy() };
+    let trust = fixture.host.trust().unwrap();
+    let grounds = JudgingContext { trust: &trust, policy: fixture.host.policy() };
     let admitted = envelopes.map(|envelope| engine::issuer::Admitted { envelope, at: asked.created_at });
     let demo = judgement(Decision::Approved);
     for basis in [DecisionBasis::Demo(&demo), DecisionBasis::People(&admitted)] {
@@ -125,11 +125,11 @@ fn no_person_decides_about_their_own_request_however_they_are_spelled() {
 
 #[test]
 fn people_who_decide_are_not_touched_by_a_freeze_of_others() {
-    let place = Place::new(None);
-    let unknown = place.record_act(freeze(Some("globex"))).unwrap_err().to_string();
+    let fixture = ApprovalFixture::new(None);
+    let unknown = fixture.record_act(freeze(Some("globex"))).unwrap_err().to_string();
     assert!(unknown.contains("no tenant globex"), "{unknown}");
-    support::start_for(&place.host, "globex", "paces", "{}");
-    place.record_act(freeze(Some("globex"))).unwrap();
-    let (_, request) = place.asked();
-    issued(place.approve(&request, ("alice", 1)));
+    support::start_for(&fixture.host, "globex", "paces", "{}");
+    fixture.record_act(freeze(Some("globex"))).unwrap();
+    let (_, request) = fixture.asked();
+    issued(fixture.approve(&request, ("alice", 1)));
 }

@@ -121,9 +121,9 @@ fn refused(
     gate: &Gate,
     claim: &Owned,
     receipt: Option<&StoredReceipt>,
-    fate: &ReceiptState,
+    receipt_state: &ReceiptState,
 ) -> Option<Check> {
-    refused_in(Scope::Demo, gate, claim, receipt, fate)
+    refused_in(Scope::Demo, gate, claim, receipt, receipt_state)
 }
 
 fn refused_in(
@@ -131,11 +131,11 @@ fn refused_in(
     gate: &Gate,
     claim: &Owned,
     receipt: Option<&StoredReceipt>,
-    fate: &ReceiptState,
+    receipt_state: &ReceiptState,
 ) -> Option<Check> {
     let measure =
         GateContext { scope, trust: &Trust::default(), policy: &policy::ask_one(), known: &Known::default() };
-    gate.check(&claim.claim(), receipt, fate, measure).err().map(|refusal| refusal.check)
+    gate.check(&claim.claim(), receipt, receipt_state, measure).err().map(|refusal| refusal.check)
 }
 
 fn check(claim: &Owned) -> Option<Check> {
@@ -192,8 +192,8 @@ fn a_demo_receipt_never_opens_a_production_gate() {
 #[test]
 fn a_spent_receipt_is_spent() {
     let receipt = issue(1, &request(), Decision::Approved);
-    let fate = ReceiptState { redeemed: Some((at(1), 7)), ..ReceiptState::default() };
-    assert_eq!(refused(&gate(), &good(), Some(&receipt), &fate), Some(Check::Redemption));
+    let receipt_state = ReceiptState { redeemed: Some((at(1), 7)), ..ReceiptState::default() };
+    assert_eq!(refused(&gate(), &good(), Some(&receipt), &receipt_state), Some(Check::Redemption));
 }
 
 #[test]

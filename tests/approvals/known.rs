@@ -79,15 +79,15 @@ fn on(resource: &str) -> String {
 }
 
 /// Runs the guest on another resource, until it has ended or waits.
-fn run(place: &Place, resource: &str) -> (InstanceKey, Status) {
-    let key = support::start(&place.host, "tenant-workflow", &on(resource));
-    let status = place.ends(&key);
+fn run(fixture: &ApprovalFixture, resource: &str) -> (InstanceKey, Status) {
+    let key = support::start(&fixture.host, "tenant-workflow", &on(resource));
+    let status = fixture.ends(&key);
     (key, status)
 }
 
 /// Whether the guest deploys to that resource without asking people.
-fn goes_ahead(place: &Place, resource: &str) -> bool {
-    match run(place, resource).1 {
+fn goes_ahead(fixture: &ApprovalFixture, resource: &str) -> bool {
+    match run(fixture, resource).1 {
         Status::Completed(output) => output.contains("deployed"),
         Status::Waiting(_) => false,
         other => panic!("{other:?}"),
@@ -95,16 +95,16 @@ fn goes_ahead(place: &Place, resource: &str) -> bool {
 }
 
 /// The guest's deployment, approved by these people and done.
-fn deployed(place: &Place, resource: &str, people: &[(&str, u8)]) {
-    let (key, request) = place.asked_with(&on(resource));
+fn deployed(fixture: &ApprovalFixture, resource: &str, people: &[(&str, u8)]) {
+    let (key, request) = fixture.asked_with(&on(resource));
     for person in people {
-        place.approve(&request, *person).unwrap();
+        fixture.approve(&request, *person).unwrap();
     }
-    assert!(matches!(place.ends(&key), Status::Completed(_)));
+    assert!(matches!(fixture.ends(&key), Status::Completed(_)));
 }
 
-fn shown(place: &Place, request: &RequestId) -> String {
-    place.host.request(request).unwrap().to_string()
+fn shown(fixture: &ApprovalFixture, request: &RequestId) -> String {
+    fixture.host.request(request).unwrap().to_string()
 }
 
 fn key_revoked(seed: u8, compromised_at: Option<Timestamp>) -> Act {
@@ -135,77 +135,77 @@ fn what_people_approved_and_was_done_is_known_for_as_long_as_they_count() {
     let acts =
         [removed("alice"), key_revoked(1, None), key_revoked(1, Some(noon())), other_role, other_tenant];
     for act in acts {
-        let place = Place::new(Some(KNOWN));
-        deployed(&place, "a", &[ALICE]);
+        let fixture = ApprovalFixture::new(Some(KNOWN));
+        deployed(&fixture, "a", &[ALICE]);
         // Long after the approval itself has run out.
-        place.clock.move_by_minutes(60 * 24 * 365);
-        assert!(goes_ahead(&place, "b"), "known");
+        fixture.clock.move_by_minutes(60 * 24 * 365);
+        assert!(goes_ahead(&fixture, "b"), "known");
         let told = format!("{act:?}");
-        place.record_act(act).unwrap();
-        assert!(!goes_ahead(&place, "c"), "{told}");
-        let (_, request) = place.asked_with(&on("c"));
-        assert_eq!(shown(&place, &request).matches("not approved before").count(), 2, "{told}");
+        fixture.record_act(act).unwrap();
+        assert!(!goes_ahead(&fixture, "c"), "{told}");
+        let (_, request) = fixture.asked_with(&on("c"));
+        assert_eq!(shown(&fixture, &request).matches("not approved before").count(), 2, "{told}");
         // Another person approves it, and it is known again.
-        deployed(&place, "c", &[BOB]);
-        assert!(goes_ahead(&place, "d"), "{told}");
+        deployed(&fixture, "c", &[BOB]);
+        assert!(goes_ahead(&fixture, "d"), "{told}");
     }
 }
 
 #[test]
 fn an_approval_that_was_not_acted_on_makes_nothing_known() {
-    let place = Place::new(Some(KNOWN));
-    let (_, request) = place.asked_with(&on("a"));
-    let receipt = issued(place.approve(&request, ALICE));
-    assert!(!goes_ahead(&place, "b"), "not spent");
-    place.host.revoke(&receipt.id, "operator", Some("it was not alice")).unwrap();
-    assert!(!goes_ahead(&place, "b"), "revoked");
+    let fixture = ApprovalFixture::new(Some(KNOWN));
+    let (_, request) = fixture.asked_with(&on("a"));
+    let receipt = issued(fixture.approve(&request, ALICE));
+    assert!(!goes_ahead(&fixture, "b"), "not spent");
+    fixture.host.revoke(&receipt.id, "operator", Some("it was not alice")).unwrap();
+    assert!(!goes_ahead(&fixture, "b"), "revoked");
 }
 
 #[test]
 fn a_policy_s_own_permission_makes_nothing_known() {
-    let place = Place::new(Some(KNOWN));
-    assert!(goes_ahead(&place, "open/a"));
-    assert!(!goes_ahead(&place, "b"));
+    let fixture = ApprovalFixture::new(Some(KNOWN));
+    assert!(goes_ahead(&fixture, "open/a"));
+    assert!(!goes_ahead(&fixture, "b"));
     // A receipt that rests on known code makes nothing known either.
-    deployed(&place, "b", &[ALICE]);
-    assert!(goes_ahead(&place, "c"));
-    place.record_act(removed("alice")).unwrap();
-    assert!(!goes_ahead(&place, "d"));
+    deployed(&fixture, "b", &[ALICE]);
+    assert!(goes_ahead(&fixture, "c"));
+    fixture.record_act(removed("alice")).unwrap();
+    assert!(!goes_ahead(&fixture, "d"));
 }
 
 #[test]
 fn another_tenant_s_approvals_make_nothing_known() {
-    let place = Place::new(Some(KNOWN));
-    deployed(&place, "a", &[ALICE]);
-    let key = support::start_for(&place.host, "globex", "tenant-workflow", &on("b"));
-    assert!(matches!(place.ends(&key), Status::Waiting(_)));
+    let fixture = ApprovalFixture::new(Some(KNOWN));
+    deployed(&fixture, "a", &[ALICE]);
+    let key = support::start_for(&fixture.host, "globex", "tenant-workflow", &on("b"));
+    assert!(matches!(fixture.ends(&key), Status::Waiting(_)));
 }
 
 #[test]
 fn a_break_glass_decision_makes_nothing_known() {
-    let place = Place::new(Some(KNOWN));
-    place.add("dora", &["break-glass"], 4);
-    let (key, request) = place.asked_with(&on("a"));
-    issued(place.break_glass(&request, ("dora", 4)));
-    assert!(matches!(place.ends(&key), Status::Completed(_)));
-    assert!(!goes_ahead(&place, "b"));
+    let fixture = ApprovalFixture::new(Some(KNOWN));
+    fixture.add("dora", &["break-glass"], 4);
+    let (key, request) = fixture.asked_with(&on("a"));
+    issued(fixture.break_glass(&request, ("dora", 4)));
+    assert!(matches!(fixture.ends(&key), Status::Completed(_)));
+    assert!(!goes_ahead(&fixture, "b"));
 }
 
 #[test]
 fn what_is_known_is_no_reason_why_it_is_known() {
-    let place = Place::new(Some(SECURITY));
-    place.add("sam", &["security"], 5);
-    deployed(&place, "a", &[("sam", 5)]);
+    let fixture = ApprovalFixture::new(Some(SECURITY));
+    fixture.add("sam", &["security"], 5);
+    deployed(&fixture, "a", &[("sam", 5)]);
     // Enough of them to push the first one out of any bounded list.
     for number in 0..20 {
-        deployed(&place, &format!("b{number}"), &[ALICE]);
+        deployed(&fixture, &format!("b{number}"), &[ALICE]);
     }
-    let (_, request) = place.asked_with(&on("c"));
-    assert!(shown(&place, &request).contains("approved before\n"));
-    place.record_act(removed("sam")).unwrap();
-    let (_, request) = place.asked_with(&on("d"));
+    let (_, request) = fixture.asked_with(&on("c"));
+    assert!(shown(&fixture, &request).contains("approved before\n"));
+    fixture.record_act(removed("sam")).unwrap();
+    let (_, request) = fixture.asked_with(&on("d"));
     let alice = "alice".parse().unwrap();
-    let refused = place.host.statement(&request, &alice, None, receipt::Decision::Approved, None);
+    let refused = fixture.host.statement(&request, &alice, None, receipt::Decision::Approved, None);
     assert!(
         matches!(refused, Err(engine::Error::CannotCount { .. })),
         "alice's approvals rested on sam's: {refused:?}"
@@ -214,21 +214,21 @@ fn what_is_known_is_no_reason_why_it_is_known() {
 
 #[test]
 fn a_stricter_policy_is_what_past_approvals_are_judged_by() {
-    let place = Place::new(Some(KNOWN));
-    deployed(&place, "a", &[ALICE]);
+    let fixture = ApprovalFixture::new(Some(KNOWN));
+    deployed(&fixture, "a", &[ALICE]);
     let two = KNOWN.replace("role = \"release\"", "role = \"release\"\napprovals = 2");
-    let place = place.reopened(Some(&two));
-    assert!(!goes_ahead(&place, "b"));
-    let place = place.reopened(Some(KNOWN));
-    assert!(goes_ahead(&place, "b"));
+    let fixture = fixture.reopened(Some(&two));
+    assert!(!goes_ahead(&fixture, "b"));
+    let fixture = fixture.reopened(Some(KNOWN));
+    assert!(goes_ahead(&fixture, "b"));
 }
 
 #[test]
 fn a_receipt_by_a_revoked_issuer_key_makes_nothing_known() {
-    let place = Place::new(Some(KNOWN));
-    deployed(&place, "a", &[ALICE]);
-    let keys = place.folder.path().join("keys");
-    let Place { folder, host, clock } = place;
+    let fixture = ApprovalFixture::new(Some(KNOWN));
+    deployed(&fixture, "a", &[ALICE]);
+    let keys = fixture.folder.path().join("keys");
+    let ApprovalFixture { folder, host, clock } = fixture;
     let [id] = host.store().receipts(store::ReceiptPage::ALL).wait().unwrap().try_into().unwrap();
     let old = host.store().receipt(&id).wait().unwrap().unwrap().receipt.artifact.key_id;
     drop(host);
@@ -237,18 +237,18 @@ fn a_receipt_by_a_revoked_issuer_key_makes_nothing_known() {
     let open = || {
         crate::support::storage::builder(folder.path()).clock(clock.clone()).policy(policy()).open().unwrap()
     };
-    let place = Place { host: open(), folder: TempDir::new().unwrap(), clock: clock.clone() };
-    assert!(goes_ahead(&place, "b"), "a key that was replaced stays good");
-    drop(place);
+    let fixture = ApprovalFixture { host: open(), folder: TempDir::new().unwrap(), clock: clock.clone() };
+    assert!(goes_ahead(&fixture, "b"), "a key that was replaced stays good");
+    drop(fixture);
     Keyring::revoke(&keys, &old, noon()).unwrap();
-    let place = Place { host: open(), folder: TempDir::new().unwrap(), clock: clock.clone() };
-    assert!(!goes_ahead(&place, "c"));
+    let fixture = ApprovalFixture { host: open(), folder: TempDir::new().unwrap(), clock: clock.clone() };
+    assert!(!goes_ahead(&fixture, "c"));
 }
 
 /// The policy allows it, as the code is known; it is no longer known when the receipt is spent.
 #[test]
 fn the_gate_judges_again_what_is_known() {
-    let (folder, clock) = (TempDir::new().unwrap(), Hands::new());
+    let (folder, clock) = (TempDir::new().unwrap(), ManualClock::new());
     let host: Arc<OnceLock<Host>> = Arc::default();
     let told = Arc::clone(&host);
     let observe = move |fact: &store::Fact| {
@@ -266,79 +266,79 @@ fn the_gate_judges_again_what_is_known() {
         .open()
         .unwrap();
     host.set(opened.clone()).ok().unwrap();
-    let place = Place { folder, host: opened, clock };
-    place.add("alice", &["release"], 1);
-    deployed(&place, "a", &[ALICE]);
-    assert!(goes_ahead(&place, "b"));
-    let (key, _) = run(&place, "last");
-    let refused = entries(&place.host, &key).into_iter().find_map(|entry| match entry {
+    let fixture = ApprovalFixture { folder, host: opened, clock };
+    fixture.add("alice", &["release"], 1);
+    deployed(&fixture, "a", &[ALICE]);
+    assert!(goes_ahead(&fixture, "b"));
+    let (key, _) = run(&fixture, "last");
+    let refused = entries(&fixture.host, &key).into_iter().find_map(|entry| match entry {
         Entry::Refused { check, .. } => Some(check),
         _ => None,
     });
     assert_eq!(refused, Some(Check::Approvals));
-    let receipts = entries(&place.host, &key).iter().filter(|e| matches!(e, Entry::Issued { .. })).count();
+    let receipts = entries(&fixture.host, &key).iter().filter(|e| matches!(e, Entry::Issued { .. })).count();
     assert_eq!(receipts, 1, "the policy had allowed it");
 }
 
 /// The asked role, the shown text and the count of earlier signatures follow what is known at each moment.
 #[test]
 fn a_request_that_waits_is_judged_by_what_is_known_now() {
-    let place = Place::new(Some(FEWER));
-    place.add("dave", &["release"], 6);
-    deployed(&place, "a", &[ALICE, BOB, CAROL]);
-    let (key, request) = place.asked_with(&on("b"));
-    let before = shown(&place, &request);
+    let fixture = ApprovalFixture::new(Some(FEWER));
+    fixture.add("dave", &["release"], 6);
+    deployed(&fixture, "a", &[ALICE, BOB, CAROL]);
+    let (key, request) = fixture.asked_with(&on("b"));
+    let before = shown(&fixture, &request);
     assert_eq!(before.matches(", approved before").count(), 2, "{before}");
-    let early = place.envelope(&request, BOB, receipt::Decision::Approved);
-    assert!(matches!(place.approve(&request, ALICE), Ok(Recorded::Waiting(_))));
-    place.record_act(removed("carol")).unwrap();
-    let now = shown(&place, &request);
+    let early = fixture.envelope(&request, BOB, receipt::Decision::Approved);
+    assert!(matches!(fixture.approve(&request, ALICE), Ok(Recorded::Waiting(_))));
+    fixture.record_act(removed("carol")).unwrap();
+    let now = shown(&fixture, &request);
     assert_eq!(now.matches(", APPROVAL BEFORE NO LONGER COUNTS").count(), 2, "{now}");
-    let late = place.host.sign(&request, &early).unwrap_err().to_string();
+    let late = fixture.host.sign(&request, &early).unwrap_err().to_string();
     assert!(late.contains("digest of the view"), "bob was shown something else: {late}");
-    let Ok(Recorded::Waiting(count)) = place.approve(&request, BOB) else { panic!("three are wanted now") };
+    let Ok(Recorded::Waiting(count)) = fixture.approve(&request, BOB) else { panic!("three are wanted now") };
     let people: Vec<_> = count.approved.iter().map(|person| person.as_str()).collect();
     assert_eq!(people, ["bob"], "alice signed what is not shown any more");
-    assert!(matches!(place.approve(&request, ALICE), Ok(Recorded::Waiting(_))));
-    issued(place.approve(&request, ("dave", 6)));
-    assert!(matches!(place.ends(&key), Status::Completed(_)));
+    assert!(matches!(fixture.approve(&request, ALICE), Ok(Recorded::Waiting(_))));
+    issued(fixture.approve(&request, ("dave", 6)));
+    assert!(matches!(fixture.ends(&key), Status::Completed(_)));
 }
 
 #[test]
 fn a_line_in_the_database_is_only_a_place_to_look_at() {
-    let place = Place::new(Some(KNOWN));
-    deployed(&place, "a", &[ALICE]);
-    let [id] = place.host.store().receipts(store::ReceiptPage::ALL).wait().unwrap().try_into().unwrap();
+    let fixture = ApprovalFixture::new(Some(KNOWN));
+    deployed(&fixture, "a", &[ALICE]);
+    let [id] = fixture.host.store().receipts(store::ReceiptPage::ALL).wait().unwrap().try_into().unwrap();
     let other = Digest::of(&support::guest("hostile")).to_string();
-    let journal = rusqlite::Connection::open(place.folder.path().join("journal.sqlite")).unwrap();
+    let journal = rusqlite::Connection::open(fixture.folder.path().join("journal.sqlite")).unwrap();
     let insert = "INSERT INTO precedents VALUES (?1, ?2, 'x', 1, ?3)";
     journal.execute(insert, ["acme", &other, id.as_str()]).unwrap();
     let own = Digest::of(&support::guest("tenant-workflow")).to_string();
     journal.execute(insert, ["globex", &own, id.as_str()]).unwrap();
     drop(journal);
-    let key = support::start(&place.host, "hostile", r#"{"attack":"two-approvals"}"#);
-    assert!(matches!(place.ends(&key), Status::Waiting(_)), "it is about other code");
-    let key = support::start_for(&place.host, "globex", "tenant-workflow", "{}");
-    assert!(matches!(place.ends(&key), Status::Waiting(_)), "it is another tenant's");
+    let key = support::start(&fixture.host, "hostile", r#"{"attack":"two-approvals"}"#);
+    assert!(matches!(fixture.ends(&key), Status::Waiting(_)), "it is about other code");
+    let key = support::start_for(&fixture.host, "globex", "tenant-workflow", "{}");
+    assert!(matches!(fixture.ends(&key), Status::Waiting(_)), "it is another tenant's");
 }
 
 #[test]
 fn denials_are_counted_as_their_deciders_count_now() {
-    let place = Place::new(Some(KNOWN));
+    let fixture = ApprovalFixture::new(Some(KNOWN));
     for person in [ALICE, BOB] {
-        let (_, request) = place.asked_with(&on("a"));
-        issued(place.deny(&request, person));
+        let (_, request) = fixture.asked_with(&on("a"));
+        issued(fixture.deny(&request, person));
     }
     let denied = |resource: &str| {
-        let (_, request) = place.asked_with(&on(resource));
-        place.host.request(&request).unwrap().before.denied
+        let (_, request) = fixture.asked_with(&on(resource));
+        fixture.host.request(&request).unwrap().before.denied
     };
     assert_eq!(denied("a"), 2);
-    place.record_act(key_revoked(1, Some(noon()))).unwrap();
+    fixture.record_act(key_revoked(1, Some(noon()))).unwrap();
     assert_eq!(denied("a"), 1);
     // A denial by the policy itself is not a person's denial.
-    let (key, _) = run(&place, "closed/a");
-    let asked = place
+    let (key, _) = run(&fixture, "closed/a");
+    let asked = fixture
         .host
         .store()
         .asked(&key.tenant, "cloudflare.dynamic-worker.deploy", "cloudflare://workers/closed/a")
@@ -349,36 +349,36 @@ fn denials_are_counted_as_their_deciders_count_now() {
 
 #[test]
 fn a_review_with_a_compromised_key_does_not_count() {
-    let place = Place::new(Some(KNOWN));
-    place.add("dora", &["break-glass"], 4);
-    let (_, request) = place.asked_with(&on("a"));
-    issued(place.break_glass(&request, ("dora", 4)));
+    let fixture = ApprovalFixture::new(Some(KNOWN));
+    fixture.add("dora", &["break-glass"], 4);
+    let (_, request) = fixture.asked_with(&on("a"));
+    issued(fixture.break_glass(&request, ("dora", 4)));
     let review = |(name, seed): (&str, u8)| {
         let by = name.parse().unwrap();
         let statement =
-            place.host.review_statement(&request, &by, receipt::Decision::Approved, "seen").unwrap();
-        place.host.review(&request, &receipt::sign_decision(&statement, &decider_key(seed)).unwrap())
+            fixture.host.review_statement(&request, &by, receipt::Decision::Approved, "seen").unwrap();
+        fixture.host.review(&request, &receipt::sign_decision(&statement, &decider_key(seed)).unwrap())
     };
-    let unreviewed = || place.host.trust().unwrap().unreviewed().count();
-    place.clock.move_by_minutes(1);
+    let unreviewed = || fixture.host.trust().unwrap().unreviewed().count();
+    fixture.clock.move_by_minutes(1);
     review(ALICE).unwrap();
     assert_eq!(unreviewed(), 0);
-    place.record_act(key_revoked(1, Some(noon()))).unwrap();
+    fixture.record_act(key_revoked(1, Some(noon()))).unwrap();
     assert_eq!(unreviewed(), 1, "another person may have written alice's review");
     review(BOB).unwrap();
     assert_eq!(unreviewed(), 0);
     // A review stays valid when the key is compromised later or the reviewer leaves.
-    place.record_act(key_revoked(2, Some(Timestamp::from_millis(NOON + 2 * 60_000)))).unwrap();
-    place.record_act(removed("bob")).unwrap();
+    fixture.record_act(key_revoked(2, Some(Timestamp::from_millis(NOON + 2 * 60_000)))).unwrap();
+    fixture.record_act(removed("bob")).unwrap();
     assert_eq!(unreviewed(), 0);
 }
 
 /// An older folder has a list of known code, without the receipts.
 #[test]
 fn a_folder_of_format_7_knows_what_its_receipts_bear_out() {
-    let place = Place::new(Some(KNOWN));
-    deployed(&place, "a", &[ALICE]);
-    let Place { folder, host, clock } = place;
+    let fixture = ApprovalFixture::new(Some(KNOWN));
+    deployed(&fixture, "a", &[ALICE]);
+    let ApprovalFixture { folder, host, clock } = fixture;
     drop(host);
     formats::take_back(folder.path(), 7);
     let journal = formats::journal(folder.path());
@@ -389,44 +389,44 @@ fn a_folder_of_format_7_knows_what_its_receipts_bear_out() {
     let policy = Box::new(policy::Toml::parse(KNOWN).unwrap());
     let host =
         crate::support::storage::builder(folder.path()).clock(clock.clone()).policy(policy).open().unwrap();
-    let place = Place { folder, host, clock };
-    assert!(goes_ahead(&place, "b"));
-    let key = support::start(&place.host, "hostile", r#"{"attack":"two-approvals"}"#);
-    let request = place.waits(&key);
-    assert!(shown(&place, &request).contains("not approved before"), "nobody approved it");
+    let fixture = ApprovalFixture { folder, host, clock };
+    assert!(goes_ahead(&fixture, "b"));
+    let key = support::start(&fixture.host, "hostile", r#"{"attack":"two-approvals"}"#);
+    let request = fixture.waits(&key);
+    assert!(shown(&fixture, &request).contains("not approved before"), "nobody approved it");
     let asked = |resource: &str| {
         let resource = format!("cloudflare://workers/{resource}");
-        place.host.store().asked(&key.tenant, "cloudflare.dynamic-worker.deploy", &resource).wait().unwrap()
+        fixture.host.store().asked(&key.tenant, "cloudflare.dynamic-worker.deploy", &resource).wait().unwrap()
     };
     assert_eq!(asked("a").denials, [(String::new(), 3)]);
-    place.record_act(removed("alice")).unwrap();
-    assert!(!goes_ahead(&place, "c"));
+    fixture.record_act(removed("alice")).unwrap();
+    assert!(!goes_ahead(&fixture, "c"));
 }
 
 /// An authority in its own process judges the receipts itself, and trusts no host's claim that code is known.
 #[test]
 fn an_authority_knows_nothing_that_it_is_not_shown() {
-    let (folder, clock) = (TempDir::new().unwrap(), Hands::new());
+    let (folder, clock) = (TempDir::new().unwrap(), ManualClock::new());
     let (keys, socket) = (folder.path().join("authority"), folder.path().join("socket"));
     let policy = || Box::new(policy::Toml::parse(KNOWN).unwrap());
     {
         let host = crate::support::storage::builder(&keys).clock(clock.clone()).open().unwrap();
-        let place = Place { folder: TempDir::new().unwrap(), host, clock: clock.clone() };
-        place.add("alice", &["release"], 1);
+        let fixture = ApprovalFixture { folder: TempDir::new().unwrap(), host, clock: clock.clone() };
+        fixture.add("alice", &["release"], 1);
     }
     let office = IssuerServer::open(&keys, policy(), Box::new(clock.clone())).unwrap();
     let listening = socket.clone();
     std::thread::spawn(move || office.serve(&listening, &[engine::issuer::own_account()]));
     let host = connected(folder.path(), &socket, &clock, policy());
-    let place = Place { folder, host, clock };
-    deployed(&place, "a", &[ALICE]);
-    assert!(goes_ahead(&place, "b"), "the host shows the receipt");
-    let (_, request) = place.asked_with_hostile();
-    let mut claimed = place.host.request(&request).unwrap();
+    let fixture = ApprovalFixture { folder, host, clock };
+    deployed(&fixture, "a", &[ALICE]);
+    assert!(goes_ahead(&fixture, "b"), "the host shows the receipt");
+    let (_, request) = fixture.asked_with_hostile();
+    let mut claimed = fixture.host.request(&request).unwrap();
     claimed.id = "apr_claimed".parse().unwrap();
     claimed.before.component = Novelty::Known;
-    let trust = place.host.trust().unwrap();
-    let grounds = JudgingContext { trust: &trust, policy: place.host.policy() };
+    let trust = fixture.host.trust().unwrap();
+    let grounds = JudgingContext { trust: &trust, policy: fixture.host.policy() };
     let issue = |request: &engine::issuer::Request| {
         let (id, salt) = ("rcpt_claimed".parse().unwrap(), receipt::Salt::from_bytes([1; 32]));
         let order = IssueOrder { request, basis: DecisionBasis::Policy, id, salt, at: request.created_at };
@@ -435,9 +435,9 @@ fn an_authority_knows_nothing_that_it_is_not_shown() {
     let refused = issue(&claimed).unwrap_err().to_string();
     assert!(refused.contains("the policy asks"), "{refused}");
     // Nor with a receipt for other code.
-    let genuine = run(&place, "c").0;
-    let known = entries(&place.host, &genuine).into_iter().find_map(|entry| match entry {
-        Entry::Requested { request, .. } => Some(place.host.request(&request).unwrap().known),
+    let genuine = run(&fixture, "c").0;
+    let known = entries(&fixture.host, &genuine).into_iter().find_map(|entry| match entry {
+        Entry::Requested { request, .. } => Some(fixture.host.request(&request).unwrap().known),
         _ => None,
     });
     claimed.known = known.unwrap();
@@ -446,7 +446,7 @@ fn an_authority_knows_nothing_that_it_is_not_shown() {
 }
 
 /// A host whose authority listens there, as soon as it does.
-fn connected(folder: &Path, socket: &Path, clock: &Hands, policy: Box<dyn policy::Policy>) -> Host {
+fn connected(folder: &Path, socket: &Path, clock: &ManualClock, policy: Box<dyn policy::Policy>) -> Host {
     while RemoteIssuer::at(socket, engine::issuer::own_account()).keys().is_err() {
         std::thread::yield_now();
     }
@@ -458,7 +458,7 @@ trait Hostile {
     fn asked_with_hostile(&self) -> (InstanceKey, RequestId);
 }
 
-impl Hostile for Place {
+impl Hostile for ApprovalFixture {
     fn asked_with_hostile(&self) -> (InstanceKey, RequestId) {
         let key = support::start(&self.host, "hostile", r#"{"attack":"two-approvals"}"#);
         let status = block_on(self.host.drive(&key)).unwrap();

@@ -28,10 +28,15 @@ fn invite(name: &str, roles: &[&str]) -> Invite {
 }
 
 /// Invites, registers and confirms.
-fn given(place: &Place, name: &str, roles: &[&str], authenticator: &SoftwareAuthenticator) -> KeyId {
-    let code = place.host.invite("operator", invite(name, roles)).unwrap();
-    let key = place.host.register_passkey(&code, &authenticator.create(&code.challenge())).unwrap();
-    confirm(&place.host, name);
+fn given(
+    fixture: &ApprovalFixture,
+    name: &str,
+    roles: &[&str],
+    authenticator: &SoftwareAuthenticator,
+) -> KeyId {
+    let code = fixture.host.invite("operator", invite(name, roles)).unwrap();
+    let key = fixture.host.register_passkey(&code, &authenticator.create(&code.challenge())).unwrap();
+    confirm(&fixture.host, name);
     key.key_id()
 }
 
@@ -43,20 +48,20 @@ fn confirm(host: &Host, name: &str) {
     }
 }
 
-fn asked(place: &Place, id: &RequestId, name: &str, decision: Decision) -> AssertionRequest {
+fn asked(fixture: &ApprovalFixture, id: &RequestId, name: &str, decision: Decision) -> AssertionRequest {
     let by = name.parse().unwrap();
-    place.host.assertion_request(id, &by, None, (decision, Some("seen")), ORIGIN).unwrap()
+    fixture.host.assertion_request(id, &by, None, (decision, Some("seen")), ORIGIN).unwrap()
 }
 
 /// Decides with that authenticator's answer, valid or not.
 fn answered(
-    place: &Place,
+    fixture: &ApprovalFixture,
     id: &RequestId,
     request: &AssertionRequest,
     authenticator: &SoftwareAuthenticator,
 ) -> Result<Recorded, Error> {
     let response = authenticator.get(&request.challenge);
-    place.host.sign_with_passkey(id, &request.statement, request.keys[0].key_id(), response)
+    fixture.host.sign_with_passkey(id, &request.statement, request.keys[0].key_id(), response)
 }
 
 fn refused(result: Result<Recorded, Error>) -> String {
@@ -65,17 +70,17 @@ fn refused(result: Result<Recorded, Error>) -> String {
 
 #[test]
 fn a_person_is_invited_registers_a_passkey_and_decides_with_it() {
-    let (place, dora) = (Place::new(None), authenticator(9));
-    let key = given(&place, "dora", &["release"], &dora);
-    let (instance, id) = place.asked();
-    let request = asked(&place, &id, "dora", Decision::Approved);
+    let (fixture, dora) = (ApprovalFixture::new(None), authenticator(9));
+    let key = given(&fixture, "dora", &["release"], &dora);
+    let (instance, id) = fixture.asked();
+    let request = asked(&fixture, &id, "dora", Decision::Approved);
     assert_eq!(request.keys.iter().map(PublicKey::key_id).collect::<Vec<_>>(), [key]);
     assert_eq!(request.challenge, receipt::challenge(receipt::PAYLOAD_TYPE, request.statement.as_bytes()));
-    let stored = issued(answered(&place, &id, &request, &dora));
-    place.ends(&instance);
-    assert_eq!(place.deployments(), 1, "the gate counted it");
+    let stored = issued(answered(&fixture, &id, &request, &dora));
+    fixture.ends(&instance);
+    assert_eq!(fixture.deployments(), 1, "the gate counted it");
     // The receipt carries the specification's proof, and the decision itself, for a verifier that pins the deciders.
-    let keys = place.host.keys();
+    let keys = fixture.host.keys();
     let receipt = receipt::verify(&stored.artifact, &keys).unwrap();
     let decider = receipt.decider().unwrap();
     assert_eq!(decider.auth_method, Some(AuthMethod::SessionStepupWebauthn));
@@ -83,7 +88,7 @@ fn a_person_is_invited_registers_a_passkey_and_decides_with_it() {
     assert_eq!((proof.rp_id.as_str(), proof.origin.as_str()), ("approvals.example", ORIGIN));
     assert_eq!(proof.challenge_hash, Digest::of(request.challenge.as_bytes()));
     let opened = receipt.open(&stored.opening().unwrap()).unwrap();
-    let trust = place.host.trust().unwrap();
+    let trust = fixture.host.trust().unwrap();
     let exported = receipt::DeciderSet::parse(&trust.deciders().to_json()).unwrap();
     let people = receipt::verify_approvals(&opened, &exported, Judged::AsIssued).unwrap();
     assert_eq!((people[0].person().as_str(), people[0].key_id()), ("dora", key));
@@ -93,30 +98,30 @@ fn a_person_is_invited_registers_a_passkey_and_decides_with_it() {
 #[test]
 fn passkeys_and_other_keys_are_counted_together() {
     const TWO: &str = "[[rule]]\nid = \"two\"\nthen = \"ask\"\nrole = \"release\"\napprovals = 2\n";
-    let (place, dora) = (Place::new(Some(TWO)), authenticator(9));
-    given(&place, "dora", &["release"], &dora);
-    let (instance, id) = place.asked();
-    let request = asked(&place, &id, "dora", Decision::Approved);
-    assert!(matches!(answered(&place, &id, &request, &dora), Ok(Recorded::Waiting(_))));
-    place.clock.move_by_minutes(1);
-    let stored = issued(place.approve(&id, ("alice", 1)));
+    let (fixture, dora) = (ApprovalFixture::new(Some(TWO)), authenticator(9));
+    given(&fixture, "dora", &["release"], &dora);
+    let (instance, id) = fixture.asked();
+    let request = asked(&fixture, &id, "dora", Decision::Approved);
+    assert!(matches!(answered(&fixture, &id, &request, &dora), Ok(Recorded::Waiting(_))));
+    fixture.clock.move_by_minutes(1);
+    let stored = issued(fixture.approve(&id, ("alice", 1)));
     // The last one decided with a key in a file: there is no step-up to prove.
-    let receipt = receipt::verify(&stored.artifact, &place.host.keys()).unwrap();
+    let receipt = receipt::verify(&stored.artifact, &fixture.host.keys()).unwrap();
     let decider = receipt.decider().unwrap();
     assert_eq!((decider.auth_method, &decider.proof), (Some(AuthMethod::Session), &None));
-    place.ends(&instance);
-    assert_eq!(place.deployments(), 1);
+    fixture.ends(&instance);
+    assert_eq!(fixture.deployments(), 1);
     // A second passkey of hers is not a second person, and a denial by passkey denies.
-    given(&place, "dora", &[], &authenticator(10));
-    let (_, id) = place.asked();
-    let request = asked(&place, &id, "dora", Decision::Approved);
-    assert!(matches!(answered(&place, &id, &request, &dora), Ok(Recorded::Waiting(_))));
-    let again = asked(&place, &id, "dora", Decision::Approved);
+    given(&fixture, "dora", &[], &authenticator(10));
+    let (_, id) = fixture.asked();
+    let request = asked(&fixture, &id, "dora", Decision::Approved);
+    assert!(matches!(answered(&fixture, &id, &request, &dora), Ok(Recorded::Waiting(_))));
+    let again = asked(&fixture, &id, "dora", Decision::Approved);
     let response = authenticator(10).get(&again.challenge);
-    let second = place.host.sign_with_passkey(&id, &again.statement, again.keys[1].key_id(), response);
+    let second = fixture.host.sign_with_passkey(&id, &again.statement, again.keys[1].key_id(), response);
     assert!(refused(second).contains("one person counts once"));
-    let request = asked(&place, &id, "dora", Decision::Denied);
-    assert_eq!(issued(answered(&place, &id, &request, &dora)).artifact.status.as_deref(), Some("DENIED"));
+    let request = asked(&fixture, &id, "dora", Decision::Denied);
+    assert_eq!(issued(answered(&fixture, &id, &request, &dora)).artifact.status.as_deref(), Some("DENIED"));
 }
 
 #[test]
@@ -128,23 +133,24 @@ fn each_thing_that_is_wrong_with_an_assertion_has_its_own_refusal() {
         (|it| it.rp_id = "evil.example".to_owned(), "another relying party than approvals.example"),
         (|it| it.is_synced = true, "another backup eligibility"),
     ];
-    let (place, dora) = (Place::new(None), authenticator(9));
-    let key = given(&place, "dora", &["release"], &dora);
-    let (_, id) = place.asked();
+    let (fixture, dora) = (ApprovalFixture::new(None), authenticator(9));
+    let key = given(&fixture, "dora", &["release"], &dora);
+    let (_, id) = fixture.asked();
     for (change, words) in cases {
         let mut other = dora.clone();
         change(&mut other);
-        let said = refused(answered(&place, &id, &asked(&place, &id, "dora", Decision::Approved), &other));
+        let said =
+            refused(answered(&fixture, &id, &asked(&fixture, &id, "dora", Decision::Approved), &other));
         assert!(said.contains(words), "{said}");
     }
     // An assertion for another request, by itself and in its envelope.
-    let (_, other) = place.asked();
-    let about_other = asked(&place, &other, "dora", Decision::Approved);
-    let about_this = asked(&place, &id, "dora", Decision::Approved);
+    let (_, other) = fixture.asked();
+    let about_other = asked(&fixture, &other, "dora", Decision::Approved);
+    let about_this = asked(&fixture, &id, "dora", Decision::Approved);
     let response = dora.get(&about_other.challenge);
-    let said = refused(place.host.sign_with_passkey(&id, &about_this.statement, key, response.clone()));
+    let said = refused(fixture.host.sign_with_passkey(&id, &about_this.statement, key, response.clone()));
     assert!(said.contains("another challenge"), "{said}");
-    let said = refused(place.host.sign_with_passkey(&id, &about_other.statement, key, response));
+    let said = refused(fixture.host.sign_with_passkey(&id, &about_other.statement, key, response));
     assert!(said.contains("request"), "{said}");
     // The extension is stripped.
     let response = dora.get(&about_this.challenge);
@@ -154,45 +160,45 @@ fn each_thing_that_is_wrong_with_an_assertion_has_its_own_refusal() {
     let ext = json.get("signatures").unwrap().as_array().unwrap()[0].get("extension").unwrap().canonical();
     let stripped = text.replace(&format!(r#""extension":{ext},"#), "");
     assert_ne!(stripped, text);
-    let said = refused(place.host.sign(&id, &Envelope::parse(&stripped).unwrap()));
+    let said = refused(fixture.host.sign(&id, &Envelope::parse(&stripped).unwrap()));
     assert!(said.contains("carries no passkey assertion"), "{said}");
     // A revoked key; the browser is then not asked to use it.
     let key_id = key.to_string();
-    place.record_act(Act::KeyRevoked { key_id, compromised_at: None, reason: "lost".to_owned() }).unwrap();
-    assert!(refused(place.host.sign(&id, &genuine)).contains("revoked"));
+    fixture.record_act(Act::KeyRevoked { key_id, compromised_at: None, reason: "lost".to_owned() }).unwrap();
+    assert!(refused(fixture.host.sign(&id, &genuine)).contains("revoked"));
     let by = "dora".parse().unwrap();
-    let none = place.host.assertion_request(&id, &by, None, (Decision::Approved, None), ORIGIN);
+    let none = fixture.host.assertion_request(&id, &by, None, (Decision::Approved, None), ORIGIN);
     assert!(matches!(none, Err(Error::NoPasskey { .. })));
-    assert!(place.host.passkeys(&by, "https://evil.example").unwrap().is_empty());
-    assert_eq!(place.deployments(), 0);
+    assert!(fixture.host.passkeys(&by, "https://evil.example").unwrap().is_empty());
+    assert_eq!(fixture.deployments(), 0);
 }
 
 #[test]
 fn an_assertion_decides_once() {
-    let (place, dora) = (Place::new(None), authenticator(9));
-    given(&place, "dora", &["release"], &dora);
-    let (_, id) = place.asked();
-    let request = asked(&place, &id, "dora", Decision::Approved);
-    issued(answered(&place, &id, &request, &dora));
-    assert!(refused(answered(&place, &id, &request, &dora)).contains("does not wait for a decision"));
+    let (fixture, dora) = (ApprovalFixture::new(None), authenticator(9));
+    given(&fixture, "dora", &["release"], &dora);
+    let (_, id) = fixture.asked();
+    let request = asked(&fixture, &id, "dora", Decision::Approved);
+    issued(answered(&fixture, &id, &request, &dora));
+    assert!(refused(answered(&fixture, &id, &request, &dora)).contains("does not wait for a decision"));
 }
 
 #[test]
 fn what_a_passkey_permitted_is_not_done_when_its_key_is_revoked_before() {
-    let (place, dora) = (Place::new(None), authenticator(9));
-    let key = given(&place, "dora", &["release"], &dora);
-    let (instance, id) = place.asked();
-    issued(answered(&place, &id, &asked(&place, &id, "dora", Decision::Approved), &dora));
+    let (fixture, dora) = (ApprovalFixture::new(None), authenticator(9));
+    let key = given(&fixture, "dora", &["release"], &dora);
+    let (instance, id) = fixture.asked();
+    issued(answered(&fixture, &id, &asked(&fixture, &id, "dora", Decision::Approved), &dora));
     let (key_id, reason) = (key.to_string(), "lost".to_owned());
-    place.record_act(Act::KeyRevoked { key_id, compromised_at: None, reason }).unwrap();
-    place.ends(&instance);
-    assert_eq!(place.deployments(), 0);
+    fixture.record_act(Act::KeyRevoked { key_id, compromised_at: None, reason }).unwrap();
+    fixture.ends(&instance);
+    assert_eq!(fixture.deployments(), 0);
 }
 
 #[test]
 fn an_invitation_is_used_once_and_in_time() {
-    let (place, dora) = (Place::new(None), authenticator(9));
-    let host = &place.host;
+    let (fixture, dora) = (ApprovalFixture::new(None), authenticator(9));
+    let host = &fixture.host;
     let code = host.invite("operator", invite("dora", &["release"])).unwrap();
     let opened = host.invitation(&code).unwrap();
     assert_eq!((opened.decider.as_str(), opened.is_open(opened.expires_at)), ("dora", false));
@@ -222,13 +228,13 @@ fn an_invitation_is_used_once_and_in_time() {
     assert_eq!(host.trust().unwrap().invitations().count(), 1);
     let last = host.invite("operator", invite("dora", &["release"])).unwrap();
     not_open(register(&next, &dora));
-    place.clock.move_by_minutes(15);
+    fixture.clock.move_by_minutes(15);
     not_open(register(&last, &dora));
     let late = Invite { lifetime: Duration::from_secs(25 * 3600), ..invite("dora", &["release"]) };
     assert!(host.invite("operator", late).unwrap_err().to_string().contains("a day at most"));
     assert!(host.invite("operator", invite("dora", &[])).unwrap_err().to_string().contains("role"));
     // A registered key, under any record, cannot be registered for another person.
-    given(&place, "dora", &["release"], &dora);
+    given(&fixture, "dora", &["release"], &dora);
     let code = host.invite("operator", invite("erin", &["release"])).unwrap();
     assert!(register(&code, &dora).unwrap_err().to_string().contains("dora already"));
     // Only a registration can record a registered passkey.
@@ -264,59 +270,59 @@ fn the_first_decider_is_invited_where_there_is_none() {
 
 #[test]
 fn a_sign_in_says_who_looks_and_decides_nothing() {
-    let (place, dora) = (Place::new(None), authenticator(9));
-    let key = given(&place, "dora", &["release"], &dora);
-    let (host, nonce) = (&place.host, [7; 32]);
+    let (fixture, dora) = (ApprovalFixture::new(None), authenticator(9));
+    let key = given(&fixture, "dora", &["release"], &dora);
+    let (host, nonce) = (&fixture.host, [7; 32]);
     let response = dora.get(&host.sign_in_challenge(&nonce));
     let signed_in = |nonce: &[u8; 32], id: &[u8]| host.signed_in(nonce, id, &response);
     assert_eq!(signed_in(&nonce, dora.credential_id()).unwrap().as_str(), "dora");
     assert!(matches!(signed_in(&[8; 32], dora.credential_id()), Err(Error::Passkey(_))));
     assert!(matches!(signed_in(&nonce, b"other"), Err(Error::UnknownPasskey)));
-    let (_, id) = place.asked();
-    let request = asked(&place, &id, "dora", Decision::Approved);
+    let (_, id) = fixture.asked();
+    let request = asked(&fixture, &id, "dora", Decision::Approved);
     let said = refused(host.sign_with_passkey(&id, &request.statement, key, response.clone()));
     assert!(said.contains("another challenge"), "{said}");
     let key_id = key.to_string();
-    place.record_act(Act::KeyRevoked { key_id, compromised_at: None, reason: "lost".to_owned() }).unwrap();
+    fixture.record_act(Act::KeyRevoked { key_id, compromised_at: None, reason: "lost".to_owned() }).unwrap();
     assert!(signed_in(&nonce, dora.credential_id()).unwrap_err().to_string().contains("revoked"));
 }
 
 /// Like any other signer, so that signing statements needs no second way.
 #[test]
 fn an_authenticator_signs_statements_like_any_key() {
-    let (place, dora) = (Place::new(None), authenticator(9));
-    given(&place, "dora", &["release"], &dora);
-    let (_, id) = place.asked();
+    let (fixture, dora) = (ApprovalFixture::new(None), authenticator(9));
+    given(&fixture, "dora", &["release"], &dora);
+    let (_, id) = fixture.asked();
     let statement =
-        place.host.statement(&id, &"dora".parse().unwrap(), None, Decision::Approved, None).unwrap();
+        fixture.host.statement(&id, &"dora".parse().unwrap(), None, Decision::Approved, None).unwrap();
     let envelope = receipt::sign_decision(&statement, &PasskeySigner::new(dora).unwrap()).unwrap();
-    issued(place.host.sign(&id, &envelope));
+    issued(fixture.host.sign(&id, &envelope));
 }
 
 #[test]
 fn a_policy_may_ask_for_passkeys_that_stay_in_one_device() {
     const BOUND: &str =
         "[[rule]]\nid = \"bound\"\nthen = \"ask\"\nrole = \"release\"\nkeys = \"device-bound\"\n";
-    let place = Place::new(Some(BOUND));
+    let fixture = ApprovalFixture::new(Some(BOUND));
     let (mut synced, bound) = (authenticator(9), authenticator(10));
     synced.is_synced = true;
-    let (instance, id) = place.asked();
+    let (instance, id) = fixture.asked();
     // No decider has such a key yet, and the output says so.
-    assert!(!place.host.standing(&id).unwrap().shortfalls.is_empty());
-    given(&place, "dora", &["release"], &synced);
-    given(&place, "erin", &["release"], &bound);
-    assert!(place.host.standing(&id).unwrap().shortfalls.is_empty());
+    assert!(!fixture.host.waiting_request(&id).unwrap().shortfalls.is_empty());
+    given(&fixture, "dora", &["release"], &synced);
+    given(&fixture, "erin", &["release"], &bound);
+    assert!(fixture.host.waiting_request(&id).unwrap().shortfalls.is_empty());
     let words = "cannot count with that key: the policy says ask 1 of release, by device-bound passkey";
-    let said = refused(place.approve(&id, ("alice", 1)));
+    let said = refused(fixture.approve(&id, ("alice", 1)));
     assert!(said.contains(words), "{said}");
-    let said = refused(answered(&place, &id, &asked(&place, &id, "dora", Decision::Approved), &synced));
+    let said = refused(answered(&fixture, &id, &asked(&fixture, &id, "dora", Decision::Approved), &synced));
     assert!(said.contains(words), "{said}");
-    issued(answered(&place, &id, &asked(&place, &id, "erin", Decision::Approved), &bound));
-    place.ends(&instance);
-    assert_eq!(place.deployments(), 1, "the gate counted it");
+    issued(answered(&fixture, &id, &asked(&fixture, &id, "erin", Decision::Approved), &bound));
+    fixture.ends(&instance);
+    assert_eq!(fixture.deployments(), 1, "the gate counted it");
     // A denial counts with any key.
-    let (_, id) = place.asked();
-    assert_eq!(issued(place.deny(&id, ("alice", 1))).artifact.status.as_deref(), Some("DENIED"));
+    let (_, id) = fixture.asked();
+    assert_eq!(issued(fixture.deny(&id, ("alice", 1))).artifact.status.as_deref(), Some("DENIED"));
     let only = |class: &str| policy::Toml::parse(&BOUND.replace("device-bound", class)).is_ok();
     assert!(only("any") && only("passkey") && !only("synced"));
 }

@@ -3,7 +3,7 @@
 
 use crate::support;
 use crate::support::cli;
-use crate::support::people::{Hands, Place};
+use crate::support::people::{ApprovalFixture, ManualClock};
 use engine::capability::{
     Capability, Execution, OnInterruption, PerformError, Performed, Permit, Reversibility,
 };
@@ -14,19 +14,19 @@ use workflow::Artifact;
 
 const THREE: &str = "[[rule]]\nid = \"three\"\nthen = \"ask\"\nrole = \"release\"\napprovals = 3\n";
 
-fn warnings(place: &Place) -> Vec<String> {
-    let (_, request) = place.asked();
-    place.host.standing(&request).unwrap().shortfalls.iter().map(ToString::to_string).collect()
+fn warnings(fixture: &ApprovalFixture) -> Vec<String> {
+    let (_, request) = fixture.asked();
+    fixture.host.waiting_request(&request).unwrap().shortfalls.iter().map(ToString::to_string).collect()
 }
 
 #[test]
 fn a_request_that_the_people_here_cannot_decide_says_so() {
-    let place = Place::new(Some(THREE));
-    assert!(warnings(&place).is_empty(), "alice, bob and carol can");
-    place
+    let fixture = ApprovalFixture::new(Some(THREE));
+    assert!(warnings(&fixture).is_empty(), "alice, bob and carol can");
+    fixture
         .record_act(Act::DeciderRemoved { decider: "bob".parse().unwrap(), reason: "left".to_owned() })
         .unwrap();
-    let [warning] = warnings(&place).try_into().unwrap();
+    let [warning] = warnings(&fixture).try_into().unwrap();
     assert!(
         warning.starts_with("3 of release is asked for, and 2 people here can decide as release"),
         "{warning}"
@@ -35,40 +35,40 @@ fn a_request_that_the_people_here_cannot_decide_says_so() {
     // A person of another tenant, without a key that counts, or in another role does not help.
     let roles = ["release".parse().unwrap()];
     let (decider, tenants) = ("erin".parse().unwrap(), ["globex".parse().unwrap()].into());
-    place.record_act(Act::DeciderAdded { decider, roles: roles.clone().into(), tenants }).unwrap();
-    place.give("erin", 7);
-    place
+    fixture.record_act(Act::DeciderAdded { decider, roles: roles.clone().into(), tenants }).unwrap();
+    fixture.give("erin", 7);
+    fixture
         .record_act(Act::DeciderAdded {
             decider: "keyless".parse().unwrap(),
             roles: roles.into(),
             tenants: [].into(),
         })
         .unwrap();
-    place.add("gail", &["qa"], 8);
-    assert_eq!(warnings(&place).len(), 1);
-    place.add("frank", &["release"], 9);
-    assert!(warnings(&place).is_empty());
+    fixture.add("gail", &["qa"], 8);
+    assert_eq!(warnings(&fixture).len(), 1);
+    fixture.add("frank", &["release"], 9);
+    assert!(warnings(&fixture).is_empty());
 }
 
 #[test]
 fn a_person_who_may_not_decide_about_their_own_request_is_not_counted() {
-    let place = Place::new(Some(THREE));
-    let workflow = place.host.load(support::guest("tenant-workflow")).unwrap();
+    let fixture = ApprovalFixture::new(Some(THREE));
+    let workflow = fixture.host.load(support::guest("tenant-workflow")).unwrap();
     let start = engine::Start {
         submitter: Some("alice".parse().unwrap()),
         ..engine::Start::new("acme".parse().unwrap(), "user:bob".parse().unwrap(), "w", "{}")
     };
-    let key = place.host.start(&workflow, start).unwrap();
-    let request = place.waits(&key);
-    let [shortfall] = place.host.standing(&request).unwrap().shortfalls.try_into().unwrap();
+    let key = fixture.host.start(&workflow, start).unwrap();
+    let request = fixture.waits(&key);
+    let [shortfall] = fixture.host.waiting_request(&request).unwrap().shortfalls.try_into().unwrap();
     assert_eq!(shortfall.people, 1);
 }
 
 #[test]
 fn a_demonstration_misses_no_decider() {
-    let (folder, clock) = (TempDir::new().unwrap(), Hands::new());
+    let (folder, clock) = (TempDir::new().unwrap(), ManualClock::new());
     let host = crate::support::storage::builder(folder.path()).clock(clock.clone()).open().unwrap();
-    assert!(warnings(&Place { folder, host, clock }).is_empty());
+    assert!(warnings(&ApprovalFixture { folder, host, clock }).is_empty());
 }
 
 /// Deploys to its own places only.
@@ -94,29 +94,29 @@ impl Capability for Elsewhere {
 
 #[test]
 fn an_approver_is_told_of_a_target_that_the_capability_does_not_act_on() {
-    let (folder, clock) = (TempDir::new().unwrap(), Hands::new());
+    let (folder, clock) = (TempDir::new().unwrap(), ManualClock::new());
     let host = crate::support::storage::builder(folder.path())
         .clock(clock.clone())
         .capability(Elsewhere)
         .open()
         .unwrap();
-    let place = Place { folder, host, clock };
-    let (_, request) = place.asked();
-    let shown = place.host.request(&request).unwrap().to_string();
+    let fixture = ApprovalFixture { folder, host, clock };
+    let (_, request) = fixture.asked();
+    let shown = fixture.host.request(&request).unwrap().to_string();
     assert!(shown.contains("\nWARNING      the capability does not act on that resource"), "{shown}");
-    let here = Place::new(None);
+    let here = ApprovalFixture::new(None);
     let (_, request) = here.asked();
     assert!(!here.host.request(&request).unwrap().to_string().contains("WARNING"));
 }
 
 #[test]
 fn an_approver_is_told_of_a_capability_that_is_not_here() {
-    let place = Place::new(None);
-    let key = support::start(&place.host, "hostile", r#"{"attack":"other-capability"}"#);
-    let Some(request) = support::block_on(place.host.drive(&key)).unwrap().request().cloned() else {
+    let fixture = ApprovalFixture::new(None);
+    let key = support::start(&fixture.host, "hostile", r#"{"attack":"other-capability"}"#);
+    let Some(request) = support::block_on(fixture.host.drive(&key)).unwrap().request().cloned() else {
         unreachable!("the hostile guest asks for another capability")
     };
-    let shown = place.host.request(&request).unwrap().to_string();
+    let shown = fixture.host.request(&request).unwrap().to_string();
     assert!(shown.contains("\nWARNING      this host has no capability of that name"), "{shown}");
 }
 

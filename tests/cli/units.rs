@@ -1,6 +1,6 @@
 //! The unit tests of `pp-host`, which stand in these files. They are compiled here because the program has no test program of its own.
 
-#[path = "../../host/src/cli/commands/workflow/jsonc.rs"]
+#[path = "../../host/src/cli/commands/arguments/jsonc.rs"]
 mod jsonc;
 #[path = "../../host/src/cli/commands/verify/leaves.rs"]
 mod leaves;

@@ -2,7 +2,7 @@
 //! completed step runs again, no event is lost, and no effect happens twice.
 
 use crate::support;
-use crate::support::desk::{BEGINNING, Desk, Hands, open};
+use crate::support::harness::{BEGINNING, Harness, ManualClock, open};
 use engine::Status;
 use proptest::prelude::*;
 use receipt::Decision;
@@ -43,10 +43,10 @@ const HAPPENED: [&str; 13] = [
     "wait-matched",
 ];
 
-pub(crate) fn seen(desk: &Desk, key: &InstanceKey, end: Status) -> Seen {
-    let entries = desk.entries(key);
+pub(crate) fn seen(harness: &Harness, key: &InstanceKey, end: Status) -> Seen {
+    let entries = harness.entries(key);
     let counts = HAPPENED.iter().map(|kind| (*kind, support::count(&entries, kind))).collect();
-    let deployments = support::deployments(desk.folder.path()).len();
+    let deployments = support::deployments(harness.folder.path()).len();
     Seen { end, counts, deployments }
 }
 
@@ -58,7 +58,7 @@ struct Image {
 
 /// Runs a program, and keeps an image of the folder after every entry.
 fn run_straight(ops: &Value, decision: Decision) -> (Seen, InstanceKey, Vec<Image>) {
-    let (images, clock) = (Arc::<Mutex<Vec<Image>>>::default(), Hands::at(BEGINNING));
+    let (images, clock) = (Arc::<Mutex<Vec<Image>>>::default(), ManualClock::at(BEGINNING));
     let folder = TempDir::new().unwrap();
     let host = open(folder.path(), &clock, |builder| {
         let (images, source, clock) = (Arc::clone(&images), folder.path().to_owned(), clock.clone());
@@ -68,12 +68,12 @@ fn run_straight(ops: &Value, decision: Decision) -> (Seen, InstanceKey, Vec<Imag
             images.lock().unwrap().push(image);
         })
     });
-    let desk = Desk { folder, host, clock };
-    let key = desk.program(ops);
-    let end = desk.finish(&key, decision, SENT);
-    let seen = seen(&desk, &key, end);
+    let harness = Harness { folder, host, clock };
+    let key = harness.program(ops);
+    let end = harness.finish(&key, decision, SENT);
+    let seen = seen(&harness, &key, end);
     let images = std::mem::take(&mut *images.lock().unwrap());
-    assert_eq!(images.len(), desk.entries(&key).len(), "an image for each entry");
+    assert_eq!(images.len(), harness.entries(&key).len(), "an image for each entry");
     (seen, key, images)
 }
 
@@ -94,12 +94,12 @@ fn copy(from: &Path, to: &Path) {
 /// Continues where the image was taken.
 fn go_on(image: Image, key: &InstanceKey, decision: Decision) -> Seen {
     let Image { folder, now } = image;
-    let clock = Hands::at(now);
+    let clock = ManualClock::at(now);
     let host = open(folder.path(), &clock, |builder| builder);
-    let desk = Desk { folder, host, clock };
-    let (done, before) = (completed(&desk.entries(key)), desk.printed(key).len());
-    let end = desk.finish(key, decision, SENT);
-    for line in &desk.printed(key)[before..] {
+    let harness = Harness { folder, host, clock };
+    let (done, before) = (completed(&harness.entries(key)), harness.printed(key).len());
+    let end = harness.finish(key, decision, SENT);
+    for line in &harness.printed(key)[before..] {
         let name = match line.split(' ').collect::<Vec<_>>()[..] {
             ["ran", "undo", name, ..] => format!("rollback: {name}"),
             ["ran", name, ..] => name.to_owned(),
@@ -107,7 +107,7 @@ fn go_on(image: Image, key: &InstanceKey, decision: Decision) -> Seen {
         };
         assert!(!done.contains(&name), "{name} had completed, and ran again");
     }
-    seen(&desk, key, end)
+    seen(&harness, key, end)
 }
 
 /// The names of the steps that have completed and must not run again. Steps inside a step count only once that has

@@ -1,4 +1,4 @@
-//! The process dies at the worst moment. Afterwards there is one receipt, one redemption, one deployment: never two, never none.
+//! The process deploy at the worst moment. Afterwards there is one receipt, one redemption, one deployment: never two, never none.
 //!
 //! Each case is a real process: the test program runs itself, and the child aborts at the given place.
 
@@ -20,7 +20,7 @@ use workflow::{Artifact, Effect, Entry, Finding};
 const FOLDER: &str = "PP_HOST_TEST_CRASH_FOLDER";
 const POINT: &str = "PP_HOST_TEST_CRASH_POINT";
 
-/// The child: runs the approved demo until the point where it dies.
+/// The child: runs the approved demo until the point where it deploy.
 #[test]
 fn child() {
     let (Ok(folder), Ok(point)) = (std::env::var(FOLDER), std::env::var(POINT)) else { return };
@@ -31,22 +31,22 @@ fn child() {
             std::process::abort();
         }
     });
-    if let Some(dies) = Dies::named(&point, Path::new(&folder)) {
-        builder = builder.capability(dies);
+    if let Some(deploy) = AbortingDeploy::named(&point, Path::new(&folder)) {
+        builder = builder.capability(deploy);
     }
     let host = builder.open().unwrap();
     let key = support::start(&host, "tenant-workflow", "{}");
     support::finish(&host, &key, Decision::Approved);
 }
 
-/// A deploy capability around which the process dies.
-struct Dies {
+/// A deploy capability around which the process deploy.
+struct AbortingDeploy {
     inner: Deploy,
     before: bool,
     on_interruption: OnInterruption,
 }
 
-impl Dies {
+impl AbortingDeploy {
     fn named(point: &str, folder: &Path) -> Option<Self> {
         let (before, on_interruption) = match point {
             "before the effect" => (true, OnInterruption::PerformAgain),
@@ -58,7 +58,7 @@ impl Dies {
     }
 }
 
-impl Capability for Dies {
+impl Capability for AbortingDeploy {
     fn name(&self) -> &str {
         self.inner.name()
     }

@@ -1,7 +1,7 @@
 //! Rollback of completed steps, the last first.
 
 use crate::support;
-use crate::support::desk::Desk;
+use crate::support::harness::Harness;
 use receipt::Decision;
 use serde_json::{Value, json};
 use store::InstanceKey;
@@ -12,8 +12,8 @@ fn undo(name: &str, sticks: u32) -> Value {
 }
 
 /// The names of the steps that ended well, in the order in which they did.
-fn completed(desk: &Desk, key: &InstanceKey) -> Vec<String> {
-    let entries = desk.entries(key);
+fn completed(harness: &Harness, key: &InstanceKey) -> Vec<String> {
+    let entries = harness.entries(key);
     let name = |of: u32| {
         entries.iter().find_map(|entry| match entry {
             Entry::StepStarted { call, name, .. } if *call == of => Some(name.clone()),
@@ -29,73 +29,73 @@ fn completed(desk: &Desk, key: &InstanceKey) -> Vec<String> {
 
 #[test]
 fn steps_are_undone_the_last_first_and_the_failure_stays() {
-    let desk = Desk::new();
-    let key =
-        desk.program(&json!([undo("a", 0), undo("b", 0), { "once": { "name": "c" } }, { "fail": "boom" }]));
-    assert_eq!(support::failure(&desk.drive(&key)), ("boom".to_owned(), "as it was told to".to_owned()));
-    assert_eq!(completed(&desk, &key), ["a", "b", "c", "rollback: b", "rollback: a"]);
+    let harness = Harness::new();
+    let key = harness
+        .program(&json!([undo("a", 0), undo("b", 0), { "once": { "name": "c" } }, { "fail": "boom" }]));
+    assert_eq!(support::failure(&harness.drive(&key)), ("boom".to_owned(), "as it was told to".to_owned()));
+    assert_eq!(completed(&harness, &key), ["a", "b", "c", "rollback: b", "rollback: a"]);
     let undone = [r#"ran undo b of Some("b 1") for boom 1"#, r#"ran undo a of Some("a 1") for boom 1"#];
-    assert_eq!(desk.printed(&key)[3..], undone);
+    assert_eq!(harness.printed(&key)[3..], undone);
 }
 
 /// Not the order in which they ended, whether the workflow waited for them or not.
 #[test]
 fn what_was_started_side_by_side_is_undone_in_the_order_of_its_beginning() {
-    let desk = Desk::new();
+    let harness = Harness::new();
     let slow = json!({ "undo": { "name": "a", "fails": 1, "sticks": 0 } });
-    let key = desk.program(&json!([{ "all": [slow, undo("b", 0)] }, { "fail": "boom" }]));
-    support::failure(&desk.finish(&key, Decision::Approved, &[]));
-    assert_eq!(completed(&desk, &key), ["b", "a", "rollback: b", "rollback: a"]);
+    let key = harness.program(&json!([{ "all": [slow, undo("b", 0)] }, { "fail": "boom" }]));
+    support::failure(&harness.finish(&key, Decision::Approved, &[]));
+    assert_eq!(completed(&harness, &key), ["b", "a", "rollback: b", "rollback: a"]);
     let slow = json!({ "undo": { "name": "a", "fails": 2, "sticks": 0 } });
-    let key = desk.program(&json!([{ "race": [slow, undo("b", 0)] }, { "fail": "boom" }]));
-    support::failure(&desk.finish(&key, Decision::Approved, &[]));
-    let printed = desk.printed(&key);
+    let key = harness.program(&json!([{ "race": [slow, undo("b", 0)] }, { "fail": "boom" }]));
+    support::failure(&harness.finish(&key, Decision::Approved, &[]));
+    let printed = harness.printed(&key);
     assert_eq!(printed[2..], [r#"ran undo b of Some("b 1") for boom 1"#, "ran undo a of None for boom 1"]);
 }
 
 /// As on Cloudflare: the step that failed is rolled back too, and has no output.
 #[test]
 fn the_step_that_failed_is_undone_too() {
-    let desk = Desk::new();
-    let key = desk.does("rollback");
-    let (name, message) = support::failure(&desk.drive(&key));
+    let harness = Harness::new();
+    let key = harness.does("rollback");
+    let (name, message) = support::failure(&harness.drive(&key));
     assert_eq!((name.as_str(), message.as_str()), ("step-failed", "the hotel is full"));
-    assert_eq!(desk.printed(&key), ["cancelled nothing", "cancelled LH 400"]);
+    assert_eq!(harness.printed(&key), ["cancelled nothing", "cancelled LH 400"]);
 }
 
 #[test]
 fn what_cannot_be_undone_is_tried_again_and_then_ends_the_rollback() {
-    let desk = Desk::new();
-    let key = desk.program(&json!([undo("a", 0), undo("b", 1), undo("c", 0), { "fail": "boom" }]));
-    let end = desk.finish(&key, Decision::Approved, &[]);
+    let harness = Harness::new();
+    let key = harness.program(&json!([undo("a", 0), undo("b", 1), undo("c", 0), { "fail": "boom" }]));
+    let end = harness.finish(&key, Decision::Approved, &[]);
     assert_eq!(support::failure(&end).0, "boom");
     assert_eq!(
-        completed(&desk, &key)[3..],
+        completed(&harness, &key)[3..],
         ["rollback: c", "rollback: b", "rollback: a"],
         "b the second time"
     );
 
-    let key = desk.program(&json!([undo("a", 0), undo("b", 2), undo("c", 0), { "fail": "boom" }]));
-    let end = desk.finish(&key, Decision::Approved, &[]);
+    let key = harness.program(&json!([undo("a", 0), undo("b", 2), undo("c", 0), { "fail": "boom" }]));
+    let end = harness.finish(&key, Decision::Approved, &[]);
     assert_eq!(support::failure(&end).0, "boom", "its own failure, not the rollback's");
-    assert_eq!(completed(&desk, &key)[3..], ["rollback: c"]);
+    assert_eq!(completed(&harness, &key)[3..], ["rollback: c"]);
 }
 
 #[test]
 fn a_workflow_that_succeeds_undoes_nothing() {
-    let desk = Desk::new();
-    let key = desk.program(&json!([undo("a", 0)]));
-    assert_eq!(desk.result(&key), json!(["a 1"]));
-    assert_eq!(completed(&desk, &key), ["a"]);
+    let harness = Harness::new();
+    let key = harness.program(&json!([undo("a", 0)]));
+    assert_eq!(harness.result(&key), json!(["a 1"]));
+    assert_eq!(completed(&harness, &key), ["a"]);
 }
 
 /// Its registration would be left out with the body.
 #[test]
 fn a_step_inside_a_step_has_no_rollback_of_its_own() {
-    let desk = Desk::new();
+    let harness = Harness::new();
     let inside = json!({ "inside": { "name": "outer", "fails": 0, "ops": [undo("inner", 0)] } });
-    let key = desk.program(&json!([inside]));
-    let result = support::result(&desk.finish(&key, Decision::Approved, &[]));
+    let key = harness.program(&json!([inside]));
+    let result = support::result(&harness.finish(&key, Decision::Approved, &[]));
     let said = result[0]["failed"].as_str().unwrap();
     assert!(said.starts_with("rollback-inside-step: "), "{said}");
 }

@@ -2,7 +2,7 @@
 
 use crate::drive::crash_after_entry::{SENT, everything, seen};
 use crate::support::child;
-use crate::support::desk::{BEGINNING, Desk, Hands, open};
+use crate::support::harness::{BEGINNING, Harness, ManualClock, open};
 use engine::capability::{Capability, Deploy, Execution, OnInterruption, PerformError, Performed, Permit};
 use engine::issuer::Reversibility;
 use engine::{Builder, Host};
@@ -57,13 +57,13 @@ fn die() -> ! {
 }
 
 /// A deployment in whose middle the process is killed.
-struct Fatal {
+struct KilledDeploy {
     inner: Deploy,
     point: Point,
     actions: AtomicUsize,
 }
 
-impl Capability for Fatal {
+impl Capability for KilledDeploy {
     fn name(&self) -> &str {
         self.inner.name()
     }
@@ -97,7 +97,7 @@ impl Capability for Fatal {
 fn doomed(builder: Builder, folder: &Path, point: Point) -> Builder {
     let written = AtomicUsize::new(0);
     let inner = Deploy::new(folder.join("deployments"));
-    builder.capability(Fatal { inner, point, actions: AtomicUsize::new(0) }).observe(move |_| {
+    builder.capability(KilledDeploy { inner, point, actions: AtomicUsize::new(0) }).observe(move |_| {
         if point == Point::After(written.fetch_add(1, Ordering::SeqCst) + 1) {
             die();
         }
@@ -108,11 +108,11 @@ fn doomed(builder: Builder, folder: &Path, point: Point) -> Builder {
 #[test]
 fn child() {
     let (Ok(folder), Ok(point)) = (env::var(FOLDER), env::var(POINT)) else { return };
-    let (folder, clock) = (Path::new(&folder), Hands::at(BEGINNING));
+    let (folder, clock) = (Path::new(&folder), ManualClock::at(BEGINNING));
     let host = open(folder, &clock, |builder| doomed(builder, folder, Point::of(&point)));
-    let desk = Desk { folder: TempDir::new().unwrap(), host, clock };
-    let key = desk.program(&everything());
-    desk.finish(&key, Decision::Approved, SENT);
+    let harness = Harness { folder: TempDir::new().unwrap(), host, clock };
+    let key = harness.program(&everything());
+    harness.finish(&key, Decision::Approved, SENT);
 }
 
 fn killed(folder: &Path, point: Point) {
@@ -137,11 +137,11 @@ fn the_instance(host: &Host) -> InstanceKey {
 
 #[test]
 fn killed_at_any_point_the_end_is_the_same() {
-    let desk = Desk::new();
-    let key = desk.program(&everything());
-    let end = desk.finish(&key, Decision::Approved, SENT);
-    let straight = seen(&desk, &key, end);
-    let (entries, actions) = (desk.entries(&key).len(), straight.deployments);
+    let harness = Harness::new();
+    let key = harness.program(&everything());
+    let end = harness.finish(&key, Decision::Approved, SENT);
+    let straight = seen(&harness, &key, end);
+    let (entries, actions) = (harness.entries(&key).len(), straight.deployments);
     let points: Vec<_> = (2..=entries)
         .map(Point::After)
         .chain((1..=actions).flat_map(|action| [Point::BeforeEffect(action), Point::AfterEffect(action)]))
@@ -150,13 +150,13 @@ fn killed_at_any_point_the_end_is_the_same() {
     for point in points {
         let folder = TempDir::new().unwrap();
         // The guest is compiled once for all of them.
-        copy(&desk.folder.path().join("cache"), &folder.path().join("cache"));
+        copy(&harness.folder.path().join("cache"), &folder.path().join("cache"));
         killed(folder.path(), point);
-        let clock = Hands::at(BEGINNING);
+        let clock = ManualClock::at(BEGINNING);
         let host = open(folder.path(), &clock, |builder| builder);
         let key = the_instance(&host);
-        let desk = Desk { folder, host, clock };
-        let end = desk.finish(&key, Decision::Approved, SENT);
-        assert_eq!(seen(&desk, &key, end), straight, "killed at {point:?}");
+        let harness = Harness { folder, host, clock };
+        let end = harness.finish(&key, Decision::Approved, SENT);
+        assert_eq!(seen(&harness, &key, end), straight, "killed at {point:?}");
     }
 }

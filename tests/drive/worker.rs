@@ -20,9 +20,9 @@ use workflow::Entry;
 
 /// A clock that only moves when the test sets it, and then wakes the waiting threads.
 #[derive(Clone)]
-struct Hands(Arc<(AtomicI64, Notify)>);
+struct ManualClock(Arc<(AtomicI64, Notify)>);
 
-impl Hands {
+impl ManualClock {
     fn new() -> Self {
         Self(Arc::new((AtomicI64::new(1_800_000_000_000), Notify::new())))
     }
@@ -33,7 +33,7 @@ impl Hands {
     }
 }
 
-impl Clock for Hands {
+impl Clock for ManualClock {
     fn now(&self) -> Timestamp {
         Timestamp::from_millis(self.0.0.load(Ordering::SeqCst))
     }
@@ -48,16 +48,16 @@ impl Clock for Hands {
 }
 
 /// A host that is watched.
-struct Floor {
+struct Fixture {
     folder: TempDir,
     host: Host,
-    clock: Hands,
+    clock: ManualClock,
     facts: Arc<Mutex<Vec<Fact>>>,
     troubles: Arc<Mutex<Vec<String>>>,
     seen: watch::Receiver<usize>,
 }
 
-impl Floor {
+impl Fixture {
     fn new() -> Self {
         Self::with(|builder| builder)
     }
@@ -68,7 +68,7 @@ impl Floor {
 
     fn on(folder: TempDir, settings: impl FnOnce(Builder) -> Builder) -> Self {
         let (clock, facts, troubles) =
-            (Hands::new(), Arc::<Mutex<Vec<Fact>>>::default(), Arc::<Mutex<Vec<String>>>::default());
+            (ManualClock::new(), Arc::<Mutex<Vec<Fact>>>::default(), Arc::<Mutex<Vec<String>>>::default());
         let (tell, seen) = watch::channel(0);
         let tell = Arc::new(tell);
         let (kept, told, also) = (Arc::clone(&facts), Arc::clone(&troubles), Arc::clone(&tell));
@@ -144,8 +144,8 @@ impl Floor {
         completed.map(|fact| fact.key.clone()).collect()
     }
 
-    fn standing(&self, key: &InstanceKey) -> InstanceState {
-        self.host.store().entered(key).wait().unwrap().unwrap().agenda.standing
+    fn state(&self, key: &InstanceKey) -> InstanceState {
+        self.host.store().entered(key).wait().unwrap().unwrap().schedule.state
     }
 
     fn waiting_on(&self, key: &InstanceKey) -> workflow::RequestId {
@@ -161,89 +161,89 @@ const ASKS: &str = r#"{"steps":1,"approve":true,"deploy":true}"#;
 
 #[test]
 fn everything_that_is_due_is_driven_to_its_end() {
-    let floor = Floor::new();
+    let fixture = Fixture::new();
     for tenant in ["acme", "globex", "initech"] {
-        floor.starts(tenant, 20, STEPS);
+        fixture.starts(tenant, 20, STEPS);
     }
-    floor.work_until(|floor| floor.count("completed") == 60);
-    assert_eq!(floor.count("step-completed"), 180);
-    let ended = Selection { standing: Some(InstanceState::Complete), ..Selection::default() };
-    assert_eq!(floor.host.store().list(&ended).wait().unwrap().len(), 60);
-    assert_eq!(*floor.troubles.lock().unwrap(), Vec::<String>::new());
+    fixture.work_until(|fixture| fixture.count("completed") == 60);
+    assert_eq!(fixture.count("step-completed"), 180);
+    let ended = Selection { state: Some(InstanceState::Complete), ..Selection::default() };
+    assert_eq!(fixture.host.store().list(&ended).wait().unwrap().len(), 60);
+    assert_eq!(*fixture.troubles.lock().unwrap(), Vec::<String>::new());
 }
 
 /// No wake-up comes for what an earlier process left behind, nor for more than fits in memory.
 #[test]
 fn what_was_left_behind_is_found_however_much_it_is() {
-    let floor = Floor::new();
-    floor.starts("acme", 600, "{}");
-    let Floor { folder, host, .. } = floor;
+    let fixture = Fixture::new();
+    fixture.starts("acme", 600, "{}");
+    let Fixture { folder, host, .. } = fixture;
     drop(host);
-    let floor = Floor::on(folder, |builder| builder);
-    floor.work_until(|floor| floor.count("completed") == 600);
-    let by_id: std::collections::BTreeSet<_> = floor.completed().into_iter().collect();
+    let fixture = Fixture::on(folder, |builder| builder);
+    fixture.work_until(|fixture| fixture.count("completed") == 600);
+    let by_id: std::collections::BTreeSet<_> = fixture.completed().into_iter().collect();
     assert_eq!(by_id.len(), 600, "each once");
 }
 
 #[test]
 fn a_decision_makes_an_instance_due_at_once() {
-    let floor = Floor::new();
-    let key = floor.start("acme", ASKS);
-    floor.work_until(|floor| floor.count("requested") == 1);
-    assert_eq!(floor.standing(&key), InstanceState::Waiting);
-    let request = floor.waiting_on(&key);
-    let host = floor.host.clone();
+    let fixture = Fixture::new();
+    let key = fixture.start("acme", ASKS);
+    fixture.work_until(|fixture| fixture.count("requested") == 1);
+    assert_eq!(fixture.state(&key), InstanceState::Waiting);
+    let request = fixture.waiting_on(&key);
+    let host = fixture.host.clone();
     let deciding = std::thread::spawn(move || host.decide(&request, &judgement(Decision::Approved)).unwrap());
-    floor.work_until(|floor| floor.count("completed") == 1);
+    fixture.work_until(|fixture| fixture.count("completed") == 1);
     deciding.join().unwrap();
-    assert_eq!(floor.standing(&key), InstanceState::Complete);
+    assert_eq!(fixture.state(&key), InstanceState::Complete);
 }
 
 #[test]
 fn an_instance_that_waits_is_left_alone_until_its_time_comes() {
-    let floor = Floor::new();
-    let key = floor.start("acme", ASKS);
-    floor.work_until(|floor| floor.count("requested") == 1);
-    let entered = floor.host.store().entered(&key).wait().unwrap().unwrap();
-    let due = entered.agenda.due.unwrap();
-    assert_eq!(due.as_millis() - floor.clock.now().as_millis(), 24 * 3_600_000);
-    assert_eq!(floor.host.store().next_due(floor.clock.now()).wait().unwrap(), Some(due));
-    assert_eq!(floor.host.store().due_tenants(floor.clock.now()).wait().unwrap(), []);
+    let fixture = Fixture::new();
+    let key = fixture.start("acme", ASKS);
+    fixture.work_until(|fixture| fixture.count("requested") == 1);
+    let entered = fixture.host.store().entered(&key).wait().unwrap().unwrap();
+    let due = entered.schedule.due.unwrap();
+    assert_eq!(due.as_millis() - fixture.clock.now().as_millis(), 24 * 3_600_000);
+    assert_eq!(fixture.host.store().next_due(fixture.clock.now()).wait().unwrap(), Some(due));
+    assert_eq!(fixture.host.store().due_tenants(fixture.clock.now()).wait().unwrap(), []);
     // Other work is done meanwhile, and this instance is not touched.
-    floor.clock.move_by(Duration::from_secs(23 * 3_600));
-    floor.start("acme", STEPS);
-    floor.work_until(|floor| floor.count("completed") == 1);
-    assert_eq!(floor.count("lapsed"), 0);
-    let clock = floor.clock.clone();
+    fixture.clock.move_by(Duration::from_secs(23 * 3_600));
+    fixture.start("acme", STEPS);
+    fixture.work_until(|fixture| fixture.count("completed") == 1);
+    assert_eq!(fixture.count("lapsed"), 0);
+    let clock = fixture.clock.clone();
     let moving = std::thread::spawn(move || clock.move_by(Duration::from_secs(3_600)));
-    floor.work_until(|floor| floor.count("failed") == 1);
+    fixture.work_until(|fixture| fixture.count("failed") == 1);
     moving.join().unwrap();
-    assert_eq!(floor.count("lapsed"), 1);
-    assert_eq!(floor.standing(&key), InstanceState::Errored);
+    assert_eq!(fixture.count("lapsed"), 1);
+    assert_eq!(fixture.state(&key), InstanceState::Errored);
 }
 
 #[test]
 fn tenants_take_turns() {
-    let floor = Floor::new();
-    floor.starts("big", 300, STEPS);
-    let small = floor.start("small", STEPS);
-    floor.work_at(WorkerOptions { at_once: 1, ..WorkerOptions::default() }, |floor| {
-        floor.count("completed") == 20
+    let fixture = Fixture::new();
+    fixture.starts("big", 300, STEPS);
+    let small = fixture.start("small", STEPS);
+    fixture.work_at(WorkerOptions { at_once: 1, ..WorkerOptions::default() }, |fixture| {
+        fixture.count("completed") == 20
     });
-    let turn = floor.completed().iter().position(|key| *key == small);
+    let turn = fixture.completed().iter().position(|key| *key == small);
     assert!(turn.is_some_and(|turn| turn < 2), "small was the {turn:?}th");
 }
 
 #[test]
 fn a_tenant_has_no_more_drives_at_once_than_it_may() {
     let quotas = Quotas { drives: 1, ..Quotas::default() };
-    let floor = Floor::with(|builder| builder.quotas(quotas));
-    floor.starts("acme", 10, STEPS);
-    floor.starts("globex", 10, STEPS);
-    floor.facts.lock().unwrap().clear();
-    floor.work_until(|floor| floor.count("completed") == 20);
+    let fixture = Fixture::with(|builder| builder.quotas(quotas));
+    fixture.starts("acme", 10, STEPS);
+    fixture.starts("globex", 10, STEPS);
+    fixture.facts.lock().unwrap().clear();
+    fixture.work_until(|fixture| fixture.count("completed") == 20);
     for tenant in ["acme", "globex"] {
-        let facts = floor.facts.lock().unwrap();
+        let facts = fixture.facts.lock().unwrap();
         let mut order: Vec<_> =
             facts.iter().filter(|f| f.key.tenant.as_str() == tenant).map(|f| &f.key).collect();
         order.dedup();
@@ -255,15 +255,15 @@ fn a_tenant_has_no_more_drives_at_once_than_it_may() {
 fn a_guest_that_never_ends_delays_no_other() {
     let sandbox =
         SandboxLimits { fuel: u64::MAX, wall_clock: Duration::from_secs(3_600), ..SandboxLimits::default() };
-    let floor = Floor::with(|builder| builder.sandbox(sandbox));
+    let fixture = Fixture::with(|builder| builder.sandbox(sandbox));
     let spinning: Vec<_> = (0..3)
-        .map(|_| support::start_for(&floor.host, "mallory", "hostile", r#"{"attack":"spin"}"#))
+        .map(|_| support::start_for(&fixture.host, "mallory", "hostile", r#"{"attack":"spin"}"#))
         .collect();
-    floor.starts("acme", 5, STEPS);
+    fixture.starts("acme", 5, STEPS);
     // On one thread, and without a grace period for guests that spin.
     let options = WorkerOptions { grace: Duration::ZERO, ..WorkerOptions::default() };
-    floor.work_at(options, |floor| floor.count("completed") == 5);
-    assert!(spinning.iter().all(|key| !floor.standing(key).has_ended()), "unwound, and nothing lost");
+    fixture.work_at(options, |fixture| fixture.count("completed") == 5);
+    assert!(spinning.iter().all(|key| !fixture.state(key).has_ended()), "unwound, and nothing lost");
 }
 
 /// More of them than concurrent drives, each after some steps. Each later guest has many steps to do.
@@ -273,23 +273,23 @@ fn guests_that_never_end_delay_no_other_however_many_they_are() {
     let sandbox =
         SandboxLimits { fuel: u64::MAX, wall_clock: Duration::from_secs(3_600), ..SandboxLimits::default() };
     let quotas = Quotas { drives: u64::MAX, ..Quotas::default() };
-    let floor = Floor::with(|builder| builder.sandbox(sandbox).quotas(quotas));
+    let fixture = Fixture::with(|builder| builder.sandbox(sandbox).quotas(quotas));
     let mut ops = vec![json!({ "once": { "name": "a" } }); 10];
     ops.push(json!({ "spin": { "name": "b", "ms": 600_000, "retries": 0, "inside": false } }));
     let program = json!({ "program": ops }).to_string();
-    let mallory = || support::start_for(&floor.host, "mallory", "durable", &program);
+    let mallory = || support::start_for(&fixture.host, "mallory", "durable", &program);
     let spinning: Vec<_> = (0..SPINNING).map(|_| mallory()).collect();
     let options = WorkerOptions { grace: Duration::ZERO, at_once: SPINNING + 10 };
     let late = Cell::new(false);
-    let worked = floor.works_in_time(options, |floor| {
+    let worked = fixture.works_in_time(options, |fixture| {
         // Loaded, started, two for each step, and the beginning of the one that does not end.
-        if floor.facts.lock().unwrap().len() == 23 * SPINNING && !late.replace(true) {
-            floor.start("acme", r#"{"steps":100}"#);
+        if fixture.facts.lock().unwrap().len() == 23 * SPINNING && !late.replace(true) {
+            fixture.start("acme", r#"{"steps":100}"#);
         }
-        floor.has_just_completed()
+        fixture.has_just_completed()
     });
     assert!(worked, "it waits for guests that never end");
-    assert!(spinning.iter().all(|key| !floor.standing(key).has_ended()), "unwound, and nothing lost");
+    assert!(spinning.iter().all(|key| !fixture.state(key).has_ended()), "unwound, and nothing lost");
 }
 
 /// More long actions than concurrent drives, each after some steps.
@@ -302,17 +302,17 @@ fn actions_that_take_long_delay_no_other_however_many_they_are() {
     let quotas =
         Quotas { drives: most, requests_per_hour: most, pending_approvals: most, ..Quotas::default() };
     let allowed = policy::Toml::parse("[[rule]]\nid = \"all\"\nthen = \"allow\"\n").unwrap();
-    let floor =
-        Floor::on(folder, |builder| builder.capability(held).quotas(quotas).policy(Box::new(allowed)));
-    floor.starts("acme", ACTING, r#"{"steps":10,"approve":true,"deploy":true}"#);
+    let fixture =
+        Fixture::on(folder, |builder| builder.capability(held).quotas(quotas).policy(Box::new(allowed)));
+    fixture.starts("acme", ACTING, r#"{"steps":10,"approve":true,"deploy":true}"#);
     let options = WorkerOptions { at_once: ACTING + 10, ..WorkerOptions::default() };
     let late = Cell::new(false);
-    let worked = floor.works_in_time(options, |floor| {
+    let worked = fixture.works_in_time(options, |fixture| {
         // Loaded, started, two for each step, requested, decided, issued, redeemed.
-        if floor.facts.lock().unwrap().len() == 26 * ACTING && !late.replace(true) {
-            floor.start("globex", r#"{"steps":100}"#);
+        if fixture.facts.lock().unwrap().len() == 26 * ACTING && !late.replace(true) {
+            fixture.start("globex", r#"{"steps":100}"#);
         }
-        let completed = floor.has_just_completed();
+        let completed = fixture.has_just_completed();
         if completed {
             (0..ACTING).for_each(|_| let_go.send(()).unwrap());
         }
@@ -323,38 +323,40 @@ fn actions_that_take_long_delay_no_other_however_many_they_are() {
 
 #[test]
 fn what_goes_wrong_with_one_is_told_and_the_others_go_on() {
-    let floor = Floor::new();
-    let keys = floor.starts("acme", 5, STEPS);
-    let journal = Connection::open(floor.folder.path().join("journal.sqlite")).unwrap();
+    let fixture = Fixture::new();
+    let keys = fixture.starts("acme", 5, STEPS);
+    let journal = Connection::open(fixture.folder.path().join("journal.sqlite")).unwrap();
     let damage = "UPDATE entries SET body = '{}' WHERE idx = 0 AND instance = (SELECT id FROM instances WHERE instance = ?1)";
     journal.execute(damage, [keys[2].instance.as_str()]).unwrap();
-    floor.work_until(|floor| floor.count("completed") == 4 && !floor.troubles.lock().unwrap().is_empty());
-    let troubles = floor.troubles.lock().unwrap().clone();
+    fixture.work_until(|fixture| {
+        fixture.count("completed") == 4 && !fixture.troubles.lock().unwrap().is_empty()
+    });
+    let troubles = fixture.troubles.lock().unwrap().clone();
     assert_eq!(troubles.len(), 1, "it is left alone for a while: {troubles:?}");
     assert!(
         troubles[0].contains(keys[2].instance.as_str()) && troubles[0].contains("damaged"),
         "{troubles:?}"
     );
-    let due = floor.host.store().entered(&keys[2]).wait().unwrap().unwrap().agenda.due.unwrap();
-    assert_eq!(due.as_millis() - floor.clock.now().as_millis(), 1_000);
-    let clock = floor.clock.clone();
+    let due = fixture.host.store().entered(&keys[2]).wait().unwrap().unwrap().schedule.due.unwrap();
+    assert_eq!(due.as_millis() - fixture.clock.now().as_millis(), 1_000);
+    let clock = fixture.clock.clone();
     let moving = std::thread::spawn(move || clock.move_by(Duration::from_secs(1)));
-    floor.work_until(|floor| floor.troubles.lock().unwrap().len() == 2);
+    fixture.work_until(|fixture| fixture.troubles.lock().unwrap().len() == 2);
     moving.join().unwrap();
-    let due = floor.host.store().entered(&keys[2]).wait().unwrap().unwrap().agenda.due.unwrap();
-    assert_eq!(due.as_millis() - floor.clock.now().as_millis(), 1_000, "a new shift begins anew");
+    let due = fixture.host.store().entered(&keys[2]).wait().unwrap().unwrap().schedule.due.unwrap();
+    assert_eq!(due.as_millis() - fixture.clock.now().as_millis(), 1_000, "a new shift begins anew");
 }
 
 #[test]
 fn the_word_to_stop_lets_drives_end() {
-    let floor = Floor::new();
-    let keys = floor.starts("acme", 8, r#"{"steps":40}"#);
-    floor.work_until(|floor| floor.count("step-completed") >= 1);
+    let fixture = Fixture::new();
+    let keys = fixture.starts("acme", 8, r#"{"steps":40}"#);
+    fixture.work_until(|fixture| fixture.count("step-completed") >= 1);
     for key in &keys {
-        let begun = support::count(&support::entries(&floor.host, key), "step-completed") > 0;
-        let standing = floor.standing(key);
-        assert_eq!(standing == InstanceState::Complete, begun, "{standing}: what was begun is finished");
+        let begun = support::count(&support::entries(&fixture.host, key), "step-completed") > 0;
+        let state = fixture.state(key);
+        assert_eq!(state == InstanceState::Complete, begun, "{state}: what was begun is finished");
     }
-    floor.work_until(|floor| floor.count("completed") == 8);
-    assert_eq!(floor.count("step-completed"), 8 * 40, "and no step was run twice");
+    fixture.work_until(|fixture| fixture.count("completed") == 8);
+    assert_eq!(fixture.count("step-completed"), 8 * 40, "and no step was run twice");
 }

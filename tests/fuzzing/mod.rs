@@ -10,7 +10,7 @@
 
 pub mod calls;
 pub mod components;
-mod ground;
+mod fixture;
 pub mod loader;
 pub mod params;
 pub mod recount;

@@ -1,12 +1,12 @@
 //! Parameters: any text at all.
 
-use super::ground::Ground;
-use super::{framed, ground};
+use super::fixture::Fixture;
+use super::{fixture, framed};
 use engine::Status;
 use receipt::Json;
 use std::sync::{LazyLock, Mutex};
 
-static GROUND: Mutex<Option<Ground>> = Mutex::new(None);
+static GROUND: Mutex<Option<Fixture>> = Mutex::new(None);
 static ECHO: LazyLock<Vec<u8>> = LazyLock::new(|| framed(include_str!("echo.wat")));
 
 /// Room for the parameters in the echo's memory.
@@ -16,21 +16,21 @@ const ROOM: usize = 60 << 10;
 /// for byte, and comes back the same.
 pub fn stands(input: &[u8]) {
     let Ok(params) = std::str::from_utf8(input) else { return };
-    ground::lend(&GROUND, |ground| {
-        let acceptable = Json::parse(params).is_ok() && params.len() <= ground::limits().result_bytes;
-        match ground.start(&ECHO, params) {
+    fixture::lend(&GROUND, |fixture| {
+        let acceptable = Json::parse(params).is_ok() && params.len() <= fixture::limits().result_bytes;
+        match fixture.start(&ECHO, params) {
             Err(refused) => {
                 assert!(!acceptable, "{params:?}: {refused}");
                 assert!(refused.to_string().len() < 1_000, "{refused}");
             }
             Ok(key) => {
                 assert!(acceptable, "{params:?} was accepted");
-                let status = ground::block_on(ground.host().drive(&key)).unwrap();
+                let status = fixture::block_on(fixture.host().drive(&key)).unwrap();
                 match status {
                     Status::Completed(output) => assert_eq!(output, params),
                     other => assert!(params.len() > ROOM, "{params:?}: {other:?}"),
                 }
-                ground.check(&key);
+                fixture.check(&key);
             }
         }
     });

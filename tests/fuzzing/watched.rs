@@ -1,14 +1,14 @@
 //! A program that runs twice, with a record of its calls.
 
-use super::ground;
-use super::ground::block_on;
+use super::fixture;
+use super::fixture::block_on;
 use receipt::{Digest, Timestamp};
 use sandbox::{End, Event, Halt, Program, Sandbox};
 use std::sync::{Arc, LazyLock, Mutex};
 use workflow::{Approval, Begun, Command, Outcome, Performance, Ready, Start};
 
 /// A runtime with little of everything.
-pub static SANDBOX: LazyLock<Sandbox> = LazyLock::new(|| Sandbox::new(ground::sandbox_limits()).unwrap());
+pub static SANDBOX: LazyLock<Sandbox> = LazyLock::new(|| Sandbox::new(fixture::sandbox_limits()).unwrap());
 
 /// Runs a program twice: it ends within bounds, and both runs make the same calls, print the same and use the same
 /// fuel.
@@ -18,8 +18,8 @@ pub fn watch(program: &Program) {
     if !first.end.contains("wall-clock") && !again.end.contains("wall-clock") {
         assert_eq!(first, again);
     }
-    assert!(first.fuel <= ground::sandbox_limits().fuel);
-    assert!(first.output.len() <= ground::sandbox_limits().log_bytes + 200);
+    assert!(first.fuel <= fixture::sandbox_limits().fuel);
+    assert!(first.output.len() <= fixture::sandbox_limits().log_bytes + 200);
 }
 
 /// The observable results of a run.
@@ -48,7 +48,7 @@ fn run(program: &Program) -> Seen {
         workflow: "fuzz".to_owned(),
         tenant: "acme".to_owned(),
     };
-    let drive = block_on(SANDBOX.run(program, event, &ground::sandbox_limits(), Box::new(answer)));
+    let drive = block_on(SANDBOX.run(program, event, &fixture::sandbox_limits(), Box::new(answer)));
     let end = match drive.end {
         End::Returned(result) => format!("{result:?}"),
         End::Broke(failure) => {

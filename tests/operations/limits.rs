@@ -247,7 +247,7 @@ fn assert_agenda_is_as_the_journal(host: &Host, key: &store::InstanceKey) {
         Status::Failed(_) => (InstanceState::Errored, None),
         other => panic!("nothing else was possible then: {other:?}"),
     };
-    assert_eq!((entered.agenda.standing, entered.agenda.due), expected, "{key}");
+    assert_eq!((entered.schedule.state, entered.schedule.due), expected, "{key}");
     assert_eq!(entered.since, host.audit(Some(key)).unwrap().pop().unwrap().at, "{key}");
 }
 

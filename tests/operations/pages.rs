@@ -1,8 +1,8 @@
 //! Queries that answer a page at a time: together the pages are the whole, however long they are.
 
-use crate::support::desk::Desk;
+use crate::support::harness::Harness;
 use crate::support::{self, block_on, judgement};
-use engine::api::{AuditPlace, AuditRecord, AuditScope, Principal, Query, ReceiptFate, TokenGrant, View};
+use engine::api::{AuditPlace, AuditRecord, AuditScope, Principal, Query, ReceiptKind, TokenGrant, View};
 use engine::trust::Act;
 use engine::{Error, Host, InstanceKey, Status};
 use receipt::Decision;
@@ -149,26 +149,26 @@ fn an_audit_goes_on_behind_an_instance_that_was_deleted_since() {
 
 #[test]
 fn an_audit_goes_on_where_a_deleted_instance_was() {
-    let desk = Desk::new();
+    let harness = Harness::new();
     let keys: Vec<_> = (0..7)
         .map(|_| {
-            desk.clock.pass(Duration::from_mins(10));
-            let key = desk.program(&json!([]));
-            desk.drive(&key);
+            harness.clock.pass(Duration::from_mins(10));
+            let key = harness.program(&json!([]));
+            harness.drive(&key);
             key
         })
         .collect();
     let read = |after: Option<AuditPlace>, limit| {
         let query = Query::Audit { of: AuditScope::Host, after, limit };
-        let View::Audit { records, next } = desk.host.view(&Principal::own(), query).unwrap() else {
+        let View::Audit { records, next } = harness.host.view(&Principal::own(), query).unwrap() else {
             panic!("an audit")
         };
         let text = |record: &AuditRecord| serde_json::to_string(record).unwrap();
         (records.iter().map(text).collect::<Vec<_>>(), next)
     };
-    let facts = desk.entries(&keys[0]).len();
+    let facts = harness.entries(&keys[0]).len();
     let (_, place) = read(None, u32::try_from(4 * facts).unwrap());
-    desk.host.delete(&keys[3], "operator").unwrap();
+    harness.host.delete(&keys[3], "operator").unwrap();
     let (whole, _) = read(None, u32::MAX);
     let (rest, _) = read(place, u32::MAX);
     assert_eq!(rest, whole[3 * facts..], "the later instances, and the deletion");
@@ -176,27 +176,30 @@ fn an_audit_goes_on_where_a_deleted_instance_was() {
 
 #[test]
 fn an_act_that_is_recorded_since_is_read_once_at_whatever_time() {
-    let desk = Desk::new();
-    let key = desk.program(&json!([]));
-    desk.drive(&key);
+    let harness = Harness::new();
+    let key = harness.program(&json!([]));
+    harness.drive(&key);
     let frozen = || Act::Frozen { tenant: None, reason: "an audit".to_owned() };
-    desk.host.record_act("operator", frozen()).unwrap();
-    desk.host.delete(&key, "operator").unwrap();
+    harness.host.record_act("operator", frozen()).unwrap();
+    harness.host.delete(&key, "operator").unwrap();
     let read = |after: Option<AuditPlace>, limit| {
         let query = Query::Audit { of: AuditScope::Host, after, limit };
-        let View::Audit { records, next } = desk.host.view(&Principal::own(), query).unwrap() else {
+        let View::Audit { records, next } = harness.host.view(&Principal::own(), query).unwrap() else {
             panic!("an audit")
         };
         (records, next)
     };
     let (first, place) = read(None, 1);
     assert!(matches!(first[..], [AuditRecord::Act { .. }]), "{first:?}");
-    desk.host.record_act("operator", Act::Thawed { tenant: None, reason: "it is over".to_owned() }).unwrap();
+    harness
+        .host
+        .record_act("operator", Act::Thawed { tenant: None, reason: "it is over".to_owned() })
+        .unwrap();
     let (rest, none) = read(place, 9);
     let kinds: Vec<_> = rest.iter().map(|record| matches!(record, AuditRecord::Act { .. })).collect();
     assert_eq!((kinds, none), (vec![true, false], None), "{rest:?}");
     let (_, behind) = read(None, 2);
-    desk.host.record_act("operator", frozen()).unwrap();
+    harness.host.record_act("operator", frozen()).unwrap();
     let (rest, _) = read(behind, 9);
     assert!(
         matches!(
@@ -268,7 +271,7 @@ fn receipts_are_read_in_pages_each_with_its_revocation() {
     }
     let rows = read(&Principal::own(), false, 99);
     for pair in rows.windows(2) {
-        if let ReceiptFate::Revocation { revokes } = &pair[1].fate {
+        if let ReceiptKind::Revocation { revokes } = &pair[1].kind {
             assert_eq!(*revokes, pair[0].receipt_id.to_string(), "a revocation follows what it takes back");
         }
     }

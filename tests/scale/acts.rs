@@ -35,7 +35,7 @@ enum OperatorAct {
 struct Race {
     server: Server,
     driving: Host,
-    desk: Host,
+    idle: Host,
     redeemed: Arc<AtomicUsize>,
     runtime: Runtime,
     _folders: [TempDir; 2],
@@ -66,14 +66,14 @@ impl Race {
         let folders = [(); 2].map(|()| TempDir::new().unwrap());
         let driving = open(&url, folders[0].path(), Arc::clone(&redeemed));
         same_keys(folders[0].path(), folders[1].path());
-        let desk = open(&url, folders[1].path(), Arc::default());
+        let idle = open(&url, folders[1].path(), Arc::default());
         let runtime =
             tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().unwrap();
-        Some(Self { server, driving, desk, redeemed, runtime, _folders: folders })
+        Some(Self { server, driving, idle, redeemed, runtime, _folders: folders })
     }
 
     fn record(&self, act: Act) {
-        self.desk.record_act("operator", act).unwrap();
+        self.idle.record_act("operator", act).unwrap();
     }
 
     /// Drives instances on one host until the other host's part is over.
@@ -99,15 +99,15 @@ impl Race {
         let by = decider.clone();
         self.record(Act::KeyAdded { decider: by, kind, public_key, valid_until: None, passkey: None });
         let keys: Vec<InstanceKey> =
-            (0..AT_ONCE).map(|_| support::start(&self.desk, "tenant-workflow", "{}")).collect();
-        let request = |key: &InstanceKey| self.desk.status(key).unwrap().request().cloned();
+            (0..AT_ONCE).map(|_| support::start(&self.idle, "tenant-workflow", "{}")).collect();
+        let request = |key: &InstanceKey| self.idle.status(key).unwrap().request().cloned();
         let requests: Vec<RequestId> = self.driving(|| {
             until("all ask", || keys.iter().all(|key| request(key).is_some()));
             keys.iter().filter_map(request).collect()
         });
         for id in &requests {
-            let statement = self.desk.statement(id, &decider, None, Decision::Approved, None).unwrap();
-            self.desk.sign(id, &receipt::sign_decision(&statement, &key).unwrap()).unwrap();
+            let statement = self.idle.statement(id, &decider, None, Decision::Approved, None).unwrap();
+            self.idle.sign(id, &receipt::sign_decision(&statement, &key).unwrap()).unwrap();
         }
         keys.into_iter().zip(requests).collect()
     }
@@ -125,7 +125,7 @@ impl Race {
             OperatorAct::Freeze => self.record(Act::Frozen { tenant: None, reason }),
             OperatorAct::Remove => self.record(Act::DeciderRemoved { decider: person(round).0, reason }),
             OperatorAct::Revoke => {
-                let revoke = |id: &&ReceiptId| match self.desk.revoke(id, "operator", None) {
+                let revoke = |id: &&ReceiptId| match self.idle.revoke(id, "operator", None) {
                     Ok(_) => true,
                     Err(engine::Error::Store(StoreError::Spent(_))) => false,
                     Err(error) => panic!("{error}"),
@@ -139,10 +139,10 @@ impl Race {
     /// Runs a round. Returns the number of spent receipts and the number that the gate refused.
     fn run(&self, round: usize, act: OperatorAct) -> [usize; 2] {
         let instances = self.approved(round);
-        let receipts: Vec<ReceiptId> = instances.iter().map(|(key, _)| receipt_of(&self.desk, key)).collect();
+        let receipts: Vec<ReceiptId> = instances.iter().map(|(key, _)| receipt_of(&self.idle, key)).collect();
         let after = round * 5 % AT_ONCE;
         let has_ended = |(key, _): &(InstanceKey, RequestId)| {
-            matches!(self.desk.status(key).unwrap(), Status::Completed(_) | Status::Failed(_))
+            matches!(self.idle.status(key).unwrap(), Status::Completed(_) | Status::Failed(_))
         };
         let taken_back = self.driving(|| {
             let taken_back = self.perform(act, round, after, &receipts);
@@ -151,7 +151,7 @@ impl Race {
         });
         let mut ends = [0; 2];
         for (key, _) in &instances {
-            let entries = support::entries(&self.desk, key);
+            let entries = support::entries(&self.idle, key);
             let [spent, refused] = ["redeemed", "refused"].map(|kind| support::count(&entries, kind));
             assert_eq!(spent + refused, 1, "{act:?} {key}");
             assert_eq!(support::count(&entries, "performed"), spent, "{act:?} {key}");
@@ -200,5 +200,5 @@ fn what_an_operator_does_is_seen_by_a_redemption_on_another_host_or_is_after_it(
     }
     assert_eq!(ends.iter().sum::<usize>(), rounds * AT_ONCE);
     assert!(ends.iter().all(|end| *end > 0), "both happened: {ends:?}");
-    assert_eq!(race.desk.store().receipts(store::ReceiptPage::ALL).wait().unwrap().len(), rounds * AT_ONCE);
+    assert_eq!(race.idle.store().receipts(store::ReceiptPage::ALL).wait().unwrap().len(), rounds * AT_ONCE);
 }

@@ -53,7 +53,7 @@ impl Cluster {
         assert_eq!(run(&office, &["deciders", "new-key", &key]).code, Some(0));
         let added = run(&office, &["deciders", "add", "alice", "--role", "release", "--key", &public]);
         assert_eq!(added.code, Some(0), "{}", added.stderr);
-        for name in ["authority", "a", "b", "c", "desk"] {
+        for name in ["authority", "a", "b", "c", "idle"] {
             fs::create_dir_all(cluster.path(name)).unwrap();
             if let Some(policy) = policy {
                 write(&cluster.path(name), "policy.toml", policy);
@@ -84,7 +84,7 @@ impl Cluster {
 
     /// The output of a command in the folder of a host that does not run.
     pub(super) fn run(&self, arguments: &[&str]) -> String {
-        let ran: Ran = self.command("desk", arguments).output().unwrap().into();
+        let ran: Ran = self.command("idle", arguments).output().unwrap().into();
         assert_eq!(ran.code, Some(0), "{arguments:?}: {}", ran.stderr);
         ran.stdout
     }

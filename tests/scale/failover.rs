@@ -115,7 +115,7 @@ fn a_host_that_requires_synchronous_commits_does_nothing_without_them() {
     until("its claims are over", || cluster.shares().is_empty());
     cluster.submit();
     let refused: Ran =
-        cluster.command("desk", &["--require-synchronous", "submit", GUEST]).output().unwrap().into();
+        cluster.command("idle", &["--require-synchronous", "submit", GUEST]).output().unwrap().into();
     assert!(
         refused.code == Some(1) && refused.stderr.contains("set synchronous_standby_names"),
         "{}",

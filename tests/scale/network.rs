@@ -86,7 +86,7 @@ struct Case {
     folders: [TempDir; 2],
     target: PathBuf,
     /// A host that starts instances and drives none.
-    desk: Host,
+    idle: Host,
     store: Postgres,
 }
 
@@ -98,11 +98,11 @@ impl Case {
         let folders = [(); 2].map(|()| TempDir::new().unwrap());
         let target = folders[0].path().join("target");
         fs::write(&target, "").unwrap();
-        let idle = Target { name: "desk".to_owned(), file: target.clone() };
-        let desk = open(&url, folders[0].path(), idle);
+        let idle = Target { name: "idle".to_owned(), file: target.clone() };
+        let idle = open(&url, folders[0].path(), idle);
         copy(folders[0].path(), folders[1].path());
         let (options, store) = (url.split_once('?').unwrap().1.to_owned(), Postgres::open(&url).unwrap());
-        Some(Self { network, server, options, folders, target, desk, store })
+        Some(Self { network, server, options, folders, target, idle, store })
     }
 
     fn begin(&self, mut child: Command, name: &str, folder: &Path, url: &str) -> Working {
@@ -126,7 +126,7 @@ impl Case {
         let deploys: Vec<_> =
             (0..ACTIONS).map(|number| json!({ "deploy": format!("app-{number}") })).collect();
         let program = json!({ "program": deploys }).to_string();
-        (0..INSTANCES).map(|_| support::start(&self.desk, "durable", &program)).collect()
+        (0..INSTANCES).map(|_| support::start(&self.idle, "durable", &program)).collect()
     }
 
     fn shares(&self) -> Vec<u16> {
@@ -136,7 +136,7 @@ impl Case {
 
     fn have_ended(&self, keys: &[InstanceKey]) -> bool {
         let is_end = |entry: &Entry| matches!(entry, Entry::Completed { .. } | Entry::Failed { .. });
-        keys.iter().all(|key| support::entries(&self.desk, key).last().is_some_and(is_end))
+        keys.iter().all(|key| support::entries(&self.idle, key).last().is_some_and(is_end))
     }
 
     /// The keys of the actions that each host has done, by the target's record.
@@ -169,7 +169,7 @@ impl Case {
         assert_eq!(unique.len(), done.len(), "an action was done twice");
         let (mut spent, mut unknown) = (0, 0);
         for key in keys {
-            let entries = support::entries(&self.desk, key);
+            let entries = support::entries(&self.idle, key);
             let intents = intents(&entries);
             spent += intents.len();
             for (place, effect) in intents.values() {

@@ -2,7 +2,7 @@
 //! that prepares it may make the host seal any bytes. The sandbox has to confine them like any component.
 
 use crate::support;
-use crate::support::desk::Desk;
+use crate::support::harness::Harness;
 use crate::support::script;
 use ::sandbox::script::{Bundle, EngineId};
 use ::sandbox::{Provenance, SandboxLimits};
@@ -138,16 +138,16 @@ fn numbered(number: u32) -> Bundle {
 }
 
 /// Drives an instance until it ends or has waited several times. Returns its end.
-fn drive(desk: &Desk, bundle: &Bundle) -> Option<Status> {
-    let key = script::start(&desk.host, bundle, &json!({}));
+fn drive(harness: &Harness, bundle: &Bundle) -> Option<Status> {
+    let key = script::start(&harness.host, bundle, &json!({}));
     for _ in 0..10 {
-        match desk.drive(&key) {
+        match harness.drive(&key) {
             Status::Waiting(wait) => match (wait.request(), wait.due()) {
                 (Some(request), _) => {
                     // The request may have lapsed: an altered workflow may sleep for a year while its request waits.
-                    let _ = desk.host.decide(request, &support::judgement(Decision::Approved));
+                    let _ = harness.host.decide(request, &support::judgement(Decision::Approved));
                 }
-                (None, Some(due)) => desk.clock.set(due.as_millis()),
+                (None, Some(due)) => harness.clock.set(due.as_millis()),
                 (None, None) => return None,
             },
             end => return Some(end),
@@ -159,10 +159,10 @@ fn drive(desk: &Desk, bundle: &Bundle) -> Option<Status> {
 #[test]
 fn altered_bytecode_under_a_valid_seal_ends_with_a_name_and_the_host_continues() {
     let limits = SandboxLimits { fuel: 300_000_000, memory_bytes: 32 << 20, ..SandboxLimits::default() };
-    let desk = script::desk_with(|builder| builder.sandbox(limits));
+    let harness = script::desk_with(|builder| builder.sandbox(limits));
     let honest = numbered(0);
-    let Some(Status::Completed(result)) = drive(&desk, &honest) else { panic!("it does not complete") };
-    let cache = Cache::of(desk.folder.path());
+    let Some(Status::Completed(result)) = drive(&harness, &honest) else { panic!("it does not complete") };
+    let cache = Cache::of(harness.folder.path());
     let sealed = fs::read(cache.path(&honest)).unwrap();
     let (seal, prepared) = sealed.split_at(SEAL);
     assert_eq!(cache.seal(&honest, prepared).as_bytes(), seal, "the host seals in another way");
@@ -175,8 +175,8 @@ fn altered_bytecode_under_a_valid_seal_ends_with_a_name_and_the_host_continues()
             number.set(number.get() + 1);
             let bundle = numbered(number.get());
             cache.keep(&bundle, &form.with(&altered(&code, &edits)));
-            assert_eq!(desk.host.load(bundle.bytes()).unwrap().program().provenance(), Provenance::Cached);
-            let end = match drive(&desk, &bundle) {
+            assert_eq!(harness.host.load(bundle.bytes()).unwrap().program().provenance(), Provenance::Cached);
+            let end = match drive(&harness, &bundle) {
                 Some(Status::Failed(Failure { name, message })) => {
                     assert!(!name.is_empty() && name.len() + message.len() < 8 << 10, "{name}: {message}");
                     name
@@ -194,8 +194,8 @@ fn altered_bytecode_under_a_valid_seal_ends_with_a_name_and_the_host_continues()
     println!("{ends:?}");
     // The engine ran altered code, and some of it did not complete.
     assert!(ends.contains_key("trapped") && ends.contains_key("completed"), "{ends:?}");
-    let alive = script::start(&desk.host, &script::workflow("return 'alive';"), &json!({}));
-    assert_eq!(desk.result(&alive), "alive");
+    let alive = script::start(&harness.host, &script::workflow("return 'alive';"), &json!({}));
+    assert_eq!(harness.result(&alive), "alive");
 }
 
 /// The alterations have a fixed seed. PP_ALTERATIONS sets their number.

@@ -15,26 +15,26 @@ fn a_bundle_s_digest_is_that_of_its_bytes() {
     let bytes = bundle.bytes();
     assert_eq!(Code::of(&bytes), Code::Bundle(Digest::of(&bytes)));
     assert_eq!(Code::of(&support::guest("durable")).digest(), Digest::of(&support::guest("durable")));
-    let desk = script::desk();
-    assert_eq!(desk.host.load(bytes).unwrap().program().digest(), bundle.digest());
+    let harness = script::harness();
+    assert_eq!(harness.host.load(bytes).unwrap().program().digest(), bundle.digest());
 }
 
 #[test]
 fn a_bundle_for_an_engine_that_is_not_there_is_refused_by_its_digest() {
     let mut bundle = script::workflow("return 1;");
     bundle.engine.engine = Digest::of(b"another");
-    let desk = script::desk();
-    let error = desk.host.load(bundle.bytes()).err().unwrap().to_string();
+    let harness = script::harness();
+    let error = harness.host.load(bundle.bytes()).err().unwrap().to_string();
     assert!(error.contains(&Digest::of(b"another").to_string()), "{error}");
 }
 
 #[test]
 fn the_engine_is_kept_in_the_data_folder() {
-    let desk = script::desk();
+    let harness = script::harness();
     let bundle = script::workflow("return 1;");
-    desk.host.load(bundle.bytes()).unwrap();
+    harness.host.load(bundle.bytes()).unwrap();
     for digest in [bundle.engine.engine, bundle.engine.prepare] {
-        let kept = fs::read(desk.folder.path().join("engines").join(format!("{digest}.wasm"))).unwrap();
+        let kept = fs::read(harness.folder.path().join("engines").join(format!("{digest}.wasm"))).unwrap();
         assert_eq!(Digest::of(&kept), digest);
     }
 }
@@ -42,13 +42,13 @@ fn the_engine_is_kept_in_the_data_folder() {
 /// Prepared code comes from the sealed cache, for this bundle and this engine, or it is prepared again.
 #[test]
 fn prepared_code_that_was_not_sealed_for_this_bundle_never_runs() {
-    let desk = script::desk();
+    let harness = script::harness();
     let (honest, other) = (script::workflow("return 'honest';"), script::workflow("return 'other';"));
     for bundle in [&honest, &other] {
-        desk.host.load(bundle.bytes()).unwrap();
+        harness.host.load(bundle.bytes()).unwrap();
     }
     let path =
-        |bundle: &Bundle| desk.folder.path().join("cache").join(format!("{}.prepared", bundle.digest()));
+        |bundle: &Bundle| harness.folder.path().join("cache").join(format!("{}.prepared", bundle.digest()));
     let sealed = fs::read(path(&honest)).unwrap();
     let foreign = fs::read(path(&other)).unwrap();
     let mut damaged = sealed.clone();
@@ -60,8 +60,8 @@ fn prepared_code_that_was_not_sealed_for_this_bundle_never_runs() {
         let program = sandbox.load(&honest.bytes()).unwrap();
         assert_eq!(program.provenance(), Provenance::Compiled, "{} bytes", forged.len());
     }
-    let key = script::start(&desk.host, &honest, &json!({}));
-    assert_eq!(desk.result(&key), "honest");
+    let key = script::start(&harness.host, &honest, &json!({}));
+    assert_eq!(harness.result(&key), "honest");
 }
 
 /// The engines match their sources, according to their lock.
@@ -88,7 +88,7 @@ fn the_engines_were_built_from_these_sources() {
 fn many_bundles_leave_a_bounded_trace() {
     let load = LoadLimits { cache_bytes: 40 << 20, programs: 16, ..LoadLimits::default() };
     let limits = SandboxLimits { load, ..SandboxLimits::default() };
-    let desk = script::desk_with(|builder| builder.sandbox(limits));
+    let harness = script::desk_with(|builder| builder.sandbox(limits));
     let (count, length) = (asked("PP_MANY").unwrap_or(200), asked("PP_MANY_BYTES").unwrap_or(400_000));
     let mut resident = Vec::new();
     for number in 1..=count {
@@ -97,12 +97,12 @@ fn many_bundles_leave_a_bounded_trace() {
             script::text("return 1;"),
             "y".repeat(length)
         );
-        desk.host.load(script::bundle(&[("workflow.js", &text)]).bytes()).unwrap();
+        harness.host.load(script::bundle(&[("workflow.js", &text)]).bytes()).unwrap();
         if number % (count / 10).max(1) == 0 {
             resident.push(resident_bytes());
         }
     }
-    let cached = fs::read_dir(desk.folder.path().join("cache")).unwrap();
+    let cached = fs::read_dir(harness.folder.path().join("cache")).unwrap();
     let kept: u64 = cached.map(|file| file.unwrap().metadata().unwrap().len()).sum();
     println!("{count} bundles: {kept} bytes in the cache; bytes resident after each tenth: {resident:?}");
     assert!(kept <= 41 << 20, "{kept} bytes in the cache");

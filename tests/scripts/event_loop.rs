@@ -1,7 +1,7 @@
 //! The event loop: the order of calls, and that a workflow may be interrupted anywhere.
 
 use crate::support;
-use crate::support::desk::Desk;
+use crate::support::harness::Harness;
 use crate::support::script;
 use receipt::Decision;
 use serde_json::Value;
@@ -9,11 +9,11 @@ use serde_json::json;
 use std::time::Duration;
 
 /// Runs a body with a new host after each pause, answers every wait, and returns the result.
-fn result(body: &str, sent: &[(&str, usize)]) -> (Desk, Value) {
-    let desk = script::desk();
-    let key = script::start(&desk.host, &script::workflow(body), &json!({}));
-    let end = desk.finish(&key, Decision::Approved, sent);
-    (desk, support::result(&end))
+fn result(body: &str, sent: &[(&str, usize)]) -> (Harness, Value) {
+    let harness = script::harness();
+    let key = script::start(&harness.host, &script::workflow(body), &json!({}));
+    let end = harness.finish(&key, Decision::Approved, sent);
+    (harness, support::result(&end))
 }
 
 fn check(body: &str, expected: &Value) {
@@ -81,7 +81,7 @@ fn errors_are_caught_and_finally_runs() {
 
 #[test]
 fn retries_follow_the_step_s_options_and_a_non_retryable_error_ends_them() {
-    let (desk, value) = result(
+    let (harness, value) = result(
         "let tries = 0;
          const value = await step.do('flaky', { retries: { limit: 3, delay: '1 second', backoff: 'constant' } }, async (ctx) => {
            tries = ctx.attempt; if (ctx.attempt < 3) throw new Error('again'); return ctx.attempt; });
@@ -90,18 +90,18 @@ fn retries_follow_the_step_s_options_and_a_non_retryable_error_ends_them() {
         &[],
     );
     assert_eq!(value, json!([3, ["NonRetryableError", "enough"]]));
-    assert_eq!(desk.clock.now() - support::desk::BEGINNING, 2_000);
+    assert_eq!(harness.clock.now() - support::harness::BEGINNING, 2_000);
 }
 
 #[test]
 fn a_delay_function_says_how_long() {
-    let (desk, value) = result(
+    let (harness, value) = result(
         "return step.do('a', { retries: { limit: 2, delay: ({ ctx, error }) => ctx.attempt * 1000 + error.message.length } }, async (ctx) => {
            if (ctx.attempt < 3) throw new Error('12345'); return 'done'; });",
         &[],
     );
     assert_eq!(value, json!("done"));
-    assert_eq!(desk.clock.now() - support::desk::BEGINNING, 3_010);
+    assert_eq!(harness.clock.now() - support::harness::BEGINNING, 3_010);
 }
 
 #[test]
@@ -120,7 +120,7 @@ fn events_come_before_and_after_the_wait_and_may_not_come() {
 
 #[test]
 fn time_follows_what_is_on_record() {
-    let (desk, value) = result(
+    let (harness, value) = result(
         "const before = Date.now();
          await step.sleep('a day', '1 day');
          const after = Date.now();
@@ -129,41 +129,41 @@ fn time_follows_what_is_on_record() {
          return [before, after - before >= 86_400_000, Date.now() - after >= 120_000, new Date().getTimezoneOffset()];",
         &[],
     );
-    assert_eq!(value, json!([support::desk::BEGINNING, true, true, 0]));
-    assert!(desk.clock.now() - support::desk::BEGINNING >= 86_520_000);
+    assert_eq!(value, json!([support::harness::BEGINNING, true, true, 0]));
+    assert!(harness.clock.now() - support::harness::BEGINNING >= 86_520_000);
 }
 
 /// A host that was busy or down drives an instance late: the guest's clock still shows the instance's start.
 #[test]
 fn a_time_that_was_computed_before_a_late_drive_is_not_the_past() {
-    let desk = script::desk();
+    let harness = script::harness();
     let body = "await step.sleepUntil('soon', Date.now() + 1000);
         let refused; try { await step.sleepUntil('gone', Date.now() - 1); } catch (error) { refused = error.name; }
         return refused;";
-    let key = script::start(&desk.host, &script::workflow(body), &json!({}));
-    desk.clock.pass(Duration::from_secs(60));
-    let end = desk.finish(&key, Decision::Approved, &[]);
+    let key = script::start(&harness.host, &script::workflow(body), &json!({}));
+    harness.clock.pass(Duration::from_secs(60));
+    let end = harness.finish(&key, Decision::Approved, &[]);
     assert_eq!(support::result(&end), json!("sleep-rejected"));
     // The time is computed at the same moment as other calls, and the call is made after them.
     let beside = "return Promise.all([step.do('a', async () => 1), step.sleepUntil('soon', Date.now() + 1000).then(() => 2)]);";
-    let key = script::start(&desk.host, &script::workflow(beside), &json!({}));
-    desk.clock.pass(Duration::from_secs(60));
-    assert_eq!(support::result(&desk.finish(&key, Decision::Approved, &[])), json!([1, 2]));
+    let key = script::start(&harness.host, &script::workflow(beside), &json!({}));
+    harness.clock.pass(Duration::from_secs(60));
+    assert_eq!(support::result(&harness.finish(&key, Decision::Approved, &[])), json!([1, 2]));
 }
 
 #[test]
 fn chance_is_the_same_on_every_drive() {
-    let desk = script::desk();
+    let harness = script::harness();
     let body = "const draw = () => [Math.random(), crypto.randomUUID(), [...crypto.getRandomValues(new Uint8Array(4))]];
         const first = draw(), kept = await step.do('draw', async () => draw());
         console.log('drew ' + JSON.stringify(first));
         await step.sleep('a', 1000);
         console.log('drew ' + JSON.stringify(first));
         return [first, kept, draw()];";
-    let key = script::start(&desk.host, &script::workflow(body), &json!({}));
-    desk.until_due(&key);
-    let end = support::result(&desk.drive(&key));
-    let printed = desk.printed(&key);
+    let key = script::start(&harness.host, &script::workflow(body), &json!({}));
+    harness.until_due(&key);
+    let end = support::result(&harness.drive(&key));
+    let printed = harness.printed(&key);
     // Printed by the first drive, and twice by the second.
     assert!(printed.len() >= 2 && printed.iter().all(|line| *line == printed[0]), "{printed:?}");
     let drawn: Vec<&Value> = [&end[0], &end[1], &end[2]].into();
@@ -173,17 +173,17 @@ fn chance_is_the_same_on_every_drive() {
 
 #[test]
 fn rollback_undoes_the_last_step_first() {
-    let desk = script::desk();
+    let harness = script::harness();
     let body = "const undo = (name) => ({ rollback: async ({ ctx, stepName, output, error }) => { console.log(`undo ${name} ${stepName} ${ctx.step.name} ${ctx.step.count} ${ctx.config.retries?.limit} ${output ?? '-'} ${error.message}`); } });
         await step.do('a', async () => 'A', undo('a'));
         await step.do('a', async () => 'A2', undo('a'));
         await step.do('b', { retries: { limit: 0 } }, async () => 'B', undo('b'));
         await step.do('boom', { retries: { limit: 0 } }, async () => { throw new Error('boom'); }, undo('boom'));";
-    let key = script::start(&desk.host, &script::workflow(body), &json!({}));
-    let (name, message) = support::failure(&desk.finish(&key, Decision::Approved, &[]));
+    let key = script::start(&harness.host, &script::workflow(body), &json!({}));
+    let (name, message) = support::failure(&harness.finish(&key, Decision::Approved, &[]));
     assert!(name == "Error" && message.starts_with("boom"), "{name}: {message}");
     assert_eq!(
-        desk.printed(&key),
+        harness.printed(&key),
         [
             "undo boom boom-1 boom 1 0 - boom",
             "undo b b-1 b 1 0 B boom",
@@ -195,21 +195,21 @@ fn rollback_undoes_the_last_step_first() {
 
 #[test]
 fn the_host_may_go_away_at_every_wait() {
-    let mut desk = script::desk();
+    let mut harness = script::harness();
     let body = "const out = [];
         const race = await Promise.race([step.waitForEvent('go', { type: 'go' }).then((e) => e.payload), step.sleep('patience', '1 hour').then(() => 'late')]);
         out.push(race);
         const all = await Promise.all([1, 2, 3].map((n) => step.do(`n${n}`, async () => { await step.sleep(`s${n}`, n * 1000); return n * n; })));
         out.push(...all);
         return out;";
-    let key = script::start(&desk.host, &script::workflow(body), &json!({}));
-    desk.waits(&key);
-    desk = desk.again();
-    desk.send(&key, "go", &json!("went"));
+    let key = script::start(&harness.host, &script::workflow(body), &json!({}));
+    harness.waits(&key);
+    harness = harness.again();
+    harness.send(&key, "go", &json!("went"));
     for _ in 0..3 {
-        desk.until_due(&key);
-        desk = desk.again();
+        harness.until_due(&key);
+        harness = harness.again();
     }
-    assert_eq!(desk.result(&key), json!(["went", 1, 4, 9]));
-    desk.clock.pass(Duration::from_secs(1));
+    assert_eq!(harness.result(&key), json!(["went", 1, 4, 9]));
+    harness.clock.pass(Duration::from_secs(1));
 }

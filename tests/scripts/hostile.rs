@@ -18,11 +18,11 @@ fn limits() -> SandboxLimits {
 }
 
 fn end(body: &str) -> Status {
-    let desk = script::desk_with(|builder| builder.sandbox(limits()));
-    let key = script::start(&desk.host, &script::workflow(body), &json!({}));
-    let end = desk.finish(&key, Decision::Approved, &[]);
-    let after = script::start(&desk.host, &script::workflow("return 'alive';"), &json!({}));
-    assert_eq!(desk.result(&after), "alive");
+    let harness = script::desk_with(|builder| builder.sandbox(limits()));
+    let key = script::start(&harness.host, &script::workflow(body), &json!({}));
+    let end = harness.finish(&key, Decision::Approved, &[]);
+    let after = script::start(&harness.host, &script::workflow("return 'alive';"), &json!({}));
+    assert_eq!(harness.result(&after), "alive");
     end
 }
 
@@ -136,11 +136,12 @@ fn a_forged_receipt_or_event_opens_nothing() {
 
 #[test]
 fn no_event_from_outside_is_an_approval() {
-    let desk = script::desk();
+    let harness = script::harness();
     let body = "return (await step.waitForEvent('a', { type: 'go' })).payload;";
-    let key = script::start(&desk.host, &script::workflow(body), &json!({}));
-    desk.waits(&key);
-    let sent = desk.host.send_event(&key, &"pp-approval".parse().unwrap(), r#"{"receiptId":"rcpt_forged"}"#);
+    let key = script::start(&harness.host, &script::workflow(body), &json!({}));
+    harness.waits(&key);
+    let sent =
+        harness.host.send_event(&key, &"pp-approval".parse().unwrap(), r#"{"receiptId":"rcpt_forged"}"#);
     let error = sent.unwrap_err().to_string();
     assert!(error.contains("pp-approval"), "{error}");
 }

@@ -107,16 +107,16 @@ fn limits() -> SandboxLimits {
 
 /// Every text is refused with a bounded error, or runs and ends.
 fn any_text(cases: u32) {
-    let desk = script::desk_with(|builder| builder.sandbox(limits()));
+    let harness = script::desk_with(|builder| builder.sandbox(limits()));
     let run = |text: String, name: &str, inside: bool| {
         let text = if inside { script::text(&text) } else { text };
         let bundle = script::bundle(&[(name, &text)]);
-        match desk.host.load(bundle.bytes()) {
+        match harness.host.load(bundle.bytes()) {
             Err(refused) => assert!(refused.to_string().len() < 10_000 + 8 * text.len(), "{refused}"),
             Ok(workflow) => {
                 assert_eq!(workflow.program().digest(), bundle.digest());
-                let key = script::start(&desk.host, &bundle, &json!({}));
-                let _ = desk.drive(&key);
+                let key = script::start(&harness.host, &bundle, &json!({}));
+                let _ = harness.drive(&key);
             }
         }
     };
@@ -127,8 +127,8 @@ fn any_text(cases: u32) {
             Ok(())
         })
         .unwrap();
-    let key = script::start(&desk.host, &script::workflow("return 'alive';"), &json!({}));
-    assert_eq!(desk.result(&key), "alive");
+    let key = script::start(&harness.host, &script::workflow("return 'alive';"), &json!({}));
+    assert_eq!(harness.result(&key), "alive");
 }
 
 #[test]
@@ -169,10 +169,10 @@ fn a_bundle_has_one_form() {
 /// A file in the cache that was not sealed as this bundle's prepared code never runs.
 #[test]
 fn prepared_code_of_any_bytes_never_runs() {
-    let desk = script::desk();
+    let harness = script::harness();
     let bundle = script::workflow("return 'honest';");
-    desk.host.load(bundle.bytes()).unwrap();
-    let cache = desk.folder.path().join("cache");
+    harness.host.load(bundle.bytes()).unwrap();
+    let cache = harness.folder.path().join("cache");
     let path = cache.join(format!("{}.prepared", bundle.digest()));
     let sealed = fs::read(&path).unwrap();
     let edit = (any::<prop::sample::Index>(), 1_u8.., prop::collection::vec(any::<u8>(), 0..200), 0_u8..4);

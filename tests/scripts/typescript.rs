@@ -5,8 +5,8 @@ use crate::support::script;
 use serde_json::json;
 
 fn load_error(modules: &[(&str, &str)]) -> String {
-    let desk = script::desk();
-    match desk.host.load(script::bundle(modules).bytes()) {
+    let harness = script::harness();
+    match harness.host.load(script::bundle(modules).bytes()) {
         Ok(_) => panic!("it loads"),
         Err(error) => error.to_string(),
     }
@@ -27,9 +27,9 @@ fn enums_namespaces_and_parameter_properties_become_what_they_mean() {
             return [Level.High, Level[1], Fast.Yes, Tools.twice(n!), new Point(1).sum(), <string>'x'];
           }
         }";
-    let desk = script::desk();
-    let key = script::start(&desk.host, &script::bundle(&[("w.ts", text)]), &json!({ "n": 21 }));
-    assert_eq!(desk.result(&key), json!([5, "Low", "yes", 42, 3, "x"]));
+    let harness = script::harness();
+    let key = script::start(&harness.host, &script::bundle(&[("w.ts", text)]), &json!({ "n": 21 }));
+    assert_eq!(harness.result(&key), json!([5, "Low", "yes", 42, 3, "x"]));
 }
 
 #[test]
@@ -83,12 +83,12 @@ fn an_import_that_leads_nowhere_says_what_to_do() {
 /// Source that makes a native parser overflow its stack ends one instance here.
 #[test]
 fn source_that_is_nested_deeply_is_refused_and_the_host_goes_on() {
-    let desk = script::desk();
+    let harness = script::harness();
     let deep = format!("export const a = {}1{};", "(".repeat(200_000), ")".repeat(200_000));
     for name in ["w.ts", "w.js"] {
-        let error = desk.host.load(script::bundle(&[(name, &deep)]).bytes()).err().unwrap().to_string();
+        let error = harness.host.load(script::bundle(&[(name, &deep)]).bytes()).err().unwrap().to_string();
         assert!(error.contains("nested too deeply") || error.contains("stack"), "{name}: {error}");
     }
-    let key = script::start(&desk.host, &script::workflow("return 1;"), &json!({}));
-    assert_eq!(desk.result(&key), json!(1));
+    let key = script::start(&harness.host, &script::workflow("return 1;"), &json!({}));
+    assert_eq!(harness.result(&key), json!(1));
 }

@@ -2,7 +2,7 @@
 //! at commit 60e86f9, under the licence in the same folder.
 
 use crate::support;
-use crate::support::desk::{BEGINNING, Desk, Hands, open};
+use crate::support::harness::{BEGINNING, Harness, ManualClock, open};
 use crate::support::script;
 use ::sandbox::script::Bundle;
 use ::store::InstanceKey;
@@ -33,31 +33,31 @@ fn params() -> Value {
     json!({ "actor": "agent:builder", "resource": "cloudflare://workers/acme/app", "workflowId": "wf-1" })
 }
 
-fn deployments(desk: &Desk) -> usize {
-    support::deployments(desk.folder.path()).len()
+fn deployments(harness: &Harness) -> usize {
+    support::deployments(harness.folder.path()).len()
 }
 
 #[test]
 fn approved_it_deploys_once() {
-    let desk = script::desk();
-    let key = script::start(&desk.host, &example(), &params());
-    let result = support::result(&desk.finish(&key, Decision::Approved, &[]));
+    let harness = script::harness();
+    let key = script::start(&harness.host, &example(), &params());
+    let result = support::result(&harness.finish(&key, Decision::Approved, &[]));
     assert_eq!(result["artifact"], "worker-bundle.js");
     assert_eq!(result["resource"], "cloudflare://workers/acme/app");
-    assert_eq!(deployments(&desk), 1);
+    assert_eq!(deployments(&harness), 1);
     for (kind, times) in
         [("requested", 1), ("redeemed", 1), ("performed", 1), ("attested", 1), ("step-completed", 2)]
     {
-        assert_eq!(desk.count(&key, kind), times, "{kind}");
+        assert_eq!(harness.count(&key, kind), times, "{kind}");
     }
 }
 
 #[test]
 fn what_is_approved_is_the_description_and_the_approver_is_told() {
-    let desk = script::desk();
-    let key = script::start(&desk.host, &example(), &params());
-    let wait = desk.waits(&key);
-    let request = desk.host.request(wait.request().unwrap()).unwrap();
+    let harness = script::harness();
+    let key = script::start(&harness.host, &example(), &params());
+    let wait = harness.waits(&key);
+    let request = harness.host.request(wait.request().unwrap()).unwrap();
     let evidence =
         r#"{"artifact":"worker-bundle.js","diffSummary":"+ generated fetch handler, + outbound API call"}"#;
     assert_eq!(request.artifact.as_ref().unwrap().sha256, Digest::of(evidence.as_bytes()));
@@ -74,21 +74,21 @@ fn what_is_approved_is_the_description_and_the_approver_is_told() {
 
 #[test]
 fn denied_nothing_is_deployed() {
-    let desk = script::desk();
-    let key = script::start(&desk.host, &example(), &params());
-    let (name, message) = support::failure(&desk.finish(&key, Decision::Denied, &[]));
+    let harness = script::harness();
+    let key = script::start(&harness.host, &example(), &params());
+    let (name, message) = support::failure(&harness.finish(&key, Decision::Denied, &[]));
     assert_eq!(name, "ApprovalDeniedError", "{message}");
-    assert_eq!(deployments(&desk), 0);
+    assert_eq!(deployments(&harness), 0);
 }
 
 #[test]
 fn not_decided_in_time_nothing_is_deployed() {
-    let desk = script::desk();
-    let key = script::start(&desk.host, &example(), &params());
-    desk.until_due(&key);
-    let (name, message) = support::failure(&desk.drive(&key));
+    let harness = script::harness();
+    let key = script::start(&harness.host, &example(), &params());
+    harness.until_due(&key);
+    let (name, message) = support::failure(&harness.drive(&key));
     assert_eq!(name, "ApprovalExpiredError", "{message}");
-    assert_eq!(deployments(&desk), 0);
+    assert_eq!(deployments(&harness), 0);
 }
 
 /// A folder as it was when an entry had just been written.
@@ -119,7 +119,7 @@ fn kinds(entries: &[Entry]) -> Vec<(String, usize)> {
 
 #[test]
 fn broken_off_after_any_entry_each_step_is_done_once() {
-    let (images, clock) = (Arc::<Mutex<Vec<Image>>>::default(), Hands::at(BEGINNING));
+    let (images, clock) = (Arc::<Mutex<Vec<Image>>>::default(), ManualClock::at(BEGINNING));
     let folder = TempDir::new().unwrap();
     support::compiled::put_engine(folder.path());
     let host = open(folder.path(), &clock, |builder| {
@@ -130,22 +130,22 @@ fn broken_off_after_any_entry_each_step_is_done_once() {
             images.lock().unwrap().push(image);
         })
     });
-    let desk = Desk { folder, host, clock };
-    let key = script::start(&desk.host, &example(), &params());
-    let straight = desk.finish(&key, Decision::Approved, &[]);
-    let (expected, id) = (kinds(&desk.entries(&key)), deployed(&straight));
+    let harness = Harness { folder, host, clock };
+    let key = script::start(&harness.host, &example(), &params());
+    let straight = harness.finish(&key, Decision::Approved, &[]);
+    let (expected, id) = (kinds(&harness.entries(&key)), deployed(&straight));
     let images = std::mem::take(&mut *images.lock().unwrap());
-    assert_eq!(images.len(), desk.entries(&key).len(), "one image for each entry");
+    assert_eq!(images.len(), harness.entries(&key).len(), "one image for each entry");
     for (number, Image { folder, now }) in images.into_iter().enumerate() {
-        let clock = Hands::at(now);
+        let clock = ManualClock::at(now);
         let host = open(folder.path(), &clock, |builder| builder);
-        let desk = Desk { folder, host, clock };
+        let harness = Harness { folder, host, clock };
         // After a crash between intent and outcome, the outcome is reported as unknown and the action is never repeated.
-        let end = desk.finish(&key, Decision::Approved, &[]);
-        let entries = desk.entries(&key);
+        let end = harness.finish(&key, Decision::Approved, &[]);
+        let entries = harness.entries(&key);
         assert_eq!(kinds(&entries), expected, "broken off after entry {number}: {end:?}");
         assert_eq!(deployed(&end), id, "broken off after entry {number}");
-        assert!(deployments(&desk) <= 1, "broken off after entry {number}");
+        assert!(deployments(&harness) <= 1, "broken off after entry {number}");
         assert_eq!(code_of(&entries), example().digest());
     }
 }
@@ -167,15 +167,15 @@ fn another_byte_is_other_code() {
     let text = fs::read_to_string(support::root().join("examples/tenant-workflow.ts")).unwrap();
     let changed = script::bundle(&[("tenant-workflow.ts", &format!("{text}\n"))]);
     assert_ne!(changed.digest(), example().digest());
-    let desk = script::desk();
-    let key: InstanceKey = script::start(&desk.host, &example(), &params());
-    let wait = desk.waits(&key);
-    desk.host.decide(wait.request().unwrap(), &support::judgement(Decision::Approved)).unwrap();
-    let other = desk.host.load(changed.bytes()).unwrap();
-    desk.host.restart(&key, &Back::Nowhere, Some(&other), "test").unwrap();
-    let (name, message) = support::failure(&desk.finish(&key, Decision::Approved, &[]));
-    assert_eq!((name.as_str(), deployments(&desk)), ("GateRefusedError", 0), "{message}");
+    let harness = script::harness();
+    let key: InstanceKey = script::start(&harness.host, &example(), &params());
+    let wait = harness.waits(&key);
+    harness.host.decide(wait.request().unwrap(), &support::judgement(Decision::Approved)).unwrap();
+    let other = harness.host.load(changed.bytes()).unwrap();
+    harness.host.restart(&key, &Back::Nowhere, Some(&other), "test").unwrap();
+    let (name, message) = support::failure(&harness.finish(&key, Decision::Approved, &[]));
+    assert_eq!((name.as_str(), deployments(&harness)), ("GateRefusedError", 0), "{message}");
     let refused =
-        desk.entries(&key).iter().any(|entry| matches!(entry, Entry::Refused { check: Check::Code, .. }));
+        harness.entries(&key).iter().any(|entry| matches!(entry, Entry::Refused { check: Check::Code, .. }));
     assert!(refused, "for its code");
 }

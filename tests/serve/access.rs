@@ -82,13 +82,13 @@ const ROWS: &[Row] = &[
 ];
 
 /// One instance that waits for a decision, and one that was decided.
-struct Stage {
+struct Fixture {
     served: Served,
     now: Arc<AtomicI64>,
     names: [(&'static str, String); 6],
 }
 
-impl Stage {
+impl Fixture {
     fn set() -> Self {
         let now = Arc::new(AtomicI64::new(1_700_000_000_000));
         let clock = Arc::clone(&now);
@@ -98,25 +98,25 @@ impl Stage {
             Default::default(),
             None,
         );
-        let stage = Self { served, now, names: Default::default() };
-        let token = stage.token("acme", ALL, 1_000_000).0;
-        let workflow = upload(&stage.served, &token, "tenant-workflow").json()["workflow"].clone();
+        let fixture = Self { served, now, names: Default::default() };
+        let token = fixture.token("acme", ALL, 1_000_000).0;
+        let workflow = upload(&fixture.served, &token, "tenant-workflow").json()["workflow"].clone();
         let workflow = workflow.as_str().unwrap().to_owned();
         let (mut requests, mut receipt) = (Vec::new(), String::new());
         for id in ["two", "one"] {
-            stage.served.post_as(
+            fixture.served.post_as(
                 &token,
                 "/v1/instances",
                 &json!({"workflow": workflow, "id": id, "params": {"other": 1}}),
             );
             let request = support::awaited("it asks", || {
-                let waiting = stage.served.get_as(&token, "/v1/approvals").json();
+                let waiting = fixture.served.get_as(&token, "/v1/approvals").json();
                 waiting["requests"][0]["request"].as_str().map(str::to_owned)
             });
             if id == "two" {
                 let judgement = support::judgement(Decision::Denied);
                 receipt =
-                    stage.served.host.decide(&request.parse().unwrap(), &judgement).unwrap().id.to_string();
+                    fixture.served.host.decide(&request.parse().unwrap(), &judgement).unwrap().id.to_string();
             }
             requests.push(request);
         }
@@ -128,7 +128,7 @@ impl Stage {
             ("WORKFLOW", workflow),
             ("RECEIPT", receipt),
         ];
-        Self { names, ..stage }
+        Self { names, ..fixture }
     }
 
     fn token(&self, tenant: &str, scopes: &str, millis: i64) -> (String, engine::trust::TokenId) {
@@ -183,49 +183,49 @@ fn every_route_stands_in_the_table() {
 
 #[test]
 fn every_caller_is_answered_as_the_table_says() {
-    let stage = Stage::set();
-    let expired = stage.token("acme", ALL, 1).0;
-    stage.now.fetch_add(2, Ordering::Relaxed);
-    let (revoked, id) = stage.token("acme", ALL, 1_000_000);
-    stage
+    let fixture = Fixture::set();
+    let expired = fixture.token("acme", ALL, 1).0;
+    fixture.now.fetch_add(2, Ordering::Relaxed);
+    let (revoked, id) = fixture.token("acme", ALL, 1_000_000);
+    fixture
         .served
         .host
         .record_act("operator", Act::TokenRevoked { token: id, reason: "test".to_owned() })
         .unwrap();
-    let other = stage.token("globex", ALL, 1_000_000).0;
+    let other = fixture.token("globex", ALL, 1_000_000).0;
     for row in ROWS {
         let (method, path, takes, _, right) = row;
         let (Scope(scope) | Own(scope)) = *takes else {
-            assert!(*takes == Page || stage.ask(row, None).status == *right, "{method} {path}");
+            assert!(*takes == Page || fixture.ask(row, None).status == *right, "{method} {path}");
             continue;
         };
         let is = |who: &str, token: Option<&str>, status: u16, code: &str| {
-            let answer = stage.ask(row, token);
+            let answer = fixture.ask(row, token);
             assert_eq!((answer.status, answer.code().as_str()), (status, code), "{who}: {method} {path}");
         };
         is("nobody", None, 401, "unauthenticated");
         is("expired", Some(&expired), 401, "token");
         is("revoked", Some(&revoked), 401, "token");
-        let small = stage.token("acme", &all_but(scope), 1_000_000).0;
+        let small = fixture.token("acme", &all_but(scope), 1_000_000).0;
         is("too small a scope", Some(&small), 403, "missing-scope");
-        let foreign = stage.ask(row, Some(&other));
+        let foreign = fixture.ask(row, Some(&other));
         match takes {
             Own(_) => assert_eq!(foreign.status, *right, "other tenant: {method} {path}: {foreign:?}"),
             _ => assert_eq!(foreign.status, 404, "other tenant: {method} {path}: {foreign:?}"),
         }
-        for (_, name) in &stage.names[..3] {
+        for (_, name) in &fixture.names[..3] {
             let own = format!("\"{name}\"");
             assert!(!foreign.body.contains(&own), "another tenant's is told: {method} {path}: {foreign:?}");
         }
-        let answer = stage.ask(row, Some(&stage.token("acme", scope, 1_000_000).0));
+        let answer = fixture.ask(row, Some(&fixture.token("acme", scope, 1_000_000).0));
         assert_eq!(answer.status, *right, "right: {method} {path}: {answer:?}");
     }
 }
 
 #[test]
 fn a_token_reaches_no_tenant_but_its_own() {
-    let stage = Stage::set();
-    let token = token(&stage.served, "globex", ALL);
+    let fixture = Fixture::set();
+    let token = token(&fixture.served, "globex", ALL);
     for path in [
         "/v1/instances",
         "/v1/approvals",
@@ -235,11 +235,11 @@ fn a_token_reaches_no_tenant_but_its_own() {
         "/v1/deployments",
         "/v1/workflows",
     ] {
-        let answer = stage.served.get_as(&token, &format!("{path}?tenant=acme"));
+        let answer = fixture.served.get_as(&token, &format!("{path}?tenant=acme"));
         assert_eq!((answer.status, answer.code().as_str()), (404, "not-found"), "{path}");
     }
     assert_eq!(
-        stage.served.get_as(&token, "/v1/instances?tenant=acme&tenant=globex").code(),
+        fixture.served.get_as(&token, "/v1/instances?tenant=acme&tenant=globex").code(),
         "invalid-request"
     );
 }

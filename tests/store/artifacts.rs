@@ -1,7 +1,7 @@
 //! The bytes of artifacts: each counts once per tenant, is refused where there is no room, and is deleted when it is no
 //! longer needed.
 
-use crate::support::desk::Desk;
+use crate::support::harness::Harness;
 use crate::support::recount::recount;
 use crate::support::script;
 use crate::support::{self, block_on};
@@ -19,27 +19,27 @@ fn name(letter: char) -> String {
     letter.to_string().repeat(240)
 }
 
-fn deploys(desk: &Desk, letter: char) -> InstanceKey {
-    desk.program(&json!([{ "deploy": name(letter) }]))
+fn deploys(harness: &Harness, letter: char) -> InstanceKey {
+    harness.program(&json!([{ "deploy": name(letter) }]))
 }
 
-fn deployed(desk: &Desk, letter: char) -> InstanceKey {
-    let key = deploys(desk, letter);
-    desk.finish(&key, Decision::Approved, &[]);
-    assert_eq!(desk.count(&key, "performed"), 1);
+fn deployed(harness: &Harness, letter: char) -> InstanceKey {
+    let key = deploys(harness, letter);
+    harness.finish(&key, Decision::Approved, &[]);
+    assert_eq!(harness.count(&key, "performed"), 1);
     key
 }
 
 /// The tenant's usage, which equals the files' bytes.
-fn kept(desk: &Desk) -> u64 {
-    let usage = desk.host.store().usage(&"acme".parse().unwrap()).wait().unwrap();
-    assert_eq!(usage, recount(desk.folder.path(), "acme"));
+fn kept(harness: &Harness) -> u64 {
+    let usage = harness.host.store().usage(&"acme".parse().unwrap()).wait().unwrap();
+    assert_eq!(usage, recount(harness.folder.path(), "acme"));
     usage.stored_bytes
 }
 
 /// The artifacts on disk.
-fn files(desk: &Desk) -> BTreeSet<String> {
-    let folder = desk.folder.path().join("deployments/artifacts");
+fn files(harness: &Harness) -> BTreeSet<String> {
+    let folder = harness.folder.path().join("deployments/artifacts");
     let Ok(files) = fs::read_dir(folder) else { return BTreeSet::new() };
     files.map(|file| file.unwrap().file_name().into_string().unwrap()).collect()
 }
@@ -58,16 +58,16 @@ fn is_over(error: &Error) -> bool {
 
 #[test]
 fn an_artifact_counts_once_and_stays_while_it_is_served() {
-    let desk = Desk::new();
-    let first = deployed(&desk, 'a');
-    let with_one = kept(&desk);
-    let second = deployed(&desk, 'a');
-    let journal_of_one = kept(&desk) - with_one;
-    desk.host.delete(&first, "ops").unwrap();
-    desk.host.delete(&second, "ops").unwrap();
-    assert_eq!(files(&desk), digests(&[&name('a')]), "its resource serves it");
-    assert!(kept(&desk) < with_one + journal_of_one);
-    kept(&desk);
+    let harness = Harness::new();
+    let first = deployed(&harness, 'a');
+    let with_one = kept(&harness);
+    let second = deployed(&harness, 'a');
+    let journal_of_one = kept(&harness) - with_one;
+    harness.host.delete(&first, "ops").unwrap();
+    harness.host.delete(&second, "ops").unwrap();
+    assert_eq!(files(&harness), digests(&[&name('a')]), "its resource serves it");
+    assert!(kept(&harness) < with_one + journal_of_one);
+    kept(&harness);
 }
 
 const DEPLOYS: &str = "
@@ -76,30 +76,30 @@ const DEPLOYS: &str = "
     return await env.CLOUDFLARE.deploy({ resource, artifact, receipt });";
 
 /// Deploys a text to the one resource, replacing the previous one.
-fn serve(desk: &Desk, text: &str) -> InstanceKey {
-    let key = script::start(&desk.host, &script::workflow(DEPLOYS), &json!({ "text": text }));
-    desk.finish(&key, Decision::Approved, &[]);
-    assert_eq!(desk.count(&key, "performed"), 1);
+fn serve(harness: &Harness, text: &str) -> InstanceKey {
+    let key = script::start(&harness.host, &script::workflow(DEPLOYS), &json!({ "text": text }));
+    harness.finish(&key, Decision::Approved, &[]);
+    assert_eq!(harness.count(&key, "performed"), 1);
     key
 }
 
 #[test]
 fn what_nothing_serves_goes_with_the_last_instance_that_acted_with_it() {
-    let desk = script::desk();
-    let (old, again, new) = (serve(&desk, "old"), serve(&desk, "old"), serve(&desk, "new"));
-    assert_eq!(files(&desk), digests(&["old", "new"]));
-    desk.host.delete(&old, "ops").unwrap();
-    assert_eq!(files(&desk), digests(&["old", "new"]), "another instance has acted with it");
-    kept(&desk);
-    desk.host.delete(&again, "ops").unwrap();
-    assert_eq!(files(&desk), digests(&["new"]));
-    desk.host.delete(&new, "ops").unwrap();
-    assert_eq!(files(&desk), digests(&["new"]), "its resource serves it");
-    kept(&desk);
+    let harness = script::harness();
+    let (old, again, new) = (serve(&harness, "old"), serve(&harness, "old"), serve(&harness, "new"));
+    assert_eq!(files(&harness), digests(&["old", "new"]));
+    harness.host.delete(&old, "ops").unwrap();
+    assert_eq!(files(&harness), digests(&["old", "new"]), "another instance has acted with it");
+    kept(&harness);
+    harness.host.delete(&again, "ops").unwrap();
+    assert_eq!(files(&harness), digests(&["new"]));
+    harness.host.delete(&new, "ops").unwrap();
+    assert_eq!(files(&harness), digests(&["new"]), "its resource serves it");
+    kept(&harness);
     // Deployed again, it is written again.
-    serve(&desk, "old");
-    assert_eq!(fs::read(artifact(desk.folder.path(), "old")).unwrap(), b"old");
-    kept(&desk);
+    serve(&harness, "old");
+    assert_eq!(fs::read(artifact(harness.folder.path(), "old")).unwrap(), b"old");
+    kept(&harness);
 }
 
 fn artifact(folder: &Path, content: &str) -> std::path::PathBuf {
@@ -108,69 +108,69 @@ fn artifact(folder: &Path, content: &str) -> std::path::PathBuf {
 
 #[test]
 fn an_artifact_that_does_not_fit_is_not_acted_with_and_is_when_there_is_room() {
-    let desk = Desk::new();
-    let key = deploys(&desk, 'a');
-    let request = desk.waits(&key).request().unwrap().clone();
-    desk.host.decide(&request, &support::judgement(Decision::Approved)).unwrap();
-    let used = kept(&desk);
-    let desk = desk.again_with(with_room(used + 239));
-    assert!(is_over(&block_on(desk.host.drive(&key)).unwrap_err()));
-    assert_eq!((desk.count(&key, "redeemed"), files(&desk).len()), (0, 0), "nothing has begun");
-    assert_eq!(kept(&desk), used);
-    let desk = desk.again();
-    desk.finish(&key, Decision::Approved, &[]);
-    assert_eq!((desk.count(&key, "performed"), desk.count(&key, "redeemed")), (1, 1));
-    kept(&desk);
+    let harness = Harness::new();
+    let key = deploys(&harness, 'a');
+    let request = harness.waits(&key).request().unwrap().clone();
+    harness.host.decide(&request, &support::judgement(Decision::Approved)).unwrap();
+    let used = kept(&harness);
+    let harness = harness.again_with(with_room(used + 239));
+    assert!(is_over(&block_on(harness.host.drive(&key)).unwrap_err()));
+    assert_eq!((harness.count(&key, "redeemed"), files(&harness).len()), (0, 0), "nothing has begun");
+    assert_eq!(kept(&harness), used);
+    let harness = harness.again();
+    harness.finish(&key, Decision::Approved, &[]);
+    assert_eq!((harness.count(&key, "performed"), harness.count(&key, "redeemed")), (1, 1));
+    kept(&harness);
     // A stored artifact takes no further room, so that an earlier version can always be deployed again.
-    let again = deploys(&desk, 'a');
-    let request = desk.waits(&again).request().unwrap().clone();
-    desk.host.decide(&request, &support::judgement(Decision::Approved)).unwrap();
-    let used = kept(&desk);
-    desk.finish(&again, Decision::Approved, &[]);
-    assert_eq!((desk.count(&again, "performed"), files(&desk).len()), (1, 1));
-    let journal: usize = desk
+    let again = deploys(&harness, 'a');
+    let request = harness.waits(&again).request().unwrap().clone();
+    harness.host.decide(&request, &support::judgement(Decision::Approved)).unwrap();
+    let used = kept(&harness);
+    harness.finish(&again, Decision::Approved, &[]);
+    assert_eq!((harness.count(&again, "performed"), files(&harness).len()), (1, 1));
+    let journal: usize = harness
         .entries(&again)
         .iter()
         .skip_while(|entry| !matches!(entry, Entry::Issued { .. }))
         .skip(1)
         .map(|entry| serde_json::to_string(entry).unwrap().len())
         .sum();
-    assert_eq!(kept(&desk) - used, journal as u64, "nothing but its journal");
+    assert_eq!(kept(&harness) - used, journal as u64, "nothing but its journal");
 }
 
 #[test]
 fn artifacts_at_once_do_not_exceed_what_may_be_kept() {
     const ROOM: u64 = 3_500;
-    let desk = Desk::new();
+    let harness = Harness::new();
     let keys: Vec<_> = ('a'..='l')
         .map(|letter| {
-            let key = deploys(&desk, letter);
-            let request = desk.waits(&key).request().unwrap().clone();
-            desk.host.decide(&request, &support::judgement(Decision::Approved)).unwrap();
+            let key = deploys(&harness, letter);
+            let request = harness.waits(&key).request().unwrap().clone();
+            harness.host.decide(&request, &support::judgement(Decision::Approved)).unwrap();
             key
         })
         .collect();
-    let most = kept(&desk) + ROOM;
-    let desk = desk.again_with(with_room(most));
+    let most = kept(&harness) + ROOM;
+    let harness = harness.again_with(with_room(most));
     std::thread::scope(|scope| {
         for key in &keys {
-            let host: &Host = &desk.host;
+            let host: &Host = &harness.host;
             scope.spawn(move || drop(block_on(host.drive(key))));
         }
     });
-    let redeemed: usize = keys.iter().map(|key| desk.count(key, "redeemed")).sum();
+    let redeemed: usize = keys.iter().map(|key| harness.count(key, "redeemed")).sum();
     assert!((1..=3).contains(&redeemed), "{redeemed}");
-    assert_eq!(files(&desk).len(), redeemed);
-    kept(&desk);
+    assert_eq!(files(&harness).len(), redeemed);
+    kept(&harness);
 }
 
 /// A crash between an artifact and its record, a half-written file, a record that a restored backup does not have.
 #[test]
 fn what_no_record_names_goes_while_the_host_works() {
-    let desk = Desk::new();
-    let key = deployed(&desk, 'a');
-    let folder = desk.folder.path().join("deployments/artifacts");
-    let orphans = ["orphan", "half"].map(|content| artifact(desk.folder.path(), content));
+    let harness = Harness::new();
+    let key = deployed(&harness, 'a');
+    let folder = harness.folder.path().join("deployments/artifacts");
+    let orphans = ["orphan", "half"].map(|content| artifact(harness.folder.path(), content));
     fs::write(&orphans[0], "orphan").unwrap();
     fs::write(orphans[1].with_extension("new"), "ha").unwrap();
     fs::write(folder.join("notes.txt"), "of an operator").unwrap();
@@ -180,19 +180,19 @@ fn what_no_record_names_goes_while_the_host_works() {
                 tokio::task::yield_now().await;
             }
         };
-        desk.host.work(WorkerOptions::default(), swept).await.unwrap();
+        harness.host.work(WorkerOptions::default(), swept).await.unwrap();
     });
     assert!(folder.join("notes.txt").exists());
-    assert_eq!(fs::read(artifact(desk.folder.path(), &name('a'))).unwrap(), name('a').as_bytes());
-    desk.host.delete(&key, "ops").unwrap();
+    assert_eq!(fs::read(artifact(harness.folder.path(), &name('a'))).unwrap(), name('a').as_bytes());
+    harness.host.delete(&key, "ops").unwrap();
 }
 
 /// An artifact that a file still names is served, although the row has changed.
 #[test]
 fn what_a_published_file_names_stays() {
-    let desk = Desk::new();
-    let key = deployed(&desk, 'a');
-    let Desk { folder, host, .. } = desk;
+    let harness = Harness::new();
+    let key = deployed(&harness, 'a');
+    let Harness { folder, host, .. } = harness;
     drop(host);
     let published = fs::read_dir(folder.path().join("deployments/current/acme")).unwrap().next().unwrap();
     let (path, kept) = (published.unwrap().path(), artifact(folder.path(), "served elsewhere"));
@@ -219,15 +219,15 @@ fn what_a_published_file_names_stays() {
 
 #[test]
 fn output_beyond_what_may_be_kept_is_not_kept() {
-    let desk = Desk::new();
-    let key = support::start(&desk.host, "hostile", r#"{"attack":"print"}"#);
-    let used = kept(&desk);
-    let desk = desk.again_with(with_room(used));
-    assert!(is_over(&block_on(desk.host.drive(&key)).unwrap_err()), "its result does not fit either");
-    assert_eq!(desk.host.store().output(&key).wait().unwrap(), "");
-    assert_eq!(kept(&desk), used);
-    let desk = desk.again();
-    desk.drive(&key);
-    assert_ne!(desk.host.store().output(&key).wait().unwrap(), "");
-    kept(&desk);
+    let harness = Harness::new();
+    let key = support::start(&harness.host, "hostile", r#"{"attack":"print"}"#);
+    let used = kept(&harness);
+    let harness = harness.again_with(with_room(used));
+    assert!(is_over(&block_on(harness.host.drive(&key)).unwrap_err()), "its result does not fit either");
+    assert_eq!(harness.host.store().output(&key).wait().unwrap(), "");
+    assert_eq!(kept(&harness), used);
+    let harness = harness.again();
+    harness.drive(&key);
+    assert_ne!(harness.host.store().output(&key).wait().unwrap(), "");
+    kept(&harness);
 }

@@ -1,7 +1,7 @@
 //! Deleting ended instances, by hand and by age: what is deleted, what is kept, and what no longer counts.
 
 use crate::support;
-use crate::support::people::Place;
+use crate::support::people::ApprovalFixture;
 use crate::support::recount::recount;
 use crate::support::{block_on, finish, new_host, start, start_for};
 use engine::limits::Settings;
@@ -49,8 +49,8 @@ fn everything_but_receipts_goes_and_is_given_back() {
     }
     assert_eq!(count(folder.path(), "deletions"), 3);
     for id in host.store().receipts(store::ReceiptPage::ALL).wait().unwrap() {
-        let fate = host.store().receipt(&id).wait().unwrap().unwrap().state;
-        assert!(fate.redeemed.is_some() && fate.attestation.is_some());
+        let receipt_state = host.store().receipt(&id).wait().unwrap().unwrap().state;
+        assert!(receipt_state.redeemed.is_some() && receipt_state.attestation.is_some());
     }
 }
 
@@ -97,18 +97,18 @@ fn no_place_is_given_out_twice_and_no_time_runs_backwards() {
 
 #[test]
 fn a_break_glass_decision_stays_until_it_is_reviewed() {
-    let place = Place::new(None);
-    place.add("dora", &["break-glass"], 4);
-    let (key, request) = place.asked();
-    place.break_glass(&request, ("dora", 4)).unwrap();
-    place.ends(&key);
-    let refused = place.host.delete(&key, "ops");
+    let fixture = ApprovalFixture::new(None);
+    fixture.add("dora", &["break-glass"], 4);
+    let (key, request) = fixture.asked();
+    fixture.break_glass(&request, ("dora", 4)).unwrap();
+    fixture.ends(&key);
+    let refused = fixture.host.delete(&key, "ops");
     assert!(matches!(&refused, Err(Error::Unreviewed { request: id, .. }) if *id == request), "{refused:?}");
     let reviewer = "alice".parse().unwrap();
-    let statement = place.host.review_statement(&request, &reviewer, Decision::Approved, "seen").unwrap();
+    let statement = fixture.host.review_statement(&request, &reviewer, Decision::Approved, "seen").unwrap();
     let envelope = receipt::sign_decision(&statement, &support::people::decider_key(1)).unwrap();
-    place.host.review(&request, &envelope).unwrap();
-    place.host.delete(&key, "ops").unwrap();
+    fixture.host.review(&request, &envelope).unwrap();
+    fixture.host.delete(&key, "ops").unwrap();
 }
 
 #[test]
@@ -130,9 +130,9 @@ fn a_folder_of_an_older_format_gives_back_what_its_instances_kept() {
 
 /// A clock that only moves when the test sets it, and then wakes the waiting threads.
 #[derive(Clone)]
-struct Hands(Arc<(AtomicI64, Notify)>);
+struct ManualClock(Arc<(AtomicI64, Notify)>);
 
-impl Clock for Hands {
+impl Clock for ManualClock {
     fn now(&self) -> Timestamp {
         Timestamp::from_millis(self.0.0.load(Ordering::SeqCst))
     }
@@ -149,7 +149,7 @@ impl Clock for Hands {
     }
 }
 
-impl Hands {
+impl ManualClock {
     fn move_by(&self, time: Duration) {
         self.0.0.fetch_add(i64::try_from(time.as_millis()).unwrap(), Ordering::SeqCst);
         self.0.1.notify_waiters();
@@ -199,7 +199,7 @@ fn work_until_left(host: &Host, left: usize) {
 #[test]
 fn what_ended_longer_ago_than_its_tenant_keeps_it_goes_and_nothing_else() {
     let hands = Arc::new((AtomicI64::new(1_800_000_000_000), Notify::new()));
-    let (folder, clock) = (TempDir::new().unwrap(), Hands(hands));
+    let (folder, clock) = (TempDir::new().unwrap(), ManualClock(hands));
     let text = "[limits]\nretention = \"2h\"\n[tenants.archive.limits]\nretention = \"for good\"\n[tenants.hasty.limits]\nretention = 3600\n";
     let settings = Settings::parse(Path::new("pp-host.toml"), text).unwrap();
     let host = Host::builder(folder.path()).clock(clock.clone()).settings(settings).open().unwrap();
@@ -237,7 +237,7 @@ fn what_ended_longer_ago_than_its_tenant_keeps_it_goes_and_nothing_else() {
 #[test]
 fn what_becomes_old_enough_while_a_server_runs_is_deleted_then() {
     let hands = Arc::new((AtomicI64::new(1_800_000_000_000), Notify::new()));
-    let (folder, clock) = (TempDir::new().unwrap(), Hands(hands));
+    let (folder, clock) = (TempDir::new().unwrap(), ManualClock(hands));
     let settings = Settings::parse(Path::new("pp-host.toml"), "[limits]\nretention = \"1d\"\n").unwrap();
     let host = Host::builder(folder.path()).clock(clock.clone()).settings(settings).open().unwrap();
     ended(&host, "acme", 3);

@@ -135,10 +135,10 @@ fn how_an_instance_stands_is_written_with_the_next_write_where_one_failed() {
     });
     // Its beginning is written because it takes long: in vain the first time.
     has_begun.recv().unwrap();
-    let standing = host.store().entered(&key).wait().unwrap().unwrap().agenda.standing;
+    let state = host.store().entered(&key).wait().unwrap().unwrap().schedule.state;
     host.terminate(&key, "ops", None).unwrap();
     driving.join().unwrap().unwrap();
-    assert_eq!(standing, InstanceState::Running);
+    assert_eq!(state, InstanceState::Running);
 }
 
 // A full disk.
@@ -337,9 +337,9 @@ fn damage_is_said_and_is_that_of_one_instance() {
 fn the_end_of_a_journal_is_missed() {
     let folder = two();
     let store = open(folder.path());
-    let agenda = Some(ScheduleRow { standing: InstanceState::Complete, due: None });
+    let schedule = Some(ScheduleRow { state: InstanceState::Complete, due: None });
     let batch =
-        Batch { entries: vec![Entry::Completed { output: "{}".to_owned() }], agenda, ..Batch::default() };
+        Batch { entries: vec![Entry::Completed { output: "{}".to_owned() }], schedule, ..Batch::default() };
     store.append(JournalPosition { key: key("hit"), after: 8, at: AT }, &batch).wait().unwrap();
     drop(store);
     damage(folder.path(), &format!("DELETE FROM entries WHERE {HIT} AND idx = 8"));

@@ -37,8 +37,8 @@ impl Held {
 }
 
 /// An append by a writer that has seen this of an unspent receipt.
-fn append_seeing(store: &dyn Store, name: &str, fate: ReceiptState) -> Commit {
-    let seen = Some(Box::new(Precondition { receipt: "rcpt_none".parse().unwrap(), fate, acts: 0 }));
+fn append_seeing(store: &dyn Store, name: &str, receipt_state: ReceiptState) -> Commit {
+    let seen = Some(Box::new(Precondition { receipt: "rcpt_none".parse().unwrap(), receipt_state, acts: 0 }));
     let batch = Batch { entries: vec![step(0)], seen, ..Batch::default() };
     store.append(JournalPosition { key: key(name), after: 1, at: AT }, &batch)
 }

@@ -56,7 +56,7 @@ enum Op {
     /// Steps that are refused: at another place, or for want of room.
     Misplaced,
     TooMuch,
-    /// An entry in the agenda and no step.
+    /// An entry in the schedule and no step.
     Entered,
     /// The store is opened again.
     Reopened,
@@ -74,9 +74,9 @@ fn op() -> impl Strategy<Value = (usize, Op)> {
 }
 
 fn batch(entries: Vec<Entry>, entered: bool, room: u64) -> Batch {
-    let agenda = entered.then_some(ScheduleRow { standing: InstanceState::Running, due: Some(AT) });
+    let schedule = entered.then_some(ScheduleRow { state: InstanceState::Running, due: Some(AT) });
     let quotas = Some(Quotas { stored_bytes: room, ..Quotas::default() });
-    Batch { entries, agenda, quotas, ..Batch::default() }
+    Batch { entries, schedule, quotas, ..Batch::default() }
 }
 
 /// The journals have these lengths, and all of their bytes count, for every reader: here, elsewhere, and after a crash,
@@ -180,8 +180,8 @@ fn what_is_in_the_tail_is_deleted_with_its_instance() {
     let empty = usage(&store);
     create(&store, "a").wait().unwrap();
     let created = usage(&store) - empty;
-    let end = ScheduleRow { standing: InstanceState::Complete, due: None };
-    let ended = Batch { entries: vec![step(0)], agenda: Some(end), ..Batch::default() };
+    let end = ScheduleRow { state: InstanceState::Complete, due: None };
+    let ended = Batch { entries: vec![step(0)], schedule: Some(end), ..Batch::default() };
     let place = |after| JournalPosition { key: key("a"), after, at: AT };
     store.append(place(1), &ended).wait().unwrap();
     append(&store, "a", 2, step(1)).wait().unwrap();

@@ -15,9 +15,9 @@ pub const NOON: i64 = 1_800_000_000_000;
 
 /// A clock that a test moves.
 #[derive(Clone)]
-pub struct Hands(Arc<AtomicI64>);
+pub struct ManualClock(Arc<AtomicI64>);
 
-impl Hands {
+impl ManualClock {
     pub fn new() -> Self {
         Self(Arc::new(AtomicI64::new(NOON)))
     }
@@ -27,29 +27,29 @@ impl Hands {
     }
 }
 
-impl Clock for Hands {
+impl Clock for ManualClock {
     fn now(&self) -> Timestamp {
         Timestamp::from_millis(self.0.load(Ordering::SeqCst))
     }
 }
 
 /// A host in a new folder where people decide.
-pub struct Place {
+pub struct ApprovalFixture {
     pub folder: TempDir,
     pub host: Host,
-    pub clock: Hands,
+    pub clock: ManualClock,
 }
 
-impl Place {
+impl ApprovalFixture {
     /// Under that policy, with alice, bob and carol in the role `release`.
     pub fn new(policy: Option<&str>) -> Self {
-        let (folder, clock) = (TempDir::new().unwrap(), Hands::new());
+        let (folder, clock) = (TempDir::new().unwrap(), ManualClock::new());
         let host = open(folder.path(), policy, &clock);
-        let place = Self { folder, host, clock };
+        let fixture = Self { folder, host, clock };
         for (name, seed) in [("alice", 1), ("bob", 2), ("carol", 3)] {
-            place.add(name, &["release"], seed);
+            fixture.add(name, &["release"], seed);
         }
-        place
+        fixture
     }
 
     /// Another host of the same folder, when this one is gone.
@@ -135,7 +135,7 @@ pub fn decider_key(seed: u8) -> Ed25519StatementSigner {
     Ed25519StatementSigner::from_seed(&[seed; 32]).unwrap()
 }
 
-fn open(folder: &Path, policy: Option<&str>, clock: &Hands) -> Host {
+fn open(folder: &Path, policy: Option<&str>, clock: &ManualClock) -> Host {
     let builder = crate::support::storage::builder(folder).clock(clock.clone());
     match policy {
         Some(text) => builder.policy(Box::new(policy::Toml::parse(text).unwrap())),

@@ -2,7 +2,7 @@
 
 use crate::support;
 use crate::support::compiled;
-use crate::support::desk::{BEGINNING, Desk, Hands, open};
+use crate::support::harness::{BEGINNING, Harness, ManualClock, open};
 use ::sandbox::script::{Bundle, Kind, Module, current_engine};
 use ::store::InstanceKey;
 use engine::{Builder, Host, Start, Status};
@@ -38,16 +38,16 @@ pub fn text(body: &str) -> String {
     )
 }
 
-/// A desk whose host has the engine.
-pub fn desk() -> Desk {
+/// A harness whose host has the engine.
+pub fn harness() -> Harness {
     desk_with(|builder| builder)
 }
 
-pub fn desk_with(settings: impl FnOnce(Builder) -> Builder) -> Desk {
-    let (folder, clock) = (TempDir::new().unwrap(), Hands::at(BEGINNING));
+pub fn desk_with(settings: impl FnOnce(Builder) -> Builder) -> Harness {
+    let (folder, clock) = (TempDir::new().unwrap(), ManualClock::at(BEGINNING));
     compiled::put_engine(folder.path());
     let host = open(folder.path(), &clock, settings);
-    Desk { folder, host, clock }
+    Harness { folder, host, clock }
 }
 
 /// Starts an instance of a bundle for tenant `acme`.
@@ -63,9 +63,9 @@ pub fn run(body: &str) -> Status {
 }
 
 pub fn run_bundle(bundle: &Bundle) -> Status {
-    let desk = desk();
-    let key = start(&desk.host, bundle, &Value::Object(serde_json::Map::new()));
-    desk.finish(&key, Decision::Approved, &[])
+    let harness = harness();
+    let key = start(&harness.host, bundle, &Value::Object(serde_json::Map::new()));
+    harness.finish(&key, Decision::Approved, &[])
 }
 
 /// The result of a body.

@@ -117,12 +117,12 @@ fn neighbours(words: &[String]) {
 fn phase(attackers: usize, component: Vec<u8>, attack: &'static str) -> Vec<Duration> {
     // The most that is resident is counted anew.
     let _ = fs::write("/proc/self/clear_refs", "5");
-    let ground = Ground::new(component);
+    let fixture = Fixture::new(component);
     let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_time().build();
     let runtime = runtime.expect("a runtime");
-    let attacks: Vec<_> = (0..attackers).map(|_| runtime.spawn(ground.clone().attack(attack))).collect();
+    let attacks: Vec<_> = (0..attackers).map(|_| runtime.spawn(fixture.clone().attack(attack))).collect();
     let end = Instant::now() + PHASE;
-    let neighbours: Vec<_> = (0..NEIGHBOURS).map(|_| runtime.spawn(ground.clone().live(end))).collect();
+    let neighbours: Vec<_> = (0..NEIGHBOURS).map(|_| runtime.spawn(fixture.clone().live(end))).collect();
     let took = neighbours.into_iter().flat_map(|neighbour| runtime.block_on(neighbour).expect("drives"));
     let took = took.collect();
     attacks.iter().for_each(|attack| attack.abort());
@@ -139,14 +139,14 @@ fn most_resident() -> u64 {
 
 /// A host, and both parties' workflows.
 #[derive(Clone)]
-struct Ground {
+struct Fixture {
     host: Host,
     hostile: engine::Workflow,
     honest: engine::Workflow,
     _folder: std::sync::Arc<TempDir>,
 }
 
-impl Ground {
+impl Fixture {
     fn new(hostile: Vec<u8>) -> Self {
         // Not the disk is measured.
         let memory = Path::new("/dev/shm");

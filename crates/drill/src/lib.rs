@@ -32,7 +32,7 @@ use std::sync::{Arc, OnceLock};
 use tempfile::TempDir;
 
 /// Why an attack could not be tried. That is not a refusal: the attack counts as one that was not held.
-type Obstacle = Box<dyn std::error::Error + Send + Sync>;
+type SetupError = Box<dyn std::error::Error + Send + Sync>;
 
 /// One attack.
 #[derive(Debug, Clone)]
@@ -59,7 +59,7 @@ pub enum By {
 #[derive(Debug, Clone, Copy)]
 enum Way {
     /// These bytes are handed to the loader.
-    Load(fn() -> Result<Vec<u8>, Obstacle>),
+    Load(fn() -> Result<Vec<u8>, SetupError>),
     /// The hostile guest runs with these parameters; without them, with its own name as the attack.
     Hostile(Bounds, Option<&'static str>),
     /// A workflow in JavaScript whose `run` has this body.
@@ -67,11 +67,11 @@ enum Way {
     /// A core module runs inside `frame.wat`.
     Raw(Bounds, &'static str),
     /// On a host that other attacks use too: the attack touches only its own data.
-    Shared(fn(&Fixture) -> Result<Ending, Obstacle>),
+    Shared(fn(&Fixture) -> Result<Ending, SetupError>),
     /// On hosts that it makes itself.
-    Apart(fn() -> Result<Ending, Obstacle>),
+    Apart(fn() -> Result<Ending, SetupError>),
     /// On a host of its own, under these terms.
-    Alone(fn() -> Terms, fn(Fixture) -> Result<Ending, Obstacle>),
+    Alone(fn() -> Terms, fn(Fixture) -> Result<Ending, SetupError>),
 }
 
 /// The limits that a guest is expected to reach.
@@ -156,8 +156,8 @@ impl Tried {
     /// The end, and the target's records at that time. The folder exists until they have been read.
     fn after(
         (_folder, target): (Arc<TempDir>, Arc<Target>),
-        ending: Result<Ending, Obstacle>,
-    ) -> Result<Self, Obstacle> {
+        ending: Result<Ending, SetupError>,
+    ) -> Result<Self, SetupError> {
         let unapproved = target.unapproved()?;
         Ok(Self { ending: ending?, target, unapproved })
     }
@@ -248,24 +248,24 @@ impl Drill {
         }
     }
 
-    fn try_it(&self, attack: &Attack) -> Result<Tried, Obstacle> {
-        let on = |bounds: Bounds, tries: &dyn Fn(&Fixture) -> Result<Ending, Obstacle>| {
-            let ground = self.ground(bounds)?;
-            Tried::after(ground.scene(), tries(ground))
+    fn try_it(&self, attack: &Attack) -> Result<Tried, SetupError> {
+        let on = |bounds: Bounds, tries: &dyn Fn(&Fixture) -> Result<Ending, SetupError>| {
+            let fixture = self.fixture(bounds)?;
+            Tried::after(fixture.scene(), tries(fixture))
         };
         match attack.way {
-            Way::Load(bytes) => on(Bounds::Tight, &|ground| {
-                Ok(Ending::of(ground.host().load(bytes()?).map(|_| "the component was loaded")))
+            Way::Load(bytes) => on(Bounds::Tight, &|fixture| {
+                Ok(Ending::of(fixture.host().load(bytes()?).map(|_| "the component was loaded")))
             }),
             Way::Hostile(bounds, params) => {
                 let own = format!(r#"{{"attack":"{}"}}"#, attack.name);
-                on(bounds, &|ground| ground.among_neighbours(fixture::HOSTILE, params.unwrap_or(&own)))
+                on(bounds, &|fixture| fixture.among_neighbours(fixture::HOSTILE, params.unwrap_or(&own)))
             }
-            Way::Script(body) => on(Bounds::Tight, &|ground| {
-                ground.among_neighbours(&guests::scripts::workflow(&body())?, "{}")
+            Way::Script(body) => on(Bounds::Tight, &|fixture| {
+                fixture.among_neighbours(&guests::scripts::workflow(&body())?, "{}")
             }),
             Way::Raw(bounds, module) => {
-                on(bounds, &|ground| ground.among_neighbours(&guests::raw::component(module)?, "{}"))
+                on(bounds, &|fixture| fixture.among_neighbours(&guests::raw::component(module)?, "{}"))
             }
             Way::Shared(tries) => on(Bounds::Tight, &tries),
             Way::Apart(tries) => {
@@ -274,8 +274,8 @@ impl Drill {
                 Tried::after((folder, target), tries())
             }
             Way::Alone(terms, tries) => {
-                let ground = Fixture::new(self.terms(terms))?;
-                Tried::after(ground.scene(), tries(ground))
+                let fixture = Fixture::new(self.terms(terms))?;
+                Tried::after(fixture.scene(), tries(fixture))
             }
         }
     }
@@ -284,13 +284,13 @@ impl Drill {
         Terms { compiler: self.compiler.clone(), ..terms() }
     }
 
-    fn ground(&self, bounds: Bounds) -> Result<&Fixture, Obstacle> {
-        let (ground, terms) = match bounds {
+    fn fixture(&self, bounds: Bounds) -> Result<&Fixture, SetupError> {
+        let (fixture, terms) = match bounds {
             Bounds::Tight => (&self.tight, Terms::tight as fn() -> Terms),
             Bounds::Clock => (&self.clock, Terms::clock as fn() -> Terms),
         };
         let made =
-            ground.get_or_init(|| Fixture::new(self.terms(terms)).map_err(|obstacle| obstacle.to_string()));
+            fixture.get_or_init(|| Fixture::new(self.terms(terms)).map_err(|obstacle| obstacle.to_string()));
         made.as_ref().map_err(|obstacle| obstacle.clone().into())
     }
 }

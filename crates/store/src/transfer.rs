@@ -33,7 +33,7 @@ pub enum TransferRow {
     /// A receipt.
     Receipt(MovedReceipt),
     /// What became of a receipt.
-    Fate(ReceiptId, ReceiptState),
+    ReceiptState(ReceiptId, ReceiptState),
     /// A receipt to look at for whether a digest is known.
     Precedent(MovedPrecedent),
     /// An operator's act.
@@ -81,7 +81,7 @@ pub struct MovedInstance {
     /// When the last of them was recorded.
     pub at: Timestamp,
     /// How it stands.
-    pub agenda: ScheduleRow,
+    pub schedule: ScheduleRow,
     /// Since when.
     pub since: Timestamp,
     /// What its guest has printed.

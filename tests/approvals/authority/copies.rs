@@ -152,7 +152,7 @@ fn copy(from: &Path, to: &Path, names: &[&str]) {
 }
 
 /// Invites Dora in the authority's folder, and returns her code.
-fn invited(keys: &Path, clock: &Hands) -> InvitationCode {
+fn invited(keys: &Path, clock: &ManualClock) -> InvitationCode {
     let invite = Invite {
         decider: "dora".parse().unwrap(),
         roles: ["release".parse().unwrap()].into(),

@@ -3,7 +3,7 @@
 mod copies;
 
 use crate::support;
-use crate::support::people::{Hands, NOON, decider_key};
+use crate::support::people::{ManualClock, NOON, decider_key};
 use drill::authenticator::SoftwareAuthenticator;
 use engine::issuer::{IssuerServer, Keyring, Request, own_account};
 use engine::trust::{Act, InvitationCode, RecordedTrustAct, Trust};
@@ -48,7 +48,7 @@ const BOB: (&str, u8) = ("bob", 2);
 /// An authority and a host, both by one clock. Bob's key ends ten minutes after the beginning.
 struct Two {
     folder: TempDir,
-    clock: Hands,
+    clock: ManualClock,
     policy: &'static str,
     host: Host,
     changes: Arc<Mutex<Vec<String>>>,
@@ -56,7 +56,7 @@ struct Two {
 
 impl Two {
     fn new(policy: &'static str) -> Self {
-        let (folder, clock) = (TempDir::new().unwrap(), Hands::new());
+        let (folder, clock) = (TempDir::new().unwrap(), ManualClock::new());
         let keys = folder.path().join("authority");
         people(&keys);
         serve(&keys, &folder.path().join("socket"), policy, &clock);
@@ -122,7 +122,7 @@ impl Two {
     }
 }
 
-fn builder(data: &Path, policy: &str, clock: &Hands, changes: &Arc<Mutex<Vec<String>>>) -> Builder {
+fn builder(data: &Path, policy: &str, clock: &ManualClock, changes: &Arc<Mutex<Vec<String>>>) -> Builder {
     let changes = Arc::clone(changes);
     crate::support::storage::builder(data)
         .clock(clock.clone())
@@ -130,13 +130,13 @@ fn builder(data: &Path, policy: &str, clock: &Hands, changes: &Arc<Mutex<Vec<Str
         .authority_changes(move |change| changes.lock().unwrap().push(change.to_owned()))
 }
 
-fn office(keys: &Path, policy: &str, clock: &Hands) -> IssuerServer {
+fn office(keys: &Path, policy: &str, clock: &ManualClock) -> IssuerServer {
     let policy = Box::new(policy::Toml::parse(policy).unwrap());
     IssuerServer::open(keys, policy, Box::new(clock.clone())).unwrap()
 }
 
 /// Serves until the test ends. Returns when it listens.
-fn serve(keys: &Path, socket: &Path, policy: &str, clock: &Hands) {
+fn serve(keys: &Path, socket: &Path, policy: &str, clock: &ManualClock) {
     let office = office(keys, policy, clock);
     let path = socket.to_owned();
     std::thread::spawn(move || office.serve(&path, &[own_account()]).unwrap());

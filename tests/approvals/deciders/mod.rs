@@ -25,13 +25,13 @@ const BOB: (&str, u8) = ("bob", 2);
 const CAROL: (&str, u8) = ("carol", 3);
 
 /// The gate's check that refused, as the workflow was told.
-fn refused_by(place: &Place, key: &store::InstanceKey) -> Check {
-    place.ends(key);
-    let refused = entries(&place.host, key).into_iter().find_map(|entry| match entry {
+fn refused_by(fixture: &ApprovalFixture, key: &store::InstanceKey) -> Check {
+    fixture.ends(key);
+    let refused = entries(&fixture.host, key).into_iter().find_map(|entry| match entry {
         Entry::Refused { check, .. } => Some(check),
         _ => None,
     });
-    assert_eq!(place.deployments(), 0, "what is refused is not done");
+    assert_eq!(fixture.deployments(), 0, "what is refused is not done");
     refused.unwrap()
 }
 
@@ -41,16 +41,16 @@ fn said(result: Result<Recorded, Error>) -> String {
 
 #[test]
 fn a_person_approves_with_their_key_and_the_receipt_names_them() {
-    let place = Place::new(None);
-    let (key, request) = place.asked();
-    let stored = issued(place.approve(&request, ALICE));
-    assert_eq!(result(&place.ends(&key))["status"], "deployed");
-    let keys = engine::issuer::Keyring::public(&place.folder.path().join("keys")).unwrap();
+    let fixture = ApprovalFixture::new(None);
+    let (key, request) = fixture.asked();
+    let stored = issued(fixture.approve(&request, ALICE));
+    assert_eq!(result(&fixture.ends(&key))["status"], "deployed");
+    let keys = engine::issuer::Keyring::public(&fixture.folder.path().join("keys")).unwrap();
     let verified = receipt::verify(&stored.artifact, &keys).unwrap();
     assert_eq!(verified.scope(), Some(Scope::Production));
     assert_eq!(verified.decider().unwrap().id, "user:alice");
     let opened = verified.open(&stored.opening().unwrap()).unwrap();
-    let trust = place.host.trust().unwrap();
+    let trust = fixture.host.trust().unwrap();
     let decisions = receipt::verify_approvals(&opened, trust.deciders(), Judged::AsIssued).unwrap();
     let people: Vec<_> = decisions.iter().map(|decision| decision.person().as_str()).collect();
     assert_eq!(people, ["alice"]);
@@ -60,62 +60,63 @@ fn a_person_approves_with_their_key_and_the_receipt_names_them() {
 
 #[test]
 fn t10_a_quorum_is_of_different_people() {
-    let place = Place::new(Some(TWO));
-    place.give("alice", 11);
-    let (key, request) = place.asked();
-    assert!(matches!(place.approve(&request, ALICE), Ok(Recorded::Waiting(_))));
-    assert!(said(place.approve(&request, ALICE)).contains("one person counts once"));
-    let second_key = place.approve(&request, ("alice", 11));
+    let fixture = ApprovalFixture::new(Some(TWO));
+    fixture.give("alice", 11);
+    let (key, request) = fixture.asked();
+    assert!(matches!(fixture.approve(&request, ALICE), Ok(Recorded::Waiting(_))));
+    assert!(said(fixture.approve(&request, ALICE)).contains("one person counts once"));
+    let second_key = fixture.approve(&request, ("alice", 11));
     assert!(said(second_key).contains("one person counts once"), "two keys of one person");
-    assert!(matches!(place.ends(&key), Status::Waiting(_)));
-    let receipt = issued(place.approve(&request, BOB));
+    assert!(matches!(fixture.ends(&key), Status::Waiting(_)));
+    let receipt = issued(fixture.approve(&request, BOB));
     let document = Json::parse(&receipt.request_json).unwrap();
     assert_eq!(document.get("approvals").and_then(Json::as_array).map(<[_]>::len), Some(2));
-    assert_eq!(result(&place.ends(&key))["status"], "deployed");
-    assert_eq!(place.deployments(), 1);
+    assert_eq!(result(&fixture.ends(&key))["status"], "deployed");
+    assert_eq!(fixture.deployments(), 1);
 }
 
 #[test]
 fn t11_no_person_decides_about_their_own_request() {
-    let place = Place::new(None);
-    let workflow = place.host.load(support::guest("tenant-workflow")).unwrap();
+    let fixture = ApprovalFixture::new(None);
+    let workflow = fixture.host.load(support::guest("tenant-workflow")).unwrap();
     let start = engine::Start {
         operator: Some("alice".parse().unwrap()),
         submitter: Some("bob".parse().unwrap()),
         ..engine::Start::new("acme".parse().unwrap(), "agent:builder".parse().unwrap(), "w", "{}")
     };
-    let key = place.host.start(&workflow, start).unwrap();
-    let request = place.waits(&key);
+    let key = fixture.host.start(&workflow, start).unwrap();
+    let request = fixture.waits(&key);
     for own in ["alice", "bob"] {
-        let statement = place.host.statement(&request, &own.parse().unwrap(), None, Decision::Approved, None);
+        let statement =
+            fixture.host.statement(&request, &own.parse().unwrap(), None, Decision::Approved, None);
         assert!(statement.unwrap_err().to_string().contains("another person has to"), "{own}");
     }
     // Nor with a statement that was drawn up for another person.
     let by = "carol".parse().unwrap();
-    let statement = place.host.statement(&request, &by, None, Decision::Approved, None).unwrap();
+    let statement = fixture.host.statement(&request, &by, None, Decision::Approved, None).unwrap();
     let own = DecisionStatement { decider: "alice".parse().unwrap(), ..statement };
     let envelope = receipt::sign_decision(&own, &decider_key(1)).unwrap();
-    assert!(said(place.host.sign(&request, &envelope)).contains("another person has to"));
-    issued(place.approve(&request, CAROL));
+    assert!(said(fixture.host.sign(&request, &envelope)).contains("another person has to"));
+    issued(fixture.approve(&request, CAROL));
 }
 
 #[test]
 fn t6_a_statement_about_one_request_does_not_count_for_another() {
-    let place = Place::new(None);
-    let ((_, one), (_, other)) = (place.asked(), place.asked());
-    let envelope = place.envelope(&one, ALICE, Decision::Approved);
-    assert!(said(place.host.sign(&other, &envelope)).contains("digest of the request"));
+    let fixture = ApprovalFixture::new(None);
+    let ((_, one), (_, other)) = (fixture.asked(), fixture.asked());
+    let envelope = fixture.envelope(&one, ALICE, Decision::Approved);
+    assert!(said(fixture.host.sign(&other, &envelope)).contains("digest of the request"));
 }
 
 #[test]
 fn t7_a_denial_is_no_approval() {
-    let place = Place::new(None);
-    let (key, request) = place.asked();
-    let receipt = issued(place.deny(&request, ALICE));
+    let fixture = ApprovalFixture::new(None);
+    let (key, request) = fixture.asked();
+    let receipt = issued(fixture.deny(&request, ALICE));
     assert_eq!(receipt.artifact.status.as_deref(), Some("DENIED"));
-    assert_eq!(result(&place.ends(&key))["status"], "blocked");
-    assert_eq!(place.deployments(), 0);
-    assert!(said(place.approve_late(&request)).contains("does not wait for a decision"));
+    assert_eq!(result(&fixture.ends(&key))["status"], "blocked");
+    assert_eq!(fixture.deployments(), 0);
+    assert!(said(fixture.approve_late(&request)).contains("does not wait for a decision"));
 }
 
 /// A statement of another request, so that there is one at all when this one is over.
@@ -123,7 +124,7 @@ trait Late {
     fn approve_late(&self, id: &RequestId) -> Result<Recorded, Error>;
 }
 
-impl Late for Place {
+impl Late for ApprovalFixture {
     fn approve_late(&self, id: &RequestId) -> Result<Recorded, Error> {
         let (_, other) = self.asked();
         self.host.sign(id, &self.envelope(&other, BOB, Decision::Approved))
@@ -132,42 +133,42 @@ impl Late for Place {
 
 #[test]
 fn t21_what_was_signed_is_what_was_shown() {
-    let place = Place::new(None);
-    let (_, request) = place.asked();
+    let fixture = ApprovalFixture::new(None);
+    let (_, request) = fixture.asked();
     let by = "alice".parse().unwrap();
-    let statement = place.host.statement(&request, &by, None, Decision::Approved, None).unwrap();
-    let shown = place.host.request(&request).unwrap().to_string();
+    let statement = fixture.host.statement(&request, &by, None, Decision::Approved, None).unwrap();
+    let shown = fixture.host.request(&request).unwrap().to_string();
     assert_eq!(statement.matter.view, receipt::Digest::of(shown.as_bytes()));
     let mut other = statement;
     other.matter.view = receipt::Digest::of(b"something nicer");
     let envelope = receipt::sign_decision(&other, &decider_key(1)).unwrap();
-    assert!(said(place.host.sign(&request, &envelope)).contains("digest of the view"));
+    assert!(said(fixture.host.sign(&request, &envelope)).contains("digest of the view"));
 }
 
 #[test]
 fn a_stranger_s_signature_does_not_count() {
-    let place = Place::new(None);
-    let (_, request) = place.asked();
+    let fixture = ApprovalFixture::new(None);
+    let (_, request) = fixture.asked();
     let by = "alice".parse().unwrap();
-    let statement = place.host.statement(&request, &by, None, Decision::Approved, None).unwrap();
+    let statement = fixture.host.statement(&request, &by, None, Decision::Approved, None).unwrap();
     let by_mallory = receipt::sign_decision(&statement, &decider_key(66)).unwrap();
-    assert!(said(place.host.sign(&request, &by_mallory)).contains("by no key of the pinned deciders"));
+    assert!(said(fixture.host.sign(&request, &by_mallory)).contains("by no key of the pinned deciders"));
     let by_bob = receipt::sign_decision(&statement, &decider_key(2)).unwrap();
-    assert!(said(place.host.sign(&request, &by_bob)).contains("bob signed a decision that names alice"));
+    assert!(said(fixture.host.sign(&request, &by_bob)).contains("bob signed a decision that names alice"));
 }
 
 #[test]
 fn a_demo_receipt_does_not_count_where_people_decide() {
-    let (folder, clock) = (tempfile::TempDir::new().unwrap(), Hands::new());
+    let (folder, clock) = (tempfile::TempDir::new().unwrap(), ManualClock::new());
     let host = crate::support::storage::builder(folder.path()).clock(clock.clone()).open().unwrap();
-    let place = Place { folder, host, clock };
-    let ((key, request), (_, undecided)) = (place.asked(), place.asked());
-    place.host.decide(&request, &support::judgement(Decision::Approved)).unwrap();
-    place.add("alice", &["release"], 1);
-    assert_eq!(refused_by(&place, &key), Check::Scope);
-    let demo = place.host.decide(&undecided, &support::judgement(Decision::Approved));
+    let fixture = ApprovalFixture { folder, host, clock };
+    let ((key, request), (_, undecided)) = (fixture.asked(), fixture.asked());
+    fixture.host.decide(&request, &support::judgement(Decision::Approved)).unwrap();
+    fixture.add("alice", &["release"], 1);
+    assert_eq!(refused_by(&fixture, &key), Check::Scope);
+    let demo = fixture.host.decide(&undecided, &support::judgement(Decision::Approved));
     assert!(demo.unwrap_err().to_string().contains("signed by people"));
-    issued(place.approve(&undecided, ALICE));
+    issued(fixture.approve(&undecided, ALICE));
 }
 
 #[test]
@@ -175,14 +176,14 @@ fn the_policy_allows_and_forbids_with_receipts_of_its_own() {
     for (then, status, outcome, deployed) in
         [("allow", "APPROVED", "deployed", 1), ("deny", "DENIED", "blocked", 0)]
     {
-        let place = Place::new(Some(&format!("[[rule]]\nid = \"all\"\nthen = \"{then}\"\n")));
-        let key = support::start(&place.host, "tenant-workflow", "{}");
-        assert_eq!(result(&place.ends(&key))["status"], outcome);
-        assert_eq!(place.deployments(), deployed);
-        let [id] = place.host.store().receipts(store::ReceiptPage::ALL).wait().unwrap().try_into().unwrap();
-        let stored = place.host.store().receipt(&id).wait().unwrap().unwrap().receipt;
+        let fixture = ApprovalFixture::new(Some(&format!("[[rule]]\nid = \"all\"\nthen = \"{then}\"\n")));
+        let key = support::start(&fixture.host, "tenant-workflow", "{}");
+        assert_eq!(result(&fixture.ends(&key))["status"], outcome);
+        assert_eq!(fixture.deployments(), deployed);
+        let [id] = fixture.host.store().receipts(store::ReceiptPage::ALL).wait().unwrap().try_into().unwrap();
+        let stored = fixture.host.store().receipt(&id).wait().unwrap().unwrap().receipt;
         assert_eq!(stored.artifact.status.as_deref(), Some(status));
-        let keys = engine::issuer::Keyring::public(&place.folder.path().join("keys")).unwrap();
+        let keys = engine::issuer::Keyring::public(&fixture.folder.path().join("keys")).unwrap();
         let verified = receipt::verify(&stored.artifact, &keys).unwrap();
         assert_eq!(verified.decider().unwrap().id, "system/pp-policy-engine");
         assert!(verified.policy_version().unwrap().ends_with("#all"), "{:?}", verified.policy_version());
@@ -191,74 +192,74 @@ fn the_policy_allows_and_forbids_with_receipts_of_its_own() {
 
 #[test]
 fn t26_the_policy_is_asked_again_before_anything_is_done() {
-    let place = Place::new(None);
-    let (key, request) = place.asked();
-    issued(place.approve(&request, ALICE));
-    let place = place.reopened(Some("[[rule]]\nid = \"stop\"\nthen = \"deny\"\n"));
-    assert_eq!(refused_by(&place, &key), Check::Policy);
-    let place = Place::new(None);
-    let (key, request) = place.asked();
-    issued(place.approve(&request, ALICE));
-    let place = place.reopened(Some(TWO));
-    assert_eq!(refused_by(&place, &key), Check::Approvals, "two are wanted now");
+    let fixture = ApprovalFixture::new(None);
+    let (key, request) = fixture.asked();
+    issued(fixture.approve(&request, ALICE));
+    let fixture = fixture.reopened(Some("[[rule]]\nid = \"stop\"\nthen = \"deny\"\n"));
+    assert_eq!(refused_by(&fixture, &key), Check::Policy);
+    let fixture = ApprovalFixture::new(None);
+    let (key, request) = fixture.asked();
+    issued(fixture.approve(&request, ALICE));
+    let fixture = fixture.reopened(Some(TWO));
+    assert_eq!(refused_by(&fixture, &key), Check::Approvals, "two are wanted now");
 }
 
 #[test]
 fn t26_what_was_signed_under_another_policy_does_not_count() {
-    let place = Place::new(Some(TWO));
-    let (_, request) = place.asked();
-    place.approve(&request, ALICE).unwrap();
-    let place = place.reopened(Some(&format!("{TWO}# the same, said otherwise\n")));
-    assert!(matches!(place.approve(&request, BOB), Ok(Recorded::Waiting(_))), "alice signed under another");
-    issued(place.approve(&request, CAROL));
+    let fixture = ApprovalFixture::new(Some(TWO));
+    let (_, request) = fixture.asked();
+    fixture.approve(&request, ALICE).unwrap();
+    let fixture = fixture.reopened(Some(&format!("{TWO}# the same, said otherwise\n")));
+    assert!(matches!(fixture.approve(&request, BOB), Ok(Recorded::Waiting(_))), "alice signed under another");
+    issued(fixture.approve(&request, CAROL));
 }
 
 #[test]
 fn a_freeze_stops_approving_and_doing() {
-    let place = Place::new(None);
+    let fixture = ApprovalFixture::new(None);
     let freeze = |tenant: Option<&str>| Act::Frozen {
         tenant: tenant.map(|tenant| tenant.parse().unwrap()),
         reason: "incident".to_owned(),
     };
-    let ((key, approved), (_, waiting)) = (place.asked(), place.asked());
-    issued(place.approve(&approved, ALICE));
-    place.record_act(freeze(Some("acme"))).unwrap();
-    assert!(place.record_act(freeze(Some("acme"))).is_err(), "it is frozen already");
-    assert!(said(place.approve(&waiting, ALICE)).contains("frozen for tenant acme since"));
-    assert_eq!(refused_by(&place, &key), Check::Freeze);
-    issued(place.deny(&waiting, ALICE));
-    place
+    let ((key, approved), (_, waiting)) = (fixture.asked(), fixture.asked());
+    issued(fixture.approve(&approved, ALICE));
+    fixture.record_act(freeze(Some("acme"))).unwrap();
+    assert!(fixture.record_act(freeze(Some("acme"))).is_err(), "it is frozen already");
+    assert!(said(fixture.approve(&waiting, ALICE)).contains("frozen for tenant acme since"));
+    assert_eq!(refused_by(&fixture, &key), Check::Freeze);
+    issued(fixture.deny(&waiting, ALICE));
+    fixture
         .record_act(Act::Thawed { tenant: Some("acme".parse().unwrap()), reason: "over".to_owned() })
         .unwrap();
-    let (key, request) = place.asked();
-    issued(place.approve(&request, ALICE));
-    place.record_act(freeze(None)).unwrap();
-    assert_eq!(refused_by(&place, &key), Check::Freeze, "everybody's is the tenant's too");
+    let (key, request) = fixture.asked();
+    issued(fixture.approve(&request, ALICE));
+    fixture.record_act(freeze(None)).unwrap();
+    assert_eq!(refused_by(&fixture, &key), Check::Freeze, "everybody's is the tenant's too");
 }
 
 #[test]
 fn t30_who_decides_alone_is_looked_at_before_anything_else_is_approved() {
-    let place = Place::new(Some(TWO));
-    place.add("dora", &["break-glass"], 4);
-    let ((key, burning), (_, waiting)) = (place.asked(), place.asked());
-    assert!(place.break_glass(&burning, ALICE).is_err(), "alice does not have the role");
-    let receipt = issued(place.break_glass(&burning, ("dora", 4)));
+    let fixture = ApprovalFixture::new(Some(TWO));
+    fixture.add("dora", &["break-glass"], 4);
+    let ((key, burning), (_, waiting)) = (fixture.asked(), fixture.asked());
+    assert!(fixture.break_glass(&burning, ALICE).is_err(), "alice does not have the role");
+    let receipt = issued(fixture.break_glass(&burning, ("dora", 4)));
     assert!(receipt.artifact.status.as_deref() == Some("APPROVED"));
-    assert_eq!(result(&place.ends(&key))["status"], "deployed");
-    place.approve(&waiting, ALICE).unwrap();
-    assert!(said(place.approve(&waiting, BOB)).contains("decided"), "nothing until it is reviewed");
-    let (_, second) = place.asked();
-    assert!(said(place.break_glass(&second, ("dora", 4))).contains("decided"), "one after the other");
+    assert_eq!(result(&fixture.ends(&key))["status"], "deployed");
+    fixture.approve(&waiting, ALICE).unwrap();
+    assert!(said(fixture.approve(&waiting, BOB)).contains("decided"), "nothing until it is reviewed");
+    let (_, second) = fixture.asked();
+    assert!(said(fixture.break_glass(&second, ("dora", 4))).contains("decided"), "one after the other");
     let review = |name: &str, seed| {
         let by = name.parse().unwrap();
         let statement =
-            place.host.review_statement(&burning, &by, Decision::Approved, "it did burn").unwrap();
-        place.host.review(&burning, &receipt::sign_decision(&statement, &decider_key(seed)).unwrap())
+            fixture.host.review_statement(&burning, &by, Decision::Approved, "it did burn").unwrap();
+        fixture.host.review(&burning, &receipt::sign_decision(&statement, &decider_key(seed)).unwrap())
     };
     assert!(review("dora", 4).unwrap_err().to_string().contains("another person"));
     review("alice", 1).unwrap();
-    issued(place.approve(&waiting, BOB));
-    let acts = place.host.store().acts(0).wait().unwrap();
+    issued(fixture.approve(&waiting, BOB));
+    let acts = fixture.host.store().acts(0).wait().unwrap();
     let acts =
         acts.iter().map(|act| serde_json::from_str::<RecordedTrustAct>(&act.body).unwrap().act.to_string());
     let marks: Vec<_> = acts.filter(|act| act.starts_with("BREAK-GLASS")).collect();
@@ -267,68 +268,68 @@ fn t30_who_decides_alone_is_looked_at_before_anything_else_is_approved() {
 
 #[test]
 fn t22_a_flood_of_requests_is_stopped() {
-    let (folder, clock) = (tempfile::TempDir::new().unwrap(), Hands::new());
+    let (folder, clock) = (tempfile::TempDir::new().unwrap(), ManualClock::new());
     let quotas = store::Quotas { requests_per_hour: 3, ..Default::default() };
     let host =
         crate::support::storage::builder(folder.path()).clock(clock.clone()).quotas(quotas).open().unwrap();
-    let place = Place { folder, host, clock };
+    let fixture = ApprovalFixture { folder, host, clock };
     for _ in 0..3 {
-        place.asked();
+        fixture.asked();
     }
-    let key = support::start(&place.host, "tenant-workflow", "{}");
-    place.ends(&key);
-    let rejected = entries(&place.host, &key).into_iter().find_map(|entry| match entry {
+    let key = support::start(&fixture.host, "tenant-workflow", "{}");
+    fixture.ends(&key);
+    let rejected = entries(&fixture.host, &key).into_iter().find_map(|entry| match entry {
         Entry::Rejected { message, .. } => Some(message),
         _ => None,
     });
     assert!(rejected.unwrap().contains("--limit requests-per-hour=N"));
-    place.clock.move_by_minutes(61);
-    place.asked();
+    fixture.clock.move_by_minutes(61);
+    fixture.asked();
 }
 
 #[test]
 fn t29_asking_again_shows_how_it_went_before() {
-    let place = Place::new(None);
+    let fixture = ApprovalFixture::new(None);
     for _ in 0..2 {
-        let (_, request) = place.asked();
-        issued(place.deny(&request, ALICE));
+        let (_, request) = fixture.asked();
+        issued(fixture.deny(&request, ALICE));
     }
-    let (key, request) = place.asked();
-    let shown = place.host.request(&request).unwrap().to_string();
+    let (key, request) = fixture.asked();
+    let shown = fixture.host.request(&request).unwrap().to_string();
     assert!(shown.contains("asked        2 times before on this resource, denied 2 times"), "{shown}");
     assert!(shown.contains("not approved before"), "{shown}");
-    issued(place.approve(&request, ALICE));
-    place.ends(&key);
-    let (_, request) = place.asked();
-    let shown = place.host.request(&request).unwrap().to_string();
+    issued(fixture.approve(&request, ALICE));
+    fixture.ends(&key);
+    let (_, request) = fixture.asked();
+    let shown = fixture.host.request(&request).unwrap().to_string();
     assert_eq!(shown.matches("approved before").count(), 2, "code and artifact: {shown}");
 }
 
 #[test]
 fn a_request_that_is_withdrawn_is_over() {
-    let place = Place::new(None);
-    let (key, request) = place.asked();
-    place.host.withdraw(&request, "operator", Some("not needed")).unwrap();
-    assert_eq!(result(&place.ends(&key))["status"], "blocked");
-    let late = place.host.withdraw(&request, "operator", None);
+    let fixture = ApprovalFixture::new(None);
+    let (key, request) = fixture.asked();
+    fixture.host.withdraw(&request, "operator", Some("not needed")).unwrap();
+    assert_eq!(result(&fixture.ends(&key))["status"], "blocked");
+    let late = fixture.host.withdraw(&request, "operator", None);
     assert!(late.unwrap_err().to_string().contains("does not wait"));
-    assert!(place.host.waiting().unwrap().is_empty());
+    assert!(fixture.host.waiting().unwrap().is_empty());
 }
 
 #[test]
 fn sixty_four_people_at_once_make_one_receipt() {
-    let place = Place::new(Some(TWO));
+    let fixture = ApprovalFixture::new(Some(TWO));
     for seed in 10..74_u8 {
-        place.add(&format!("p{seed}"), &["release"], seed);
+        fixture.add(&format!("p{seed}"), &["release"], seed);
     }
-    let (key, request) = place.asked();
+    let (key, request) = fixture.asked();
     let envelopes: Vec<_> = (10..74_u8)
-        .map(|seed| place.envelope(&request, (&format!("p{seed}"), seed), Decision::Approved))
+        .map(|seed| fixture.envelope(&request, (&format!("p{seed}"), seed), Decision::Approved))
         .collect();
     let threads: Vec<_> = envelopes
         .into_iter()
         .map(|envelope| {
-            let (host, request) = (place.host.clone(), request.clone());
+            let (host, request) = (fixture.host.clone(), request.clone());
             std::thread::spawn(move || host.sign(&request, &envelope))
         })
         .collect();
@@ -339,18 +340,18 @@ fn sixty_four_people_at_once_make_one_receipt() {
     for late in ended.iter().filter_map(|end| end.as_ref().err()) {
         assert!(late.to_string().contains("does not wait for a decision"), "{late}");
     }
-    assert_eq!(result(&place.ends(&key))["status"], "deployed");
-    assert_eq!(count(&entries(&place.host, &key), "issued"), 1);
+    assert_eq!(result(&fixture.ends(&key))["status"], "deployed");
+    assert_eq!(count(&entries(&fixture.host, &key), "issued"), 1);
 }
 
 #[test]
 fn t27_neither_the_issuer_nor_the_deciders_alone_can_mint() {
-    let place = Place::new(None);
-    let (key, request) = place.asked();
-    let asked = place.host.request(&request).unwrap();
+    let fixture = ApprovalFixture::new(None);
+    let (key, request) = fixture.asked();
+    let asked = fixture.host.request(&request).unwrap();
     let signer = || Box::new(receipt::Ed25519Signer::from_seed("pp_stolen", &[9; 32]));
     let authority = engine::issuer::LocalIssuer::new(signer(), signer());
-    let trust = place.host.trust().unwrap();
+    let trust = fixture.host.trust().unwrap();
     let order = |envelopes| engine::issuer::IssueOrder {
         request: &asked,
         basis: engine::issuer::DecisionBasis::People(envelopes),
@@ -358,26 +359,26 @@ fn t27_neither_the_issuer_nor_the_deciders_alone_can_mint() {
         salt: receipt::Salt::from_bytes([1; 32]),
         at: asked.created_at,
     };
-    let grounds = engine::issuer::JudgingContext { trust: &trust, policy: place.host.policy() };
+    let grounds = engine::issuer::JudgingContext { trust: &trust, policy: fixture.host.policy() };
     assert!(authority.issue(&order(&[]), grounds).is_err(), "an issuer without deciders");
     // Deciders with a key of their own instead of the issuer's.
-    let envelope = place.envelope(&request, ALICE, Decision::Approved);
+    let envelope = fixture.envelope(&request, ALICE, Decision::Approved);
     let admitted = [engine::issuer::Admitted { envelope, at: asked.created_at }];
     let forged = authority.issue(&order(&admitted), grounds).unwrap();
-    let genuine = issued(place.approve(&request, BOB));
+    let genuine = issued(fixture.approve(&request, BOB));
     let body =
         serde_json::to_string(&store::StoredReceipt { id: genuine.id.clone(), ..forged.receipt }).unwrap();
-    let connection = rusqlite::Connection::open(place.folder.path().join("journal.sqlite")).unwrap();
+    let connection = rusqlite::Connection::open(fixture.folder.path().join("journal.sqlite")).unwrap();
     connection.execute("UPDATE receipts SET body = ?1 WHERE id = ?2", [&body, genuine.id.as_str()]).unwrap();
     drop(connection);
-    assert_eq!(refused_by(&place, &key), Check::Verification);
+    assert_eq!(refused_by(&fixture, &key), Check::Verification);
 }
 
 /// A request whose words are hostile.
 fn worded(reason: &str, resource: &str) -> engine::issuer::Request {
-    let place = Place::new(None);
-    let (_, request) = place.asked();
-    let request = place.host.request(&request).unwrap();
+    let fixture = ApprovalFixture::new(None);
+    let (_, request) = fixture.asked();
+    let request = fixture.host.request(&request).unwrap();
     let evidence = Json::object([("diff", Json::from(reason))]).canonical();
     engine::issuer::Request { reason: reason.to_owned(), resource: resource.to_owned(), evidence, ..request }
 }
@@ -414,64 +415,64 @@ fn t20_look_alike_letters_are_pointed_out() {
 
 #[test]
 fn t30_an_approval_from_before_is_no_review() {
-    let place = Place::new(Some(TWO));
-    place.add("dora", &["break-glass"], 4);
-    let (_, request) = place.asked();
-    let early = place.envelope(&request, ALICE, Decision::Approved);
-    place.host.sign(&request, &early).unwrap();
-    place.clock.move_by_minutes(1);
-    issued(place.break_glass(&request, ("dora", 4)));
-    assert!(place.host.review(&request, &early).is_err(), "alice has not looked at what dora did");
+    let fixture = ApprovalFixture::new(Some(TWO));
+    fixture.add("dora", &["break-glass"], 4);
+    let (_, request) = fixture.asked();
+    let early = fixture.envelope(&request, ALICE, Decision::Approved);
+    fixture.host.sign(&request, &early).unwrap();
+    fixture.clock.move_by_minutes(1);
+    issued(fixture.break_glass(&request, ("dora", 4)));
+    assert!(fixture.host.review(&request, &early).is_err(), "alice has not looked at what dora did");
 }
 
 #[test]
 fn t30_what_a_freeze_stops_leaves_nothing_to_review() {
-    let place = Place::new(Some(TWO));
-    place.add("dora", &["break-glass"], 4);
-    let (_, request) = place.asked();
-    place.record_act(Act::Frozen { tenant: None, reason: "incident".to_owned() }).unwrap();
-    assert!(said(place.break_glass(&request, ("dora", 4))).contains("frozen"));
-    assert_eq!(place.host.trust().unwrap().unreviewed().count(), 0);
+    let fixture = ApprovalFixture::new(Some(TWO));
+    fixture.add("dora", &["break-glass"], 4);
+    let (_, request) = fixture.asked();
+    fixture.record_act(Act::Frozen { tenant: None, reason: "incident".to_owned() }).unwrap();
+    assert!(said(fixture.break_glass(&request, ("dora", 4))).contains("frozen"));
+    assert_eq!(fixture.host.trust().unwrap().unreviewed().count(), 0);
 }
 
 #[test]
 fn what_was_approved_for_show_is_not_known() {
-    let (folder, clock) = (tempfile::TempDir::new().unwrap(), Hands::new());
+    let (folder, clock) = (tempfile::TempDir::new().unwrap(), ManualClock::new());
     let host = crate::support::storage::builder(folder.path()).clock(clock.clone()).open().unwrap();
-    let place = Place { folder, host, clock };
-    let (_, request) = place.asked();
-    place.host.decide(&request, &support::judgement(Decision::Approved)).unwrap();
-    place.add("alice", &["release"], 1);
-    let (_, request) = place.asked();
-    let shown = place.host.request(&request).unwrap().to_string();
+    let fixture = ApprovalFixture { folder, host, clock };
+    let (_, request) = fixture.asked();
+    fixture.host.decide(&request, &support::judgement(Decision::Approved)).unwrap();
+    fixture.add("alice", &["release"], 1);
+    let (_, request) = fixture.asked();
+    let shown = fixture.host.request(&request).unwrap().to_string();
     assert_eq!(shown.matches("not approved before").count(), 2, "{shown}");
 }
 
 #[test]
 fn t11_an_actor_that_is_spelled_like_a_person_is_that_person() {
     for actor in ["alice", "user:alice", "Alice", "user:Alice"] {
-        let place = Place::new(None);
-        let workflow = place.host.load(support::guest("tenant-workflow")).unwrap();
+        let fixture = ApprovalFixture::new(None);
+        let workflow = fixture.host.load(support::guest("tenant-workflow")).unwrap();
         let start = engine::Start::new("acme".parse().unwrap(), actor.parse().unwrap(), "w", "{}");
-        let key = place.host.start(&workflow, start).unwrap();
-        let request = place.waits(&key);
-        let own = place.host.statement(&request, &"alice".parse().unwrap(), None, Decision::Approved, None);
+        let key = fixture.host.start(&workflow, start).unwrap();
+        let request = fixture.waits(&key);
+        let own = fixture.host.statement(&request, &"alice".parse().unwrap(), None, Decision::Approved, None);
         assert!(own.is_err(), "{actor}");
-        issued(place.approve(&request, BOB));
+        issued(fixture.approve(&request, BOB));
     }
 }
 
 #[test]
 fn a_folder_with_deciders_is_no_demonstration_again() {
-    let (folder, clock) = (tempfile::TempDir::new().unwrap(), Hands::new());
+    let (folder, clock) = (tempfile::TempDir::new().unwrap(), ManualClock::new());
     let policy = || Box::new(policy::Toml::parse(TWO).unwrap());
     drop(
         crate::support::storage::builder(folder.path()).clock(clock.clone()).policy(policy()).open().unwrap(),
     );
     let host = crate::support::storage::builder(folder.path()).clock(clock.clone()).open().unwrap();
-    let place = Place { folder, host, clock };
-    let (_, request) = place.asked();
-    let demo = place.host.decide(&request, &support::judgement(Decision::Approved));
+    let fixture = ApprovalFixture { folder, host, clock };
+    let (_, request) = fixture.asked();
+    let demo = fixture.host.decide(&request, &support::judgement(Decision::Approved));
     assert!(
         demo.unwrap_err().to_string().contains("signed by people"),
         "the policy's file is gone, and that is all"

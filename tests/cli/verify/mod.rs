@@ -171,7 +171,7 @@ fn an_exit_code_can_be_asked_to_mean_permission() {
 
 #[test]
 fn what_can_be_redeemed_no_more_is_no_permission() {
-    let (old, clock) = (TempDir::new().unwrap(), support::people::Hands::new());
+    let (old, clock) = (TempDir::new().unwrap(), support::people::ManualClock::new());
     clock.move_by_minutes(-3 * 366 * 24 * 60);
     let host = engine::Host::builder(old.path()).clock(clock).open().unwrap();
     let key = support::start(&host, "tenant-workflow", "{}");

@@ -55,8 +55,8 @@ pub(super) fn are_released_and_taken_again(engine: &impl Engine) {
     let claims = store.renew(TTL).wait().unwrap();
     assert_eq!(claims.shards.len(), usize::from(SHARDS));
     assert!(claims.shards.iter().all(|held| held.previous == PreviousHolder::Finished));
-    let agenda = Some(row(InstanceState::Running, Some(later(5))));
-    store.append(place(&key("a"), 2), &Batch { agenda, ..batch(vec![step(0)]) }).wait().unwrap();
+    let schedule = Some(row(InstanceState::Running, Some(later(5))));
+    store.append(place(&key("a"), 2), &Batch { schedule, ..batch(vec![step(0)]) }).wait().unwrap();
     assert_eq!(store.next_due(later(0)).wait().unwrap(), Some(later(5)));
 }
 

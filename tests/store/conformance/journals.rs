@@ -126,8 +126,8 @@ pub(super) fn is_deleted_when_it_has_ended(engine: &impl Engine) {
     delete(&*store, &key("a"), 2).unwrap_err();
     for name in ["a", "b"] {
         let ended = batch(vec![Entry::Completed { output: "1".to_owned() }]);
-        let agenda = Some(row(InstanceState::Complete, None));
-        store.append(place(&key(name), 2), &Batch { agenda, ..ended }).wait().unwrap();
+        let schedule = Some(row(InstanceState::Complete, None));
+        store.append(place(&key(name), 2), &Batch { schedule, ..ended }).wait().unwrap();
     }
     delete(&*store, &key("a"), 2).unwrap_err();
     delete(&*store, &key("a"), 3).unwrap();
@@ -231,9 +231,9 @@ pub(super) fn deletions_and_acts_are_read_in_parts(engine: &impl Engine) {
     for (key, at) in keys.iter().zip([10, 20, 30]) {
         create(&*store, key);
         let ended = batch(vec![Entry::Completed { output: "1".to_owned() }]);
-        let agenda = Some(row(InstanceState::Complete, None));
+        let schedule = Some(row(InstanceState::Complete, None));
         let place = |after| JournalPosition { at: later(at), ..place(key, after) };
-        store.append(place(2), &Batch { agenda, ..ended }).wait().unwrap();
+        store.append(place(2), &Batch { schedule, ..ended }).wait().unwrap();
         let components = vec![Digest::of(b"component")];
         store
             .write(Write::Delete { place: place(3), components, bytes: 0, by: "ops".to_owned() })

@@ -154,8 +154,8 @@ fn batch(entries: Vec<Entry>) -> Batch {
     Batch { entries, ..Batch::default() }
 }
 
-fn row(standing: store::InstanceState, due: Option<Timestamp>) -> ScheduleRow {
-    ScheduleRow { standing, due }
+fn row(state: store::InstanceState, due: Option<Timestamp>) -> ScheduleRow {
+    ScheduleRow { state, due }
 }
 
 fn length(store: &dyn Store, key: &InstanceKey) -> usize {

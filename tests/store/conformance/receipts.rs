@@ -44,7 +44,7 @@ fn redemption(name: &str, seen: Precondition, signed: Option<Signed>) -> Batch {
 }
 
 fn unspent(name: &str, acts: u64) -> Precondition {
-    Precondition { receipt: id(name), fate: ReceiptState::default(), acts }
+    Precondition { receipt: id(name), receipt_state: ReceiptState::default(), acts }
 }
 
 fn redeem(store: &dyn Store, name: &str) -> store::Written {

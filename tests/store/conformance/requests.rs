@@ -126,13 +126,13 @@ pub(super) fn wait_again_when_reopened(engine: &impl Engine) {
     }
     let sent = || store.request(&id).wait().unwrap().unwrap().sent;
     assert!(sent().contains(notice) && sent().has_failed(notice));
-    let agenda = Some(row(store::InstanceState::Terminated, None));
+    let schedule = Some(row(store::InstanceState::Terminated, None));
     let ended = batch(vec![Entry::Terminated { by: "ops".to_owned(), reason: None }]);
-    store.append(place(&key("a"), 3), &Batch { agenda, ..ended }).wait().unwrap();
+    store.append(place(&key("a"), 3), &Batch { schedule, ..ended }).wait().unwrap();
     assert_eq!((names(&*store, RequestFilter::Waiting).len(), usage(&*store).pending_approvals), (0, 0));
-    let agenda = Some(row(store::InstanceState::Running, Some(AT)));
+    let schedule = Some(row(store::InstanceState::Running, Some(AT)));
     let again = batch(vec![Entry::Restarted { from: 1, by: "ops".to_owned() }]);
-    let again = Batch { agenda, reopened: vec![id.clone()], ..again };
+    let again = Batch { schedule, reopened: vec![id.clone()], ..again };
     store.append(place(&key("a"), 4), &again).wait().unwrap();
     assert_eq!((names(&*store, RequestFilter::Waiting).len(), usage(&*store).pending_approvals), (1, 1));
     let reopened = SentNotices::default().reopened();
@@ -152,12 +152,12 @@ pub(super) fn lose_their_notices_when_reopened_at_once(engine: &impl Engine) {
     };
     for round in 0..20 {
         let after = 3 + 2 * round;
-        let agenda = Some(row(store::InstanceState::Terminated, None));
+        let schedule = Some(row(store::InstanceState::Terminated, None));
         let ended = batch(vec![Entry::Terminated { by: "ops".to_owned(), reason: None }]);
-        let ended = Batch { agenda, ..ended };
-        let agenda = Some(row(store::InstanceState::Running, Some(AT)));
+        let ended = Batch { schedule, ..ended };
+        let schedule = Some(row(store::InstanceState::Running, Some(AT)));
         let again = batch(vec![Entry::Restarted { from: 1, by: "ops".to_owned() }]);
-        let again = Batch { agenda, reopened: vec![id.clone()], ..again };
+        let again = Batch { schedule, reopened: vec![id.clone()], ..again };
         let commits = [
             notified(NoticeKind::Requested),
             store.append(place(&key("a"), after), &ended),

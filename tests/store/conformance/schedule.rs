@@ -3,10 +3,10 @@
 use super::*;
 use store::{FirstEnded, InstanceState, Selection, Write};
 
-fn enter(store: &dyn Store, key: &InstanceKey, standing: InstanceState, due: Option<Timestamp>) {
-    let agenda = Some(row(standing, due));
+fn enter(store: &dyn Store, key: &InstanceKey, state: InstanceState, due: Option<Timestamp>) {
+    let schedule = Some(row(state, due));
     let after = length(store, key);
-    store.append(place(key, after), &Batch { agenda, ..batch(vec![step(0)]) }).wait().unwrap();
+    store.append(place(key, after), &Batch { schedule, ..batch(vec![step(0)]) }).wait().unwrap();
 }
 
 pub(super) fn says_what_is_due(engine: &impl Engine) {
@@ -54,9 +54,9 @@ pub(super) fn lists_by_state(engine: &impl Engine) {
     );
     let of_acme = Selection { tenant: Some(tenant("acme")), ..Selection::default() };
     assert_eq!(list(Selection { limit: Some(2), ..of_acme.clone() }), [key("c"), key("b")]);
-    assert_eq!(list(Selection { standing: Some(InstanceState::Paused), ..of_acme }), [key("b")]);
+    assert_eq!(list(Selection { state: Some(InstanceState::Paused), ..of_acme }), [key("b")]);
     let entered = store.entered(&key("b")).wait().unwrap().unwrap();
-    assert_eq!(entered.agenda, row(InstanceState::Paused, None));
+    assert_eq!(entered.schedule, row(InstanceState::Paused, None));
     assert!(store.entered(&key("z")).wait().unwrap().is_none());
 }
 
@@ -65,9 +65,9 @@ pub(super) fn says_what_has_ended(engine: &impl Engine) {
     assert!(store.first_ended().wait().unwrap().is_empty());
     for (number, name) in ["a", "b", "c"].into_iter().enumerate() {
         create(&*store, &key(name));
-        let agenda = Some(row(InstanceState::Complete, None));
+        let schedule = Some(row(InstanceState::Complete, None));
         let at = later(10 * (i64::try_from(number).unwrap() + 1));
-        let ended = Batch { agenda, ..batch(vec![Entry::Completed { output: "1".to_owned() }]) };
+        let ended = Batch { schedule, ..batch(vec![Entry::Completed { output: "1".to_owned() }]) };
         store.append(JournalPosition { at, ..place(&key(name), 2) }, &ended).wait().unwrap();
     }
     let first = FirstEnded { tenant: tenant("acme"), at: later(10) };

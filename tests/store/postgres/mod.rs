@@ -74,7 +74,7 @@ fn redemption(receipt: &ReceiptId, acts: u64) -> Batch {
     let asked = Asked::Perform { capability, resource, artifact: facts, receipt: receipt.clone() };
     let idempotency_key = Digest::of(b"key");
     let redeemed = Entry::Redeemed { call: 2, asked, receipt: receipt.clone(), idempotency_key };
-    let seen = Precondition { receipt: receipt.clone(), fate: ReceiptState::default(), acts };
+    let seen = Precondition { receipt: receipt.clone(), receipt_state: ReceiptState::default(), acts };
     Batch { entries: vec![redeemed], seen: Some(Box::new(seen)), ..Batch::default() }
 }
 
@@ -98,7 +98,7 @@ fn a_receipt_is_spent_by_one_host_or_taken_back_by_another() {
     // Of every other receipt there is a row already, as after a redemption that was refused.
     let schema = url.rsplit_once("%3D").unwrap().1.to_owned();
     server.sql(&format!(
-        "INSERT INTO {schema}.fates (receipt) SELECT 'rcpt_' || round || '_' || number * 2
+        "INSERT INTO {schema}.receipt_states (receipt) SELECT 'rcpt_' || round || '_' || number * 2
             FROM generate_series(0, 39) AS round, generate_series(0, 24) AS number"
     ));
     for round in 0..40 {
@@ -168,10 +168,13 @@ fn a_redemption_is_before_an_act_or_sees_it() {
             acting.join().unwrap().unwrap();
         });
     }
-    let late = "SELECT count(*) FROM fates f JOIN acts a ON a.seq = split_part(f.receipt, '_', 2)::bigint + 1
+    let late = "SELECT count(*) FROM receipt_states f JOIN acts a ON a.seq = split_part(f.receipt, '_', 2)::bigint + 1
         WHERE f.redeemed_at IS NOT NULL AND pg_xact_commit_timestamp(f.xmin) > pg_xact_commit_timestamp(a.xmin)";
     assert_eq!(server.sql(late), "0");
-    assert_eq!(server.sql("SELECT count(*) FROM fates WHERE redeemed_at IS NOT NULL"), spent.to_string());
+    assert_eq!(
+        server.sql("SELECT count(*) FROM receipt_states WHERE redeemed_at IS NOT NULL"),
+        spent.to_string()
+    );
     assert!(spent > 0 && spent < 2_000, "both happened: {spent}");
 }
 

@@ -11,10 +11,10 @@ fn an_answer_that_is_lost_is_looked_up() {
     let store = holder(&lossy.url());
     create(&store, "one");
     lossy.losses.is_on.store(true, Ordering::Release);
-    let queued = ScheduleRow { standing: InstanceState::Queued, due: None };
+    let queued = ScheduleRow { state: InstanceState::Queued, due: None };
     for after in 1..=200_usize {
         // In one exchange and in two, by turns.
-        let batch = Batch { agenda: after.is_multiple_of(2).then_some(queued), ..steps([0]) };
+        let batch = Batch { schedule: after.is_multiple_of(2).then_some(queued), ..steps([0]) };
         let stamp = append(&store, "one", after, &batch, Writer::Driver).wait().unwrap();
         let fact = store.facts(Some(&key("one"))).wait().unwrap().pop().unwrap();
         assert_eq!(stamp.map(|stamp| (stamp.seq, stamp.at)), Some((fact.seq, fact.at)), "{after}");

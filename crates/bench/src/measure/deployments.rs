@@ -31,7 +31,7 @@ struct Rate {
     synchronisations: f64,
 }
 
-pub(super) fn measure(bench: &Bench, report: &mut dyn FnMut(Line)) -> Result<(), MeasureError> {
+pub(crate) fn measure(bench: &Bench, report: &mut dyn FnMut(Line)) -> Result<(), MeasureError> {
     let deploying = Arc::new(Fixture::of(&bench.folder, Guest::Demo, Action::Deploys)?);
     let idle = Arc::new(Fixture::of(&bench.folder, Guest::Demo, Action::DoesNothing)?);
     let mut bare = Bare::open(&deploying.folder.path().join("bare.sqlite"))?;
@@ -113,16 +113,16 @@ fn behind(bench: &Bench, old: &Arc<Fixture>, report: &mut dyn FnMut(Line)) -> Re
 }
 
 /// Whole workflows, each followed by another.
-async fn rate(ground: &Arc<Fixture>, at_once: u32, time: Duration) -> Result<Rate, MeasureError> {
+async fn rate(fixture: &Arc<Fixture>, at_once: u32, time: Duration) -> Result<Rate, MeasureError> {
     static NUMBER: AtomicU64 = AtomicU64::new(0);
     let (began, processor, syncs) = (Instant::now(), processor_time(), synchronisations());
     let first = NUMBER.load(Ordering::Relaxed);
     let busy: Vec<_> = (0..at_once)
         .map(|_| {
-            let ground = Arc::clone(ground);
+            let fixture = Arc::clone(fixture);
             tokio::spawn(async move {
                 while began.elapsed() < time {
-                    whole(&ground, NUMBER.fetch_add(1, Ordering::Relaxed)).await?;
+                    whole(&fixture, NUMBER.fetch_add(1, Ordering::Relaxed)).await?;
                 }
                 Ok::<_, MeasureError>(())
             })
@@ -141,14 +141,14 @@ async fn rate(ground: &Arc<Fixture>, at_once: u32, time: Duration) -> Result<Rat
     })
 }
 
-async fn whole(ground: &Fixture, number: u64) -> Result<(), MeasureError> {
+async fn whole(fixture: &Fixture, number: u64) -> Result<(), MeasureError> {
     let tenant = format!("tenant-{}", number % TENANTS).parse()?;
     let params = format!(r#"{{"resource":"cloudflare://workers/acme/app-{number}"}}"#);
     let start = Start::new(tenant, "agent:bench".parse()?, "tenant-workflow", &params);
-    let key = ground.host.create(&ground.workflow, start).await?;
-    let request = ground.asked(&key).await?;
-    ground.approve(request).await?;
-    ground.finish(&key).await
+    let key = fixture.host.create(&fixture.workflow, start).await?;
+    let request = fixture.asked(&key).await?;
+    fixture.approve(request).await?;
+    fixture.finish(&key).await
 }
 
 fn processor_time() -> Duration {

@@ -11,21 +11,21 @@ use store::JournalStore as _;
 use store_sqlite::Sqlite;
 
 /// Three steps.
-pub(super) const PLAIN: &str = r#"{"steps":3,"result":"done"}"#;
+pub(crate) const PLAIN: &str = r#"{"steps":3,"result":"done"}"#;
 
 /// Three steps, an approval, and a deployment.
-pub(super) const APPROVED: &str = r#"{"steps":3,"result":"done","approve":true,"deploy":true}"#;
+pub(crate) const APPROVED: &str = r#"{"steps":3,"result":"done","approve":true,"deploy":true}"#;
 
 /// Steps of an instance whose entries are counted, for any number in flight.
 const STEPS: u32 = 100;
 
-pub(super) fn entries(bench: &Bench, report: &mut dyn FnMut(Line)) -> Result<(), MeasureError> {
-    let ground = Arc::new(Fixture::new(&bench.folder)?);
+pub(crate) fn entries(bench: &Bench, report: &mut dyn FnMut(Line)) -> Result<(), MeasureError> {
+    let fixture = Arc::new(Fixture::new(&bench.folder)?);
     let in_flight = [(1, 10), (64, 1), (IN_FLIGHT_MAX, 1)];
     let mut rates = in_flight.map(|_| Vec::new());
     for _ in 0..bench.extent.of(2, 12) {
         for (rates, (at_once, turns)) in rates.iter_mut().zip(in_flight) {
-            rates.push(ground.runtime.block_on(entry_rate(&ground, at_once, turns))?);
+            rates.push(fixture.runtime.block_on(entry_rate(&fixture, at_once, turns))?);
         }
     }
     let rates = rates.map(|mut rates| median(&mut rates));
@@ -38,12 +38,12 @@ pub(super) fn entries(bench: &Bench, report: &mut dyn FnMut(Line)) -> Result<(),
 }
 
 /// Entries a second of instances that only do steps, some at once and some in turns. They are created before the clock runs.
-async fn entry_rate(ground: &Arc<Fixture>, at_once: u32, turns: u32) -> Result<f64, MeasureError> {
+async fn entry_rate(fixture: &Arc<Fixture>, at_once: u32, turns: u32) -> Result<f64, MeasureError> {
     let params = format!(r#"{{"steps":{STEPS},"result":"{}"}}"#, "r".repeat(100));
     let mut created = Vec::new();
     for _ in 0..at_once * turns {
-        let (ground, params) = (Arc::clone(ground), params.clone());
-        created.push(tokio::spawn(async move { ground.create(&params).await }));
+        let (fixture, params) = (Arc::clone(fixture), params.clone());
+        created.push(tokio::spawn(async move { fixture.create(&params).await }));
     }
     let mut keys = Vec::new();
     for created in created {
@@ -53,10 +53,10 @@ async fn entry_rate(ground: &Arc<Fixture>, at_once: u32, turns: u32) -> Result<f
     let driven: Vec<_> = keys
         .chunks(turns as usize)
         .map(|keys| {
-            let (ground, keys) = (Arc::clone(ground), keys.to_vec());
+            let (fixture, keys) = (Arc::clone(fixture), keys.to_vec());
             tokio::spawn(async move {
                 for key in keys {
-                    ground.finish(&key).await?;
+                    fixture.finish(&key).await?;
                 }
                 Ok::<_, MeasureError>(())
             })
@@ -68,22 +68,22 @@ async fn entry_rate(ground: &Arc<Fixture>, at_once: u32, turns: u32) -> Result<f
     Ok(f64::from(at_once * turns) * f64::from(2 * STEPS + 1) / began.elapsed().as_secs_f64())
 }
 
-pub(super) fn instances(bench: &Bench, report: &mut dyn FnMut(Line)) -> Result<(), MeasureError> {
-    let ground = Arc::new(Fixture::new(&bench.folder)?);
+pub(crate) fn instances(bench: &Bench, report: &mut dyn FnMut(Line)) -> Result<(), MeasureError> {
+    let fixture = Arc::new(Fixture::new(&bench.folder)?);
     let time = bench.extent.of(Duration::from_millis(500), Duration::from_secs(8));
     for (params, what) in [(PLAIN, "three steps"), (APPROVED, "three steps, approval, deployment")] {
         for at_once in [1, 16, 64] {
-            let rate = ground.runtime.block_on(instance_rate(&ground, params, at_once, time))?;
+            let rate = fixture.runtime.block_on(instance_rate(&fixture, params, at_once, time))?;
             report(Line::new(format!("whole instances of {what}, {at_once} at a time"), rate, "/s"));
         }
     }
-    latencies(bench, &ground, report)?;
-    reader_lookups(&ground, report)
+    latencies(bench, &fixture, report)?;
+    reader_lookups(&fixture, report)
 }
 
 /// Whole instances per second, each followed by another.
-pub(super) async fn instance_rate(
-    ground: &Arc<Fixture>,
+pub(crate) async fn instance_rate(
+    fixture: &Arc<Fixture>,
     params: &'static str,
     at_once: u32,
     time: Duration,
@@ -91,10 +91,10 @@ pub(super) async fn instance_rate(
     let (done, began) = (Arc::new(AtomicU32::new(0)), Instant::now());
     let busy: Vec<_> = (0..at_once)
         .map(|_| {
-            let (ground, done) = (Arc::clone(ground), Arc::clone(&done));
+            let (fixture, done) = (Arc::clone(fixture), Arc::clone(&done));
             tokio::spawn(async move {
                 while began.elapsed() < time {
-                    whole(&ground, params).await?;
+                    whole(&fixture, params).await?;
                     done.fetch_add(1, Ordering::Relaxed);
                 }
                 Ok::<_, MeasureError>(())
@@ -107,26 +107,26 @@ pub(super) async fn instance_rate(
     Ok(f64::from(done.load(Ordering::Relaxed)) / began.elapsed().as_secs_f64())
 }
 
-async fn whole(ground: &Fixture, params: &str) -> Result<(), MeasureError> {
+async fn whole(fixture: &Fixture, params: &str) -> Result<(), MeasureError> {
     if params != APPROVED {
-        let key = ground.create(params).await?;
-        return ground.finish(&key).await;
+        let key = fixture.create(params).await?;
+        return fixture.finish(&key).await;
     }
-    let (key, request) = ground.park(params).await?;
-    ground.approve(request).await?;
-    ground.finish(&key).await
+    let (key, request) = fixture.park(params).await?;
+    fixture.approve(request).await?;
+    fixture.finish(&key).await
 }
 
-fn latencies(bench: &Bench, ground: &Fixture, report: &mut dyn FnMut(Line)) -> Result<(), MeasureError> {
+fn latencies(bench: &Bench, fixture: &Fixture, report: &mut dyn FnMut(Line)) -> Result<(), MeasureError> {
     let (mut parked, mut resumed) = (Vec::new(), Vec::new());
     for _ in 0..bench.extent.of(20, 500) {
-        ground.runtime.block_on(async {
+        fixture.runtime.block_on(async {
             let began = Instant::now();
-            let (key, request) = ground.park(APPROVED).await?;
+            let (key, request) = fixture.park(APPROVED).await?;
             parked.push(micros(began.elapsed()));
             let began = Instant::now();
-            ground.approve(request).await?;
-            ground.finish(&key).await?;
+            fixture.approve(request).await?;
+            fixture.finish(&key).await?;
             resumed.push(micros(began.elapsed()));
             Ok::<_, MeasureError>(())
         })?;
@@ -140,14 +140,14 @@ fn latencies(bench: &Bench, ground: &Fixture, report: &mut dyn FnMut(Line)) -> R
 
 /// The time that a reader without the writer's cache takes to read an instance's journal: it scans the tail for the
 /// journal's end. Measured over enough entries to take the tail from its beginning past its greatest length.
-fn reader_lookups(ground: &Fixture, report: &mut dyn FnMut(Line)) -> Result<(), MeasureError> {
+fn reader_lookups(fixture: &Fixture, report: &mut dyn FnMut(Line)) -> Result<(), MeasureError> {
     const STEPS: &str = r#"{"steps":100,"result":"done"}"#;
-    let store = Sqlite::open(&DataFolder::read(ground.folder.path())?)?;
-    let (mut times, key) = (Vec::new(), ground.runtime.block_on(ground.create(PLAIN))?);
-    ground.runtime.block_on(ground.finish(&key))?;
+    let store = Sqlite::open(&DataFolder::read(fixture.folder.path())?)?;
+    let (mut times, key) = (Vec::new(), fixture.runtime.block_on(fixture.create(PLAIN))?);
+    fixture.runtime.block_on(fixture.finish(&key))?;
     for _ in 0..50 {
-        let other = ground.runtime.block_on(ground.create(STEPS))?;
-        ground.runtime.block_on(ground.finish(&other))?;
+        let other = fixture.runtime.block_on(fixture.create(STEPS))?;
+        fixture.runtime.block_on(fixture.finish(&other))?;
         let began = Instant::now();
         store.facts(Some(&key)).wait()?;
         times.push(micros(began.elapsed()));

@@ -7,7 +7,7 @@ use crate::{Bench, Line, MeasureError, Target, median};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-pub(super) fn measure(bench: &Bench, report: &mut dyn FnMut(Line)) -> Result<(), MeasureError> {
+pub(crate) fn measure(bench: &Bench, report: &mut dyn FnMut(Line)) -> Result<(), MeasureError> {
     let (old, new) = (Fixture::new(&bench.folder)?, Arc::new(Fixture::new(&bench.folder)?));
     let finished = bench.extent.of(2_000, 100_000);
     let key = old.runtime.block_on(async {

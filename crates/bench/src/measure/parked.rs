@@ -1,7 +1,7 @@
 //! Very many instances that wait, in one data folder.
 
 use crate::fixture::Fixture;
-use crate::fixture::template::{Cast, Template};
+use crate::fixture::template::{InstanceCopy, Template};
 use crate::measure::flow::APPROVED;
 use crate::measure::steps::{Bare, micros};
 use crate::{Bench, Line, MeasureError, Target, median, quantile};
@@ -12,28 +12,28 @@ use std::time::Instant;
 /// Commits between a decision and the end: the decision, the redemption, the outcome, the end.
 const COMMITS: usize = 4;
 
-pub(super) fn measure(bench: &Bench, report: &mut dyn FnMut(Line)) -> Result<(), MeasureError> {
-    let ground = Fixture::new(&bench.folder)?;
+pub(crate) fn measure(bench: &Bench, report: &mut dyn FnMut(Line)) -> Result<(), MeasureError> {
+    let fixture = Fixture::new(&bench.folder)?;
     let (count, taken) = (bench.extent.of(5_000, 1_000_000), bench.extent.of(400, 12_000));
-    let (key, _) = ground.runtime.block_on(ground.park(APPROVED))?;
+    let (key, _) = fixture.runtime.block_on(fixture.park(APPROVED))?;
     let began = Instant::now();
-    let casts = Template::of(&ground, &key)?.cast(&ground, count, taken)?;
+    let casts = Template::of(&fixture, &key)?.cast(&fixture, count, taken)?;
     report(Line::new(
         format!("{count} parked instances were written in"),
         began.elapsed().as_secs_f64(),
         "s",
     ));
-    let ground = opened(ground, count, report)?;
+    let fixture = opened(fixture, count, report)?;
     let (alone, together) = casts.split_at(casts.len() / 6);
-    one_by_one(&ground, alone, report)?;
-    many_at_once(ground, together, report)
+    one_by_one(&fixture, alone, report)?;
+    many_at_once(fixture, together, report)
 }
 
-fn opened(ground: Fixture, count: u32, report: &mut dyn FnMut(Line)) -> Result<Fixture, MeasureError> {
+fn opened(fixture: Fixture, count: u32, report: &mut dyn FnMut(Line)) -> Result<Fixture, MeasureError> {
     let before = resident_bytes()?;
-    let folder = ground.folder.path().to_owned();
+    let folder = fixture.folder.path().to_owned();
     let began = Instant::now();
-    let ground = ground.reopened()?;
+    let fixture = fixture.reopened()?;
     report(
         Line::new("to open the folder", began.elapsed().as_secs_f64() * 1e3, "ms").with(Target::AtMost(1e3)),
     );
@@ -41,7 +41,7 @@ fn opened(ground: Fixture, count: u32, report: &mut dyn FnMut(Line)) -> Result<F
     report(Line::new("disk each", of(disk, count), "B").with(Target::AtMost(1024.0)));
     let grown = resident_bytes()?.saturating_sub(before);
     report(Line::new("memory each, after opening", of(grown, count), "B"));
-    Ok(ground)
+    Ok(fixture)
 }
 
 #[expect(clippy::cast_precision_loss, reason = "a figure for people")]
@@ -56,11 +56,15 @@ fn resident_bytes() -> Result<u64, MeasureError> {
     Ok(pages * rustix::param::page_size() as u64)
 }
 
-fn one_by_one(ground: &Fixture, casts: &[Cast], report: &mut dyn FnMut(Line)) -> Result<(), MeasureError> {
-    let mut bare = Bare::open(&ground.folder.path().join("bare.sqlite"))?;
+fn one_by_one(
+    fixture: &Fixture,
+    casts: &[InstanceCopy],
+    report: &mut dyn FnMut(Line),
+) -> Result<(), MeasureError> {
+    let mut bare = Bare::open(&fixture.folder.path().join("bare.sqlite"))?;
     let (mut times, mut commits) = (Vec::new(), Vec::new());
     for cast in casts {
-        times.push(ground.runtime.block_on(decided(ground, cast))?);
+        times.push(fixture.runtime.block_on(decided(fixture, cast))?);
         let four: Result<Vec<_>, _> =
             (0..COMMITS).map(|_| bare.commit(&["b".repeat(500)]).map(micros)).collect();
         commits.push(four?.iter().sum::<f64>());
@@ -72,32 +76,38 @@ fn one_by_one(ground: &Fixture, casts: &[Cast], report: &mut dyn FnMut(Line)) ->
     Ok(())
 }
 
-async fn decided(ground: &Fixture, cast: &Cast) -> Result<f64, MeasureError> {
+async fn decided(fixture: &Fixture, cast: &InstanceCopy) -> Result<f64, MeasureError> {
     let began = Instant::now();
-    ground.approve(cast.request.clone().ok_or("nothing to decide")?).await?;
-    ground.finish(&cast.key).await?;
+    fixture.approve(cast.request.clone().ok_or("nothing to decide")?).await?;
+    fixture.finish(&cast.key).await?;
     Ok(micros(began.elapsed()))
 }
 
-fn many_at_once(ground: Fixture, casts: &[Cast], report: &mut dyn FnMut(Line)) -> Result<(), MeasureError> {
-    let waiting: Vec<_> =
-        casts.iter().map(|cast| Cast { key: cast.key.clone(), request: cast.request.clone() }).collect();
-    let (ground, waiting) = (Arc::new(ground), Arc::new(Mutex::new(waiting)));
+fn many_at_once(
+    fixture: Fixture,
+    casts: &[InstanceCopy],
+    report: &mut dyn FnMut(Line),
+) -> Result<(), MeasureError> {
+    let waiting: Vec<_> = casts
+        .iter()
+        .map(|cast| InstanceCopy { key: cast.key.clone(), request: cast.request.clone() })
+        .collect();
+    let (fixture, waiting) = (Arc::new(fixture), Arc::new(Mutex::new(waiting)));
     let began = Instant::now();
     let take = || -> Result<(), MeasureError> {
         let busy: Vec<_> = (0..64)
             .map(|_| {
-                let (ground, waiting) = (Arc::clone(&ground), Arc::clone(&waiting));
-                ground.clone().runtime.spawn(async move {
+                let (fixture, waiting) = (Arc::clone(&fixture), Arc::clone(&waiting));
+                fixture.clone().runtime.spawn(async move {
                     loop {
                         let next = waiting.lock().unwrap_or_else(PoisonError::into_inner).pop();
                         let Some(cast) = next else { return Ok::<_, MeasureError>(()) };
-                        decided(&ground, &cast).await?;
+                        decided(&fixture, &cast).await?;
                     }
                 })
             })
             .collect();
-        busy.into_iter().try_for_each(|busy| ground.runtime.block_on(busy)?)
+        busy.into_iter().try_for_each(|busy| fixture.runtime.block_on(busy)?)
     };
     take()?;
     #[expect(clippy::cast_precision_loss, reason = "a figure for people")]

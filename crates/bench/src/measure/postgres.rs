@@ -1,7 +1,7 @@
 //! Hosts over one PostgreSQL, beside a bare synchronous commit of one row to the same server and beside the engine over SQLite, in one run.
 
 use crate::fixture::Guest;
-use crate::fixture::hosts::{HostProcess, Hosts, News, What};
+use crate::fixture::hosts::{HostEvent, HostProcess, Hosts, What};
 use crate::measure::flow::{APPROVED, PLAIN};
 use crate::measure::steps;
 use crate::measure::steps::micros;
@@ -140,7 +140,7 @@ impl HostsBench<'_> {
             let step = runtime.block_on(async {
                 hosts.create(0, &params).await?;
                 let began = loop {
-                    if let News { what: What::Begun, at } = hosts.next().await? {
+                    if let HostEvent { what: What::Begun, at } = hosts.next().await? {
                         break at;
                     }
                 };
@@ -182,7 +182,7 @@ impl HostsBench<'_> {
             let (mut began, mut left) = (None, IN_FLIGHT);
             let ended = runtime.block_on(async {
                 loop {
-                    let News { what, at } = hosts.next().await?;
+                    let HostEvent { what, at } = hosts.next().await?;
                     match what {
                         What::Begun => drop(began.get_or_insert(at)),
                         What::Ended => left -= 1,

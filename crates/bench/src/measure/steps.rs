@@ -13,11 +13,11 @@ const ROUND: u32 = 200;
 /// Rounds in which the logs still grow.
 const GROWING: u32 = 85;
 
-pub(super) fn measure(bench: &Bench, report: &mut dyn FnMut(Line)) -> Result<(), MeasureError> {
-    let ground = Fixture::new(&bench.folder)?;
+pub(crate) fn measure(bench: &Bench, report: &mut dyn FnMut(Line)) -> Result<(), MeasureError> {
+    let fixture = Fixture::new(&bench.folder)?;
     let params = format!(r#"{{"steps":{ROUND},"result":"{}"}}"#, "r".repeat(100));
-    let bodies = bodies_of_a_step(&ground, &params)?;
-    let mut bare = Bare::open(&ground.folder.path().join("bare.sqlite"))?;
+    let bodies = bodies_of_a_step(&fixture, &params)?;
+    let mut bare = Bare::open(&fixture.folder.path().join("bare.sqlite"))?;
     let (mut commits, mut steps, mut ratios) = (Vec::new(), Vec::new(), Vec::new());
     // Until both logs have been written to their end once: a file that grows is slower to synchronise, as both are in their first seconds.
     for number in 0..bench.extent.of(1 + 4, GROWING + 20) {
@@ -25,10 +25,10 @@ pub(super) fn measure(bench: &Bench, report: &mut dyn FnMut(Line)) -> Result<(),
         for _ in 0..ROUND {
             round.push(micros(bare.commit(&bodies)?));
         }
-        let step = ground.runtime.block_on(async {
-            let key = ground.create(&params).await?;
+        let step = fixture.runtime.block_on(async {
+            let key = fixture.create(&params).await?;
             let began = Instant::now();
-            ground.finish(&key).await?;
+            fixture.finish(&key).await?;
             Ok::<_, MeasureError>(micros(began.elapsed()) / f64::from(ROUND))
         })?;
         if number < bench.extent.of(1, GROWING) {
@@ -49,25 +49,25 @@ pub(super) fn measure(bench: &Bench, report: &mut dyn FnMut(Line)) -> Result<(),
 }
 
 /// The texts of the entries that one step makes.
-fn bodies_of_a_step(ground: &Fixture, params: &str) -> Result<Vec<String>, MeasureError> {
-    let key = ground.runtime.block_on(async {
-        let key = ground.create(params).await?;
-        ground.finish(&key).await?;
+fn bodies_of_a_step(fixture: &Fixture, params: &str) -> Result<Vec<String>, MeasureError> {
+    let key = fixture.runtime.block_on(async {
+        let key = fixture.create(params).await?;
+        fixture.finish(&key).await?;
         Ok::<_, MeasureError>(key)
     })?;
     let of_a_step = |entry: &Entry| {
         matches!(entry, Entry::StepStarted { call: 0, .. } | Entry::StepCompleted { call: 0, .. })
     };
-    let facts = ground.host.audit(Some(&key))?;
+    let facts = fixture.host.audit(Some(&key))?;
     let entries = facts.iter().map(|fact| &fact.entry).filter(|entry| of_a_step(entry));
     Ok(entries.map(serde_json::to_string).collect::<Result<_, _>>()?)
 }
 
 /// A table that is only appended to.
-pub(super) struct Bare(Connection);
+pub(crate) struct Bare(Connection);
 
 impl Bare {
-    pub(super) fn open(path: &Path) -> Result<Self, MeasureError> {
+    pub(crate) fn open(path: &Path) -> Result<Self, MeasureError> {
         let database = Connection::open(path)?;
         database.pragma_update(None, "journal_mode", "WAL")?;
         database.pragma_update(None, "synchronous", "FULL")?;
@@ -75,7 +75,7 @@ impl Bare {
         Ok(Self(database))
     }
 
-    pub(super) fn commit(&mut self, bodies: &[String]) -> Result<Duration, MeasureError> {
+    pub(crate) fn commit(&mut self, bodies: &[String]) -> Result<Duration, MeasureError> {
         let began = Instant::now();
         let transaction = self.0.transaction()?;
         for body in bodies {
@@ -86,6 +86,6 @@ impl Bare {
     }
 }
 
-pub(super) fn micros(time: Duration) -> f64 {
+pub(crate) fn micros(time: Duration) -> f64 {
     time.as_secs_f64() * 1e6
 }

@@ -1,7 +1,7 @@
 //! Keys that have ended, hosts that lie to their authority, and authorities that are not the host's own.
 
 use crate::fixture::{Fixture, Terms, ahead_of_the_machine};
-use crate::{Attack, By, Ending, Obstacle, Refusal, Way};
+use crate::{Attack, By, Ending, Refusal, SetupError, Way};
 use engine::issuer::{IssuerServer, own_account};
 use engine::trust::{Act, RecordedTrustAct, Trust};
 use engine::{Clock as _, Error, Host, SystemClock};
@@ -36,24 +36,24 @@ fn ended() -> Vec<Attack> {
     let ended = "the key was valid until";
     vec![
         attack("ended-key", "Signs with a key that has ended, and writes an earlier time.", ended, || {
-            let ground = with_people()?;
-            let (_, request) = ground.victim()?;
-            let backdated = signed(&statement(ground.host(), &request, ENDING)?, ENDING)?;
-            ground.move_clock(11);
-            Ok(Ending::of(ground.host().sign(&request, &backdated).map(|kept| format!("{kept:?}"))))
+            let fixture = with_people()?;
+            let (_, request) = fixture.victim()?;
+            let backdated = signed(&statement(fixture.host(), &request, ENDING)?, ENDING)?;
+            fixture.move_clock(11);
+            Ok(Ending::of(fixture.host().sign(&request, &backdated).map(|kept| format!("{kept:?}"))))
         }),
         attack(
             "ended-key-reviews",
             "Reviews with a key that has ended, and writes an earlier time.",
             ended,
             || {
-                let ground = with_people()?;
-                let (_, request) = ground.victim()?;
-                break_glass(ground.host(), &request)?;
+                let fixture = with_people()?;
+                let (_, request) = fixture.victim()?;
+                break_glass(fixture.host(), &request)?;
                 let (by, agrees) = (ENDING.0.parse()?, Decision::Approved);
-                let looked = ground.host().review_statement(&request, &by, agrees, "looked")?;
-                ground.move_clock(11);
-                let reviewed = ground.host().review(&request, &signed(&looked, ENDING)?);
+                let looked = fixture.host().review_statement(&request, &by, agrees, "looked")?;
+                fixture.move_clock(11);
+                let reviewed = fixture.host().review(&request, &signed(&looked, ENDING)?);
                 Ok(Ending::of(reviewed.map(|()| "reviewed")))
             },
         ),
@@ -62,11 +62,11 @@ fn ended() -> Vec<Attack> {
             "Sends such a statement to the authority's own socket.",
             ended,
             || {
-                let (elsewhere, ground) = apart()?;
-                let (_, request) = ground.victim()?;
-                let backdated = signed(&statement(ground.host(), &request, ENDING)?, ENDING)?;
-                ground.move_clock(11);
-                elsewhere.issue(&ground, &request, &[&backdated], &json!({}))
+                let (elsewhere, fixture) = apart()?;
+                let (_, request) = fixture.victim()?;
+                let backdated = signed(&statement(fixture.host(), &request, ENDING)?, ENDING)?;
+                fixture.move_clock(11);
+                elsewhere.issue(&fixture, &request, &[&backdated], &json!({}))
             },
         ),
     ]
@@ -79,10 +79,10 @@ fn lying() -> Vec<Attack> {
             "A host tells its authority which id the receipt should have.",
             "unknown field `id`",
             || {
-                let (elsewhere, ground) = apart()?;
-                let (_, request) = ground.victim()?;
-                let envelope = signed(&statement(ground.host(), &request, LASTING)?, LASTING)?;
-                elsewhere.issue(&ground, &request, &[&envelope], &json!({ "id": "rcpt_chosen" }))
+                let (elsewhere, fixture) = apart()?;
+                let (_, request) = fixture.victim()?;
+                let envelope = signed(&statement(fixture.host(), &request, LASTING)?, LASTING)?;
+                elsewhere.issue(&fixture, &request, &[&envelope], &json!({ "id": "rcpt_chosen" }))
             },
         ),
         attack(
@@ -90,13 +90,13 @@ fn lying() -> Vec<Attack> {
             "A host sends its authority the approval, but not the earlier denial.",
             "DENIED",
             || {
-                let (elsewhere, ground) = apart()?;
-                let (_, request) = ground.victim()?;
-                let approval = statement(ground.host(), &request, LASTING)?;
+                let (elsewhere, fixture) = apart()?;
+                let (_, request) = fixture.victim()?;
+                let approval = statement(fixture.host(), &request, LASTING)?;
                 let denial = DecisionStatement { decision: Decision::Denied, ..approval };
-                elsewhere.send(&ground, &request, &signed(&denial, LASTING)?)?;
-                let approval = signed(&statement(ground.host(), &request, ENDING)?, ENDING)?;
-                elsewhere.issue(&ground, &request, &[&approval], &json!({}))
+                elsewhere.send(&fixture, &request, &signed(&denial, LASTING)?)?;
+                let approval = signed(&statement(fixture.host(), &request, ENDING)?, ENDING)?;
+                elsewhere.issue(&fixture, &request, &[&approval], &json!({}))
             },
         ),
         attack(
@@ -132,12 +132,12 @@ fn impostors() -> Vec<Attack> {
             "Another authority listens on the socket, with deciders of its own.",
             "nothing was taken over",
             || {
-                let (_elsewhere, ground) = apart()?;
+                let (_elsewhere, fixture) = apart()?;
                 let impostor = Elsewhere::new(&Arc::default())?;
                 impostor.add("mallory", "release", 66, None)?;
-                let data = ground.data();
+                let data = fixture.data();
                 Ok(Ending::of(
-                    ground.reopened_at(&impostor.socket(), &data)?.map(|()| "the host opened again"),
+                    fixture.reopened_at(&impostor.socket(), &data)?.map(|()| "the host opened again"),
                 ))
             },
         ),
@@ -148,33 +148,33 @@ fn attack(
     name: &'static str,
     tries: &'static str,
     words: &'static str,
-    way: fn() -> Result<Ending, Obstacle>,
+    way: fn() -> Result<Ending, SetupError>,
 ) -> Attack {
     Attack { name, tries, by: By::Approval, refusal: Refusal::Words(words), way: Way::Apart(way) }
 }
 
 /// A host where people decide.
-fn with_people() -> Result<Fixture, Obstacle> {
-    let ground = Fixture::new(Terms::tight())?;
-    let ends = ground.now().as_millis().saturating_add(600_000);
+fn with_people() -> Result<Fixture, SetupError> {
+    let fixture = Fixture::new(Terms::tight())?;
+    let ends = fixture.now().as_millis().saturating_add(600_000);
     for (person, role, ends) in people(ends) {
         for act in added(person, role, ends)? {
-            ground.host().record_act("drill", act)?;
+            fixture.host().record_act("drill", act)?;
         }
     }
-    Ok(ground)
+    Ok(fixture)
 }
 
 /// A host whose authority is elsewhere, where the same people decide.
-fn apart() -> Result<(Elsewhere, Fixture), Obstacle> {
+fn apart() -> Result<(Elsewhere, Fixture), SetupError> {
     let terms = Terms::tight();
     let elsewhere = Elsewhere::new(&terms.ahead)?;
     let ends = SystemClock.now().as_millis().saturating_add(600_000);
     for ((name, seed), role, ends) in people(ends) {
         elsewhere.add(name, role, seed, ends)?;
     }
-    let ground = Fixture::new(Terms { authority: Some(elsewhere.socket()), ..terms })?;
-    Ok((elsewhere, ground))
+    let fixture = Fixture::new(Terms { authority: Some(elsewhere.socket()), ..terms })?;
+    Ok((elsewhere, fixture))
 }
 
 type Person = (&'static str, u8);
@@ -185,7 +185,11 @@ fn people(ends: i64) -> [(Person, &'static str, Option<Timestamp>); 3] {
 }
 
 /// The operator's act that adds a decider.
-fn added((name, seed): (&str, u8), role: &str, valid_until: Option<Timestamp>) -> Result<[Act; 2], Obstacle> {
+fn added(
+    (name, seed): (&str, u8),
+    role: &str,
+    valid_until: Option<Timestamp>,
+) -> Result<[Act; 2], SetupError> {
     let (decider, key) = (name.parse::<PersonId>()?, decider_key(seed)?.public_key());
     let (roles, tenants) = ([role.parse()?].into(), [].into());
     let (kind, public_key) = (key.scheme().as_str().to_owned(), key.to_base64());
@@ -195,19 +199,19 @@ fn added((name, seed): (&str, u8), role: &str, valid_until: Option<Timestamp>) -
     ])
 }
 
-fn decider_key(seed: u8) -> Result<Ed25519StatementSigner, Obstacle> {
+fn decider_key(seed: u8) -> Result<Ed25519StatementSigner, SetupError> {
     Ok(Ed25519StatementSigner::from_seed(&[seed; 32])?)
 }
 
-fn statement(host: &Host, id: &RequestId, (name, _): Person) -> Result<DecisionStatement, Obstacle> {
+fn statement(host: &Host, id: &RequestId, (name, _): Person) -> Result<DecisionStatement, SetupError> {
     Ok(host.statement(id, &name.parse()?, None, Decision::Approved, None)?)
 }
 
-fn signed(statement: &DecisionStatement, (_, seed): Person) -> Result<Envelope, Obstacle> {
+fn signed(statement: &DecisionStatement, (_, seed): Person) -> Result<Envelope, SetupError> {
     Ok(receipt::sign_decision(statement, &decider_key(seed)?)?)
 }
 
-fn break_glass(host: &Host, id: &RequestId) -> Result<(), Obstacle> {
+fn break_glass(host: &Host, id: &RequestId) -> Result<(), SetupError> {
     let (by, role) = (ALONE.0.parse()?, "break-glass".parse()?);
     let alone = host.statement(id, &by, Some(&role), Decision::Approved, Some("it burns"))?;
     host.sign(id, &signed(&alone, ALONE)?)?;
@@ -223,7 +227,7 @@ struct Elsewhere {
 
 impl Elsewhere {
     /// An authority whose clock is so many milliseconds ahead.
-    fn new(ahead: &Arc<AtomicI64>) -> Result<Self, Obstacle> {
+    fn new(ahead: &Arc<AtomicI64>) -> Result<Self, SetupError> {
         let folder = TempDir::with_prefix("pp-host-drill-")?;
         let ahead = Arc::clone(ahead);
         let clock = move || ahead_of_the_machine(&ahead);
@@ -241,7 +245,7 @@ impl Elsewhere {
         self.folder.path().join("socket")
     }
 
-    fn add(&self, name: &str, role: &str, seed: u8, ends: Option<Timestamp>) -> Result<(), Obstacle> {
+    fn add(&self, name: &str, role: &str, seed: u8, ends: Option<Timestamp>) -> Result<(), SetupError> {
         let folder = DataFolder::own(&self.folder.path().join("data"))?;
         let store = Sqlite::open(&folder)?;
         for act in added((name, seed), role, ends)? {
@@ -254,7 +258,7 @@ impl Elsewhere {
     }
 
     /// The authority's answer to any question. Lets an attack send what a host would not.
-    fn answer(&self, question: &Value) -> Result<Value, Obstacle> {
+    fn answer(&self, question: &Value) -> Result<Value, SetupError> {
         let mut stream = UnixStream::connect(self.socket())?;
         stream.write_all(format!("{question}\n").as_bytes())?;
         let mut line = String::new();
@@ -262,7 +266,7 @@ impl Elsewhere {
         Ok(serde_json::from_str(&line)?)
     }
 
-    fn ask(&self, question: &Value) -> Result<Ending, Obstacle> {
+    fn ask(&self, question: &Value) -> Result<Ending, SetupError> {
         let answer = self.answer(question)?;
         let status = &answer["receipt"]["artifact"]["status"];
         Ok(match (answer["answer"].as_str(), status.as_str()) {
@@ -275,13 +279,13 @@ impl Elsewhere {
     /// Has a request decided on these statements, with more in the question than belongs there.
     fn issue(
         &self,
-        ground: &Fixture,
+        fixture: &Fixture,
         id: &RequestId,
         envelopes: &[&Envelope],
         more: &Value,
-    ) -> Result<Ending, Obstacle> {
+    ) -> Result<Ending, SetupError> {
         let envelopes: Vec<_> = envelopes.iter().map(|envelope| envelope.to_json().canonical()).collect();
-        let request = ground.host().request(id)?;
+        let request = fixture.host().request(id)?;
         let mut question = json!({ "ask": "issue", "request": request, "envelopes": envelopes });
         for (member, value) in more.as_object().into_iter().flatten() {
             question[member] = value.clone();
@@ -290,8 +294,8 @@ impl Elsewhere {
     }
 
     /// Shows it a statement that is not enough by itself.
-    fn send(&self, ground: &Fixture, id: &RequestId, envelope: &Envelope) -> Result<(), Obstacle> {
-        let (request, envelope) = (ground.host().request(id)?, envelope.to_json().canonical());
+    fn send(&self, fixture: &Fixture, id: &RequestId, envelope: &Envelope) -> Result<(), SetupError> {
+        let (request, envelope) = (fixture.host().request(id)?, envelope.to_json().canonical());
         let answer = self.answer(&json!({ "ask": "admit", "request": request, "envelope": envelope }))?;
         if answer["answer"] == "done" { Ok(()) } else { Err(answer.to_string().into()) }
     }
@@ -310,7 +314,7 @@ impl Drop for Elsewhere {
 
 impl Fixture {
     /// Closes the host, and opens its folder with another authority.
-    fn reopened_at(self, socket: &Path, data: &Path) -> Result<Result<(), Error>, Obstacle> {
+    fn reopened_at(self, socket: &Path, data: &Path) -> Result<Result<(), Error>, SetupError> {
         let folder = self.closed();
         let opened = Host::builder(data).authority(socket.to_owned()).open().map(drop);
         drop(folder);

@@ -1,7 +1,7 @@
 //! The approval side through its front door: who decides what, when, and about whose instance.
 
 use crate::fixture::{ATTACKER, Fixture, Terms, VICTIM, judgement};
-use crate::{Attack, By, Ending, Obstacle, Refusal, Way};
+use crate::{Attack, By, Ending, Refusal, SetupError, Way};
 use engine::issuer::DemoDecider;
 use engine::trust::Act;
 use engine::{Error, Status};
@@ -34,9 +34,9 @@ fn asking() -> Vec<Attack> {
             "invented-request",
             "Approves a request that was never made.",
             "there is no request",
-            |ground| {
+            |fixture| {
                 Ok(Ending::of(
-                    ground.decide(&"apr_invented".parse()?, Decision::Approved).map(|receipt| receipt.id),
+                    fixture.decide(&"apr_invented".parse()?, Decision::Approved).map(|receipt| receipt.id),
                 ))
             },
         ),
@@ -62,31 +62,31 @@ fn timing() -> Vec<Attack> {
             "stale-receipt",
             "Uses an approval sixteen minutes later.",
             Refusal::Gate(Check::Expiry),
-            |ground| {
-                let (key, _) = ground.approved(VICTIM)?;
-                ground.move_clock(16);
-                ground.ran(&key)
+            |fixture| {
+                let (key, _) = fixture.approved(VICTIM)?;
+                fixture.move_clock(16);
+                fixture.ran(&key)
             },
         ),
         alone(
             "stale-request",
             "Approves a request after a day.",
             Refusal::Words("it has lapsed"),
-            |ground| {
-                let (_, request) = ground.victim()?;
-                ground.move_clock(24 * 60);
-                Ok(Ending::of(ground.decide(&request, Decision::Approved).map(|receipt| receipt.id)))
+            |fixture| {
+                let (_, request) = fixture.victim()?;
+                fixture.move_clock(24 * 60);
+                Ok(Ending::of(fixture.decide(&request, Decision::Approved).map(|receipt| receipt.id)))
             },
         ),
         Attack {
-            way: Way::Alone(Terms::tight, |ground| {
-                let (key, _) = ground.approved(VICTIM)?;
+            way: Way::Alone(Terms::tight, |fixture| {
+                let (key, _) = fixture.approved(VICTIM)?;
                 // From here on people decide.
                 let (decider, roles) = ("alice".parse()?, ["release".parse()?].into());
-                ground
+                fixture
                     .host()
                     .record_act("operator", Act::DeciderAdded { decider, roles, tenants: [].into() })?;
-                ground.ran(&key)
+                fixture.ran(&key)
             }),
             ..alone(
                 "demo-for-production",
@@ -100,29 +100,29 @@ fn timing() -> Vec<Attack> {
 
 fn strangers() -> Vec<Attack> {
     vec![
-        shared("other-tenant-drives", "Drives another tenant's instance.", NO_INSTANCE, |ground| {
-            Ok(Ending::of(ground.drive(&as_attacker(ground)?).map(|status| format!("{status:?}"))))
+        shared("other-tenant-drives", "Drives another tenant's instance.", NO_INSTANCE, |fixture| {
+            Ok(Ending::of(fixture.drive(&as_attacker(fixture)?).map(|status| format!("{status:?}"))))
         }),
         shared(
             "other-tenant-looks",
             "Asks for the state of another tenant's instance.",
             NO_INSTANCE,
-            |ground| {
+            |fixture| {
                 Ok(Ending::of(
-                    ground.host().status(&as_attacker(ground)?).map(|status| format!("{status:?}")),
+                    fixture.host().status(&as_attacker(fixture)?).map(|status| format!("{status:?}")),
                 ))
             },
         ),
-        shared("other-tenant-audits", "Reads another tenant's journal.", NO_INSTANCE, |ground| {
-            Ok(Ending::of(ground.host().audit(Some(&as_attacker(ground)?)).map(|facts| facts.len())))
+        shared("other-tenant-audits", "Reads another tenant's journal.", NO_INSTANCE, |fixture| {
+            Ok(Ending::of(fixture.host().audit(Some(&as_attacker(fixture)?)).map(|facts| facts.len())))
         }),
         shared(
             "other-tenant-logs",
             "Reads the output of another tenant's instance.",
             NO_INSTANCE,
-            |ground| {
+            |fixture| {
                 Ok(Ending::of(
-                    ground.host().store().output(&as_attacker(ground)?).wait().map_err(Error::from),
+                    fixture.host().store().output(&as_attacker(fixture)?).wait().map_err(Error::from),
                 ))
             },
         ),
@@ -146,7 +146,7 @@ fn shared(
     name: &'static str,
     tries: &'static str,
     words: &'static str,
-    way: fn(&Fixture) -> Result<Ending, Obstacle>,
+    way: fn(&Fixture) -> Result<Ending, SetupError>,
 ) -> Attack {
     Attack { name, tries, by: By::Approval, refusal: Refusal::Words(words), way: Way::Shared(way) }
 }
@@ -155,22 +155,22 @@ fn alone(
     name: &'static str,
     tries: &'static str,
     refusal: Refusal,
-    way: fn(Fixture) -> Result<Ending, Obstacle>,
+    way: fn(Fixture) -> Result<Ending, SetupError>,
 ) -> Attack {
     Attack { name, tries, by: By::Approval, refusal, way: Way::Alone(Terms::tight, way) }
 }
 
-fn self_approval(ground: &Fixture) -> Result<Ending, Obstacle> {
-    let (_, request) = ground.victim()?;
+fn self_approval(fixture: &Fixture) -> Result<Ending, SetupError> {
+    let (_, request) = fixture.victim()?;
     let mut own = judgement(Decision::Approved)?;
     own.by = DemoDecider::new("agent:builder".parse()?);
-    Ok(Ending::of(ground.host().decide(&request, &own).map(|receipt| receipt.id)))
+    Ok(Ending::of(fixture.host().decide(&request, &own).map(|receipt| receipt.id)))
 }
 
-fn undecided(ground: &Fixture) -> Result<Ending, Obstacle> {
-    let (key, _) = ground.victim()?;
+fn undecided(fixture: &Fixture) -> Result<Ending, SetupError> {
+    let (key, _) = fixture.victim()?;
     for _ in 0..5 {
-        let status = ground.drive(&key)?;
+        let status = fixture.drive(&key)?;
         if !matches!(status, Status::Waiting(_)) {
             return Ok(Ending::Through(format!("{status:?}")));
         }
@@ -178,25 +178,25 @@ fn undecided(ground: &Fixture) -> Result<Ending, Obstacle> {
     Ok(Ending::Refused("it still waits, after being driven five times".to_owned()))
 }
 
-fn decided_twice(ground: &Fixture) -> Result<Ending, Obstacle> {
-    let (_, request) = ground.victim()?;
-    ground.decide(&request, Decision::Denied)?;
-    Ok(Ending::of(ground.decide(&request, Decision::Approved).map(|receipt| receipt.id)))
+fn decided_twice(fixture: &Fixture) -> Result<Ending, SetupError> {
+    let (_, request) = fixture.victim()?;
+    fixture.decide(&request, Decision::Denied)?;
+    Ok(Ending::of(fixture.decide(&request, Decision::Approved).map(|receipt| receipt.id)))
 }
 
-fn late(ground: &Fixture) -> Result<Ending, Obstacle> {
-    let (key, request) = ground.victim()?;
-    ground.finish(&key, Decision::Denied)?;
-    Ok(Ending::of(ground.decide(&request, Decision::Approved).map(|receipt| receipt.id)))
+fn late(fixture: &Fixture) -> Result<Ending, SetupError> {
+    let (key, request) = fixture.victim()?;
+    fixture.finish(&key, Decision::Denied)?;
+    Ok(Ending::of(fixture.decide(&request, Decision::Approved).map(|receipt| receipt.id)))
 }
 
-fn at_once(ground: &Fixture) -> Result<Ending, Obstacle> {
-    let (_, request) = ground.victim()?;
+fn at_once(fixture: &Fixture) -> Result<Ending, SetupError> {
+    let (_, request) = fixture.victim()?;
     let won = thread::scope(|scope| {
         let decide = |number: u8| {
             let decision = if number.is_multiple_of(2) { Decision::Approved } else { Decision::Denied };
             let request = &request;
-            scope.spawn(move || ground.decide(request, decision).is_ok())
+            scope.spawn(move || fixture.decide(request, decision).is_ok())
         };
         let deciders: Vec<_> = (0..16).map(decide).collect();
         deciders.into_iter().filter_map(|decider| decider.join().ok()).filter(|won| *won).count()
@@ -205,7 +205,7 @@ fn at_once(ground: &Fixture) -> Result<Ending, Obstacle> {
 }
 
 /// The victim's instance, under the attacker's name.
-fn as_attacker(ground: &Fixture) -> Result<InstanceKey, Obstacle> {
-    let (victim, _) = ground.victim()?;
+fn as_attacker(fixture: &Fixture) -> Result<InstanceKey, SetupError> {
+    let (victim, _) = fixture.victim()?;
     Ok(InstanceKey { tenant: ATTACKER.parse()?, instance: victim.instance })
 }

@@ -2,7 +2,7 @@
 
 use crate::fixture::authenticator::SoftwareAuthenticator;
 use crate::fixture::{Fixture, Terms};
-use crate::{Attack, By, Ending, Obstacle, Refusal, Way};
+use crate::{Attack, By, Ending, Refusal, SetupError, Way};
 use engine::trust::Act;
 use engine::{AssertionRequest, Error, Invite, Recorded};
 use receipt::{Decision, Envelope, EnvelopeSignature, KeyId, PAYLOAD_TYPE, RawSignature, RelyingParty};
@@ -15,7 +15,7 @@ const RELEASE: &str = "[[rule]]\nid = \"release\"\nthen = \"ask\"\nrole = \"rele
 const ORIGIN: &str = "https://approvals.example";
 
 /// One attack on a decision.
-type Assault = fn(&Desk) -> Result<Result<Recorded, Error>, Obstacle>;
+type AttackFn = fn(&Case) -> Result<Result<Recorded, Error>, SetupError>;
 
 pub(crate) fn attacks() -> Vec<Attack> {
     [assertions(), keys()].concat()
@@ -28,43 +28,45 @@ fn assertions() -> Vec<Attack> {
             "passkey-unverified",
             "Signs with a passkey whose authenticator did not verify the user.",
             "no user verification",
-            |ground| tried(&ground, |desk| desk.altered(|it| it.verifies_user = false)),
+            |fixture| tried(&fixture, |case| case.altered(|it| it.verifies_user = false)),
         ),
         refused(
             "passkey-foreign-origin",
             "Has a passkey sign on a page of another origin.",
             "which is no origin of this key",
-            |ground| tried(&ground, |desk| desk.altered(|it| it.origin = "https://evil.example".to_owned())),
+            |fixture| {
+                tried(&fixture, |case| case.altered(|it| it.origin = "https://evil.example".to_owned()))
+            },
         ),
         refused(
             "passkey-foreign-rp-id",
             "Has an authenticator sign for another relying party.",
             "another relying party",
-            |ground| tried(&ground, |desk| desk.altered(|it| it.rp_id = "evil.example".to_owned())),
+            |fixture| tried(&fixture, |case| case.altered(|it| it.rp_id = "evil.example".to_owned())),
         ),
         refused(
             "passkey-other-request",
             "Uses a passkey's assertion about one request for another.",
             "another challenge",
-            |ground| tried(&ground, |desk| desk.about_another()),
+            |fixture| tried(&fixture, |case| case.about_another()),
         ),
         refused(
             "passkey-sign-in",
             "Uses the assertion of a sign-in as a decision.",
             "another challenge",
-            |ground| tried(&ground, |desk| desk.signed_in()),
+            |fixture| tried(&fixture, |case| case.signed_in()),
         ),
         refused(
             "passkey-replayed",
             "Submits a passkey's decision a second time.",
             "does not wait for a decision",
-            |ground| tried(&ground, |desk| desk.replayed()),
+            |fixture| tried(&fixture, |case| case.replayed()),
         ),
         refused(
             "passkey-stripped",
             "Removes the authenticator's and the browser's data from a passkey's signature.",
             "carries no passkey assertion",
-            |ground| tried(&ground, |desk| desk.stripped()),
+            |fixture| tried(&fixture, |case| case.stripped()),
         ),
     ]
 }
@@ -76,16 +78,16 @@ fn keys() -> Vec<Attack> {
             "passkey-unconfirmed",
             "Decides with a passkey that an attacker registered with another person's invitation, before an operator confirmed it.",
             "by no key of the pinned deciders",
-            |ground| tried(&ground, |desk| desk.unconfirmed()),
+            |fixture| tried(&fixture, |case| case.unconfirmed()),
         ),
         refused(
             "passkey-invitation-twice",
             "Uses an invitation a second time.",
             "the invitation is not open",
-            |ground| {
-                let (code, mallory) = (ground.host().invite("operator", invite("bob")?)?, authenticator(8)?);
-                ground.host().register_passkey(&code, &authenticator(9)?.create(&code.challenge()))?;
-                let again = ground.host().register_passkey(&code, &mallory.create(&code.challenge()));
+            |fixture| {
+                let (code, mallory) = (fixture.host().invite("operator", invite("bob")?)?, authenticator(8)?);
+                fixture.host().register_passkey(&code, &authenticator(9)?.create(&code.challenge()))?;
+                let again = fixture.host().register_passkey(&code, &mallory.create(&code.challenge()));
                 Ok(Ending::of(again.map(|key| key.key_id())))
             },
         ),
@@ -105,23 +107,23 @@ fn refused(
     name: &'static str,
     tries: &'static str,
     words: &'static str,
-    way: fn(Fixture) -> Result<Ending, Obstacle>,
+    way: fn(Fixture) -> Result<Ending, SetupError>,
 ) -> Attack {
     let terms = || Terms { policy: Some(RELEASE), ..Terms::tight() };
     Attack { name, tries, by: By::Approval, refusal: Refusal::Words(words), way: Way::Alone(terms, way) }
 }
 
 /// Alice, who decides with a passkey, and a request that waits for her.
-struct Desk<'g> {
-    ground: &'g Fixture,
+struct Case<'g> {
+    fixture: &'g Fixture,
     alice: SoftwareAuthenticator,
     key: KeyId,
     id: RequestId,
 }
 
-impl<'g> Desk<'g> {
-    fn new(ground: &'g Fixture) -> Result<Self, Obstacle> {
-        let (host, alice) = (ground.host(), authenticator(7)?);
+impl<'g> Case<'g> {
+    fn new(fixture: &'g Fixture) -> Result<Self, SetupError> {
+        let (host, alice) = (fixture.host(), authenticator(7)?);
         let code = host.invite("operator", invite("alice")?)?;
         let key = host.register_passkey(&code, &alice.create(&code.challenge()))?.key_id();
         let trust = host.trust()?;
@@ -129,58 +131,58 @@ impl<'g> Desk<'g> {
         for act in confirmed.ok_or("nothing was registered")? {
             host.record_act("operator", act)?;
         }
-        let (_, id) = ground.victim()?;
-        Ok(Self { ground, alice, key, id })
+        let (_, id) = fixture.victim()?;
+        Ok(Self { fixture, alice, key, id })
     }
 
-    fn asked(&self, id: &RequestId) -> Result<AssertionRequest, Obstacle> {
+    fn asked(&self, id: &RequestId) -> Result<AssertionRequest, SetupError> {
         let approve = (Decision::Approved, None);
-        Ok(self.ground.host().assertion_request(id, &"alice".parse()?, None, approve, ORIGIN)?)
+        Ok(self.fixture.host().assertion_request(id, &"alice".parse()?, None, approve, ORIGIN)?)
     }
 
     fn signed(&self, request: &AssertionRequest, by: &SoftwareAuthenticator) -> Result<Recorded, Error> {
         let response = by.get(&request.challenge);
-        self.ground.host().sign_with_passkey(&self.id, &request.statement, self.key, response)
+        self.fixture.host().sign_with_passkey(&self.id, &request.statement, self.key, response)
     }
 
-    fn altered(&self, change: fn(&mut SoftwareAuthenticator)) -> Result<Result<Recorded, Error>, Obstacle> {
+    fn altered(&self, change: fn(&mut SoftwareAuthenticator)) -> Result<Result<Recorded, Error>, SetupError> {
         let mut other = self.alice.clone();
         change(&mut other);
         Ok(self.signed(&self.asked(&self.id)?, &other))
     }
 
-    fn about_another(&self) -> Result<Result<Recorded, Error>, Obstacle> {
-        let (_, other) = self.ground.victim()?;
+    fn about_another(&self) -> Result<Result<Recorded, Error>, SetupError> {
+        let (_, other) = self.fixture.victim()?;
         let (here, there) = (self.asked(&self.id)?, self.asked(&other)?);
         let response = self.alice.get(&there.challenge);
-        Ok(self.ground.host().sign_with_passkey(&self.id, &here.statement, self.key, response))
+        Ok(self.fixture.host().sign_with_passkey(&self.id, &here.statement, self.key, response))
     }
 
-    fn signed_in(&self) -> Result<Result<Recorded, Error>, Obstacle> {
-        let host = self.ground.host();
+    fn signed_in(&self) -> Result<Result<Recorded, Error>, SetupError> {
+        let host = self.fixture.host();
         let (request, nonce) = (self.asked(&self.id)?, engine::random_bytes()?);
         let response = self.alice.get(&host.sign_in_challenge(&nonce));
         host.signed_in(&nonce, self.alice.credential_id(), &response)?;
         Ok(host.sign_with_passkey(&self.id, &request.statement, self.key, response))
     }
 
-    fn replayed(&self) -> Result<Result<Recorded, Error>, Obstacle> {
+    fn replayed(&self) -> Result<Result<Recorded, Error>, SetupError> {
         let request = self.asked(&self.id)?;
         self.signed(&request, &self.alice)?;
         Ok(self.signed(&request, &self.alice))
     }
 
-    fn stripped(&self) -> Result<Result<Recorded, Error>, Obstacle> {
+    fn stripped(&self) -> Result<Result<Recorded, Error>, SetupError> {
         let request = self.asked(&self.id)?;
         let bytes = self.alice.get(&request.challenge).signature;
         let signature = RawSignature { bytes, extension: None };
         let signature = EnvelopeSignature { key_id: self.key.to_string(), signature };
         let envelope = Envelope::new(PAYLOAD_TYPE, request.statement.as_bytes(), vec![signature])?;
-        Ok(self.ground.host().sign(&self.id, &envelope))
+        Ok(self.fixture.host().sign(&self.id, &envelope))
     }
 
-    fn unconfirmed(&self) -> Result<Result<Recorded, Error>, Obstacle> {
-        let (host, mallory) = (self.ground.host(), authenticator(8)?);
+    fn unconfirmed(&self) -> Result<Result<Recorded, Error>, SetupError> {
+        let (host, mallory) = (self.fixture.host(), authenticator(8)?);
         let code = host.invite("operator", invite("bob")?)?;
         let key = host.register_passkey(&code, &mallory.create(&code.challenge()))?.key_id();
         let request = self.asked(&self.id)?;
@@ -189,29 +191,29 @@ impl<'g> Desk<'g> {
     }
 }
 
-fn tried(ground: &Fixture, assault: Assault) -> Result<Ending, Obstacle> {
-    let recorded = assault(&Desk::new(ground)?)?;
+fn tried(fixture: &Fixture, attack: AttackFn) -> Result<Ending, SetupError> {
+    let recorded = attack(&Case::new(fixture)?)?;
     Ok(Ending::of(recorded.map(|recorded| match recorded {
         Recorded::Waiting(count) => format!("kept: {}", count.ruling),
         Recorded::Issued(receipt) => receipt.id.to_string(),
     })))
 }
 
-fn revoked(ground: Fixture) -> Result<Ending, Obstacle> {
-    let desk = Desk::new(&ground)?;
-    desk.signed(&desk.asked(&desk.id)?, &desk.alice)?;
-    let (key_id, reason) = (desk.key.to_string(), "lost".to_owned());
-    ground.host().record_act("operator", Act::KeyRevoked { key_id, compromised_at: None, reason })?;
-    let key = ground.host().standing(&desk.id)?.key;
-    let status = ground.drive(&key)?;
-    Ok(Ending::Ran(status, ground.entries(&key)?))
+fn revoked(fixture: Fixture) -> Result<Ending, SetupError> {
+    let case = Case::new(&fixture)?;
+    case.signed(&case.asked(&case.id)?, &case.alice)?;
+    let (key_id, reason) = (case.key.to_string(), "lost".to_owned());
+    fixture.host().record_act("operator", Act::KeyRevoked { key_id, compromised_at: None, reason })?;
+    let key = fixture.host().waiting_request(&case.id)?.key;
+    let status = fixture.drive(&key)?;
+    Ok(Ending::Ran(status, fixture.entries(&key)?))
 }
 
-fn authenticator(seed: u8) -> Result<SoftwareAuthenticator, Obstacle> {
+fn authenticator(seed: u8) -> Result<SoftwareAuthenticator, SetupError> {
     SoftwareAuthenticator::new(&[seed; 32], ORIGIN)
 }
 
-fn invite(name: &str) -> Result<Invite, Obstacle> {
+fn invite(name: &str) -> Result<Invite, SetupError> {
     Ok(Invite {
         decider: name.parse()?,
         roles: ["release".parse()?].into(),

@@ -2,7 +2,7 @@
 //! unsigned.
 
 use crate::fixture::{self, Fixture, Terms};
-use crate::{Attack, By, Ending, Obstacle, Refusal, Way};
+use crate::{Attack, By, Ending, Refusal, SetupError, Way};
 use engine::issuer::{DemoDecider, Judgement};
 use engine::trust::Act;
 use engine::{Error, Host, Recorded};
@@ -27,13 +27,13 @@ pub(crate) fn attacks() -> Vec<Attack> {
             "other-role",
             "Signs in a role that the policy does not ask for, to have it committed in place of one that counts.",
             "cannot count",
-            |ground| voted(&ground, "owner", Decision::Approved),
+            |fixture| voted(&fixture, "owner", Decision::Approved),
         ),
         where_people_decide(
             "denial-in-another-role",
             "Denies in a role that the policy does not ask for, so that the denial seems to count.",
             "cannot count",
-            |ground| voted(&ground, "owner", Decision::Denied),
+            |fixture| voted(&fixture, "owner", Decision::Denied),
         ),
         where_people_decide(
             "words-beside-the-signature",
@@ -45,10 +45,10 @@ pub(crate) fn attacks() -> Vec<Attack> {
             "endless-words",
             "Gives a megabyte as the reason of a withdrawal, to be kept permanently.",
             "at most 4096 are kept",
-            |ground| {
-                let (_, request) = ground.victim()?;
+            |fixture| {
+                let (_, request) = fixture.victim()?;
                 let reason = "x".repeat(1 << 20);
-                let withdrawn = ground.host().withdraw(&request, "operator", Some(&reason));
+                let withdrawn = fixture.host().withdraw(&request, "operator", Some(&reason));
                 Ok(Ending::of(withdrawn.map(|()| "withdrawn")))
             },
         ),
@@ -65,21 +65,21 @@ pub(crate) fn attacks() -> Vec<Attack> {
             "approved-while-frozen",
             "Approves with the demo decider, while everything is frozen.",
             "approvals are frozen",
-            |ground| {
-                let (_, request) = ground.victim()?;
-                frozen(ground.host())?;
-                Ok(Ending::of(ground.decide(&request, Decision::Approved).map(|receipt| receipt.id)))
+            |fixture| {
+                let (_, request) = fixture.victim()?;
+                frozen(fixture.host())?;
+                Ok(Ending::of(fixture.decide(&request, Decision::Approved).map(|receipt| receipt.id)))
             },
         ),
         for_show(
             "self-approval-in-capitals",
             "The agent that acts approves itself, spelled in capitals.",
             "cannot decide about it",
-            |ground| {
-                let (_, request) = ground.victim()?;
+            |fixture| {
+                let (_, request) = fixture.victim()?;
                 let by = DemoDecider::new("AGENT:Builder".parse()?);
                 let own = Judgement { decision: Decision::Approved, by, reason: None };
-                Ok(Ending::of(ground.host().decide(&request, &own).map(|receipt| receipt.id)))
+                Ok(Ending::of(fixture.host().decide(&request, &own).map(|receipt| receipt.id)))
             },
         ),
     ]
@@ -89,7 +89,7 @@ fn where_people_decide(
     name: &'static str,
     tries: &'static str,
     words: &'static str,
-    way: fn(Fixture) -> Result<Ending, Obstacle>,
+    way: fn(Fixture) -> Result<Ending, SetupError>,
 ) -> Attack {
     let terms = || Terms { policy: Some(RELEASE), ..Terms::tight() };
     Attack { name, tries, by: By::Approval, refusal: Refusal::Words(words), way: Way::Alone(terms, way) }
@@ -99,7 +99,7 @@ fn for_show(
     name: &'static str,
     tries: &'static str,
     words: &'static str,
-    way: fn(Fixture) -> Result<Ending, Obstacle>,
+    way: fn(Fixture) -> Result<Ending, SetupError>,
 ) -> Attack {
     Attack {
         name,
@@ -111,7 +111,7 @@ fn for_show(
 }
 
 /// A person with the roles `release` and `owner`, with this key.
-fn decider(host: &Host) -> Result<Ed25519StatementSigner, Obstacle> {
+fn decider(host: &Host) -> Result<Ed25519StatementSigner, SetupError> {
     let key = Ed25519StatementSigner::from_seed(&engine::random_bytes()?)?;
     let (decider, roles) = ("alice".parse()?, ["release".parse()?, "owner".parse()?].into());
     host.record_act("operator", Act::DeciderAdded { decider, roles, tenants: [].into() })?;
@@ -130,16 +130,16 @@ fn signed(
     key: &Ed25519StatementSigner,
     role: &str,
     decision: Decision,
-) -> Result<Envelope, Obstacle> {
+) -> Result<Envelope, SetupError> {
     let statement = host.statement(request, &"alice".parse()?, None, decision, None)?;
     Ok(receipt::sign_decision(&DecisionStatement { role: role.parse()?, ..statement }, key)?)
 }
 
-fn voted(ground: &Fixture, role: &str, decision: Decision) -> Result<Ending, Obstacle> {
-    let (_, request) = ground.victim()?;
-    let key = decider(ground.host())?;
-    let envelope = signed(ground.host(), &request, &key, role, decision)?;
-    Ok(recorded(ground.host().sign(&request, &envelope)))
+fn voted(fixture: &Fixture, role: &str, decision: Decision) -> Result<Ending, SetupError> {
+    let (_, request) = fixture.victim()?;
+    let key = decider(fixture.host())?;
+    let envelope = signed(fixture.host(), &request, &key, role, decision)?;
+    Ok(recorded(fixture.host().sign(&request, &envelope)))
 }
 
 fn recorded(recorded: Result<Recorded, Error>) -> Ending {
@@ -149,17 +149,17 @@ fn recorded(recorded: Result<Recorded, Error>) -> Ending {
     }))
 }
 
-fn labelled(ground: Fixture) -> Result<Ending, Obstacle> {
-    let (key, request) = ground.victim()?;
-    let alice = decider(ground.host())?;
-    let envelope = signed(ground.host(), &request, &alice, "release", Decision::Approved)?;
+fn labelled(fixture: Fixture) -> Result<Ending, SetupError> {
+    let (key, request) = fixture.victim()?;
+    let alice = decider(fixture.host())?;
+    let envelope = signed(fixture.host(), &request, &alice, "release", Decision::Approved)?;
     let genuine = envelope.signatures().first().ok_or("an envelope without a signature")?;
     let signature = EnvelopeSignature { key_id: "\u{1b}[2J approved by bob".to_owned(), ..genuine.clone() };
     let public = alice.public_key();
     let payload = envelope.verify(&public)?;
     let labelled = Envelope::new(PAYLOAD_TYPE, payload.bytes(), vec![signature])?;
-    ground.host().sign(&request, &labelled)?;
-    let kept = ground.entries(&key)?.into_iter().find_map(|entry| match entry {
+    fixture.host().sign(&request, &labelled)?;
+    let kept = fixture.entries(&key)?.into_iter().find_map(|entry| match entry {
         Entry::Signed { envelope, .. } => Some(envelope),
         _ => None,
     });
@@ -167,11 +167,11 @@ fn labelled(ground: Fixture) -> Result<Ending, Obstacle> {
     Ok(Ending::check(clean, if clean { NOTHING_UNSIGNED.to_owned() } else { format!("{kept:?}") }))
 }
 
-fn allowed(ground: Fixture) -> Result<Ending, Obstacle> {
-    frozen(ground.host())?;
-    let key = ground.start(fixture::VICTIM, fixture::HONEST, "{}")?;
-    ground.drive(&key)?;
-    let issued = ground.entries(&key)?.into_iter().find_map(|entry| match entry {
+fn allowed(fixture: Fixture) -> Result<Ending, SetupError> {
+    frozen(fixture.host())?;
+    let key = fixture.start(fixture::VICTIM, fixture::HONEST, "{}")?;
+    fixture.drive(&key)?;
+    let issued = fixture.entries(&key)?.into_iter().find_map(|entry| match entry {
         Entry::Issued { decision, .. } => Some(decision),
         _ => None,
     });

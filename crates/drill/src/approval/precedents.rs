@@ -1,7 +1,7 @@
 //! Code that is taken as known without an approval that counts.
 
 use crate::fixture::{Fixture, HONEST, Terms, VICTIM};
-use crate::{Attack, By, Ending, Obstacle, Refusal, Way};
+use crate::{Attack, By, Ending, Refusal, SetupError, Way};
 use engine::Status;
 use engine::trust::Act;
 use receipt::{Decision, Ed25519StatementSigner, StatementSigner as _, Timestamp};
@@ -55,56 +55,56 @@ pub(crate) fn attacks() -> Vec<Attack> {
     ]
 }
 
-fn alone(name: &'static str, tries: &'static str, way: fn(Fixture) -> Result<Ending, Obstacle>) -> Attack {
+fn alone(name: &'static str, tries: &'static str, way: fn(Fixture) -> Result<Ending, SetupError>) -> Attack {
     let terms = || Terms { policy: Some(POLICY), ..Terms::tight() };
     Attack { name, tries, by: By::Approval, refusal: WAITS, way: Way::Alone(terms, way) }
 }
 
-fn outlived(ground: Fixture) -> Result<Ending, Obstacle> {
+fn outlived(fixture: Fixture) -> Result<Ending, SetupError> {
     let since = Timestamp::from_millis(0);
-    let (key, _) = approved(&ground)?;
-    if !matches!(ground.drive(&key)?, Status::Completed(_)) {
+    let (key, _) = approved(&fixture)?;
+    if !matches!(fixture.drive(&key)?, Status::Completed(_)) {
         return Err("the approval was not used".into());
     }
-    if !goes_ahead_rightly(&ground, "cloudflare://workers/second")? {
+    if !goes_ahead_rightly(&fixture, "cloudflare://workers/second")? {
         return Err("the approval made nothing known".into());
     }
-    stolen(&ground, since)?;
-    ended(&ground)
+    stolen(&fixture, since)?;
+    ended(&fixture)
 }
 
-fn unused(ground: Fixture) -> Result<Ending, Obstacle> {
-    let (_, receipt) = approved(&ground)?;
-    ground.host().revoke(&receipt.id, "operator", Some("it was not alice"))?;
-    ended(&ground)
+fn unused(fixture: Fixture) -> Result<Ending, SetupError> {
+    let (_, receipt) = approved(&fixture)?;
+    fixture.host().revoke(&receipt.id, "operator", Some("it was not alice"))?;
+    ended(&fixture)
 }
 
-fn permission(ground: Fixture) -> Result<Ending, Obstacle> {
-    add(&ground)?;
-    if !goes_ahead_rightly(&ground, OPEN)? {
+fn permission(fixture: Fixture) -> Result<Ending, SetupError> {
+    add(&fixture)?;
+    if !goes_ahead_rightly(&fixture, OPEN)? {
         return Err("the policy allowed nothing".into());
     }
-    ended(&ground)
+    ended(&fixture)
 }
 
-fn ended(ground: &Fixture) -> Result<Ending, Obstacle> {
-    match goes_ahead(ground, OTHER)? {
+fn ended(fixture: &Fixture) -> Result<Ending, SetupError> {
+    match goes_ahead(fixture, OTHER)? {
         true => Ok(Ending::Through("it was deployed, and no person was asked".to_owned())),
         false => Ok(Ending::Refused("it waits for people".to_owned())),
     }
 }
 
 /// Whether the policy lets it proceed, and rightly: its receipts are on the list of what was approved.
-fn goes_ahead_rightly(ground: &Fixture, resource: &str) -> Result<bool, Obstacle> {
-    let goes_ahead = goes_ahead(ground, resource)?;
-    ground.note_receipts()?;
+fn goes_ahead_rightly(fixture: &Fixture, resource: &str) -> Result<bool, SetupError> {
+    let goes_ahead = goes_ahead(fixture, resource)?;
+    fixture.note_receipts()?;
     Ok(goes_ahead)
 }
 
 /// Whether the workflow deploys to a resource without asking a person.
-fn goes_ahead(ground: &Fixture, resource: &str) -> Result<bool, Obstacle> {
-    let key = ground.start(VICTIM, HONEST, &params(resource))?;
-    match ground.drive(&key)? {
+fn goes_ahead(fixture: &Fixture, resource: &str) -> Result<bool, SetupError> {
+    let key = fixture.start(VICTIM, HONEST, &params(resource))?;
+    match fixture.drive(&key)? {
         Status::Waiting(_) => Ok(false),
         Status::Completed(_) => Ok(true),
         other => Err(format!("it neither waits nor is done: {other:?}").into()),
@@ -116,12 +116,12 @@ fn params(resource: &str) -> String {
 }
 
 /// The workflow, with alice's approval that it has not used yet.
-fn approved(ground: &Fixture) -> Result<(InstanceKey, StoredReceipt), Obstacle> {
-    add(ground)?;
-    let (key, request) = ground.parked(VICTIM, HONEST, &params(FIRST))?;
+fn approved(fixture: &Fixture) -> Result<(InstanceKey, StoredReceipt), SetupError> {
+    add(fixture)?;
+    let (key, request) = fixture.parked(VICTIM, HONEST, &params(FIRST))?;
     let by = "alice".parse()?;
-    let statement = ground.host().statement(&request, &by, None, Decision::Approved, None)?;
-    match ground.host().sign(&request, &receipt::sign_decision(&statement, &decider_key()?)?)? {
+    let statement = fixture.host().statement(&request, &by, None, Decision::Approved, None)?;
+    match fixture.host().sign(&request, &receipt::sign_decision(&statement, &decider_key()?)?)? {
         engine::Recorded::Issued(receipt) => Ok((key, *receipt)),
         engine::Recorded::Waiting(_) => Err(undecided(&request).into()),
     }
@@ -132,27 +132,27 @@ fn undecided(request: &RequestId) -> String {
 }
 
 /// Alice may decide.
-fn add(ground: &Fixture) -> Result<(), Obstacle> {
+fn add(fixture: &Fixture) -> Result<(), SetupError> {
     let (decider, public) = ("alice".parse::<receipt::PersonId>()?, decider_key()?.public_key());
     let roles = ["release".parse()?].into();
-    ground
+    fixture
         .host()
         .record_act("drill", Act::DeciderAdded { decider: decider.clone(), roles, tenants: [].into() })?;
     let (kind, public_key) = (public.scheme().as_str().to_owned(), public.to_base64());
-    Ok(ground
+    Ok(fixture
         .host()
         .record_act("drill", Act::KeyAdded { decider, kind, public_key, valid_until: None, passkey: None })?)
 }
 
 /// Her key was in other hands, and she is gone.
-fn stolen(ground: &Fixture, since: Timestamp) -> Result<(), Obstacle> {
+fn stolen(fixture: &Fixture, since: Timestamp) -> Result<(), SetupError> {
     let (key_id, reason) = (decider_key()?.public_key().key_id().to_string(), "drill".to_owned());
     let compromised_at = Some(since);
     let revoked = Act::KeyRevoked { key_id, compromised_at, reason: reason.clone() };
-    ground.host().record_act("drill", revoked)?;
-    Ok(ground.host().record_act("drill", Act::DeciderRemoved { decider: "alice".parse()?, reason })?)
+    fixture.host().record_act("drill", revoked)?;
+    Ok(fixture.host().record_act("drill", Act::DeciderRemoved { decider: "alice".parse()?, reason })?)
 }
 
-fn decider_key() -> Result<Ed25519StatementSigner, Obstacle> {
+fn decider_key() -> Result<Ed25519StatementSigner, SetupError> {
     Ok(Ed25519StatementSigner::from_seed(&[42; 32])?)
 }

@@ -2,7 +2,7 @@
 
 use crate::fixture::HONEST;
 use crate::guests::raw::first_line;
-use crate::{Attack, By, Obstacle, Refusal, Way};
+use crate::{Attack, By, Refusal, SetupError, Way};
 
 const FORBIDDEN: &str = "imports what a workflow may not have";
 const NO_WORKFLOW: &str = "is not a workflow";
@@ -89,7 +89,7 @@ fn attack(
     name: &'static str,
     tries: &'static str,
     words: &'static str,
-    bytes: fn() -> Result<Vec<u8>, Obstacle>,
+    bytes: fn() -> Result<Vec<u8>, SetupError>,
 ) -> Attack {
     Attack { name, tries, by: By::Guest, refusal: Refusal::Words(words), way: Way::Load(bytes) }
 }

@@ -10,7 +10,7 @@ pub(crate) mod words;
 
 use crate::Refusal::{Answers, Ends, Gate};
 use crate::fixture::Fixture;
-use crate::{Attack, Bounds, By, Ending, Obstacle, Refusal, Way, fixture};
+use crate::{Attack, Bounds, By, Ending, Refusal, SetupError, Way, fixture};
 use workflow::Check;
 
 pub(crate) fn attacks() -> Vec<Attack> {
@@ -227,9 +227,9 @@ fn on_clock(
 }
 
 /// A resource and an artifact whose names are paths out of the data folder: they are deployed, and no file is called so.
-fn outside(ground: &Fixture) -> Result<Ending, Obstacle> {
-    let ending = ground.among_neighbours(fixture::HOSTILE, r#"{"attack":"outside"}"#)?;
-    let deployments = ground.data().join("deployments").join("artifacts");
+fn outside(fixture: &Fixture) -> Result<Ending, SetupError> {
+    let ending = fixture.among_neighbours(fixture::HOSTILE, r#"{"attack":"outside"}"#)?;
+    let deployments = fixture.data().join("deployments").join("artifacts");
     let names = ["drill-escaped", "drill-escaped.js"];
     let escaped = deployments.ancestors().flat_map(|folder| names.map(|name| folder.join(name)));
     Ok(match escaped.into_iter().find(|path| path.exists()) {

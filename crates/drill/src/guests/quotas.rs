@@ -1,7 +1,7 @@
 //! A tenant's attacks on its quotas: to be faster than they are counted, and to keep data that is not counted.
 
 use crate::fixture::{ATTACKER, Fixture, HOSTILE, Terms};
-use crate::{Attack, By, Ending, Obstacle, Refusal, Way};
+use crate::{Attack, By, Ending, Refusal, SetupError, Way};
 use receipt::Decision;
 use std::sync::Barrier;
 use store::Quotas;
@@ -27,16 +27,17 @@ pub(crate) fn attacks() -> Vec<Attack> {
 }
 
 /// One byte is missing. Nothing may be on disk, and the receipt must remain usable.
-fn without_room(ground: Fixture) -> Result<Ending, Obstacle> {
+fn without_room(fixture: Fixture) -> Result<Ending, SetupError> {
     // Nothing but the artifact is recorded between its approval and its use.
-    let (key, request) = ground.parked(ATTACKER, HOSTILE, r#"{"attack":"plain"}"#)?;
-    let receipt = ground.decide(&request, Decision::Approved)?;
-    let artifact = ground.host().request(&receipt.request)?.artifact.ok_or("it deploys nothing")?;
-    let used = ground.host().store().usage(&key.tenant).wait()?.stored_bytes;
-    let ground = ground.reopened_under(|terms| terms.quotas.stored_bytes = used + artifact.bytes - 1)??;
-    let ending = Ending::of(ground.drive(&key).map(|status| format!("{status:?}")));
-    let spent = ground.entries(&key)?.iter().any(|entry| matches!(entry, Entry::Redeemed { .. }));
-    let kept = ground.data().join("deployments").join("artifacts").join(artifact.sha256.to_string()).exists();
+    let (key, request) = fixture.parked(ATTACKER, HOSTILE, r#"{"attack":"plain"}"#)?;
+    let receipt = fixture.decide(&request, Decision::Approved)?;
+    let artifact = fixture.host().request(&receipt.request)?.artifact.ok_or("it deploys nothing")?;
+    let used = fixture.host().store().usage(&key.tenant).wait()?.stored_bytes;
+    let fixture = fixture.reopened_under(|terms| terms.quotas.stored_bytes = used + artifact.bytes - 1)??;
+    let ending = Ending::of(fixture.drive(&key).map(|status| format!("{status:?}")));
+    let spent = fixture.entries(&key)?.iter().any(|entry| matches!(entry, Entry::Redeemed { .. }));
+    let kept =
+        fixture.data().join("deployments").join("artifacts").join(artifact.sha256.to_string()).exists();
     Ok(match spent || kept {
         true => Ending::Through(format!("the receipt was spent: {spent}; the artifact was kept: {kept}")),
         false => ending,
@@ -47,11 +48,11 @@ fn five_an_hour() -> Terms {
     Terms { quotas: Quotas { requests_per_hour: 5, ..Quotas::default() }, ..Terms::tight() }
 }
 
-fn ask_at_once(ground: Fixture) -> Result<Ending, Obstacle> {
+fn ask_at_once(fixture: Fixture) -> Result<Ending, SetupError> {
     const AT_ONCE: usize = 32;
     let asks = r#"{"attack":"asks"}"#;
-    let keys = (0..AT_ONCE).map(|_| ground.start(ATTACKER, HOSTILE, asks)).collect::<Result<Vec<_>, _>>()?;
-    let (barrier, at) = (Barrier::new(AT_ONCE), &ground);
+    let keys = (0..AT_ONCE).map(|_| fixture.start(ATTACKER, HOSTILE, asks)).collect::<Result<Vec<_>, _>>()?;
+    let (barrier, at) = (Barrier::new(AT_ONCE), &fixture);
     std::thread::scope(|scope| {
         for key in &keys {
             let barrier = &barrier;
@@ -62,7 +63,7 @@ fn ask_at_once(ground: Fixture) -> Result<Ending, Obstacle> {
         }
     });
     let (mut made, mut told) = (0, 0);
-    for entry in keys.iter().map(|key| ground.entries(key)).collect::<Result<Vec<_>, _>>()?.concat() {
+    for entry in keys.iter().map(|key| fixture.entries(key)).collect::<Result<Vec<_>, _>>()?.concat() {
         match entry {
             Entry::Requested { .. } => made += 1,
             Entry::Rejected { message, .. } if message.contains("requests-per-hour") => told += 1,

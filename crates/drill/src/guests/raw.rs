@@ -2,7 +2,7 @@
 //! modules that use up resources. `guests/hostile/raw/*.wat`, each inside `frame.wat`.
 
 use crate::fixture::ATTACKER;
-use crate::{Attack, Bounds, By, Ending, Obstacle, Refusal, Way};
+use crate::{Attack, Bounds, By, Ending, Refusal, SetupError, Way};
 
 /// A workflow with room for one core module.
 const FRAME: &str = include_str!("../../../../guests/hostile/frame.wat");
@@ -29,7 +29,7 @@ pub(crate) fn attacks() -> Vec<Attack> {
 }
 
 /// The module as a workflow.
-pub(crate) fn component(module: &str) -> Result<Vec<u8>, Obstacle> {
+pub(crate) fn component(module: &str) -> Result<Vec<u8>, SetupError> {
     Ok(wat::parse_str(FRAME.replacen(PLACE, module, 1))?)
 }
 
@@ -99,8 +99,8 @@ fn faults() -> Vec<Attack> {
 /// A guest that asks during instantiation waits like any other: `parked` reports whether it does.
 fn start_asks() -> Attack {
     const TEXT: &str = include_str!("../../../../guests/hostile/raw/start-asks.wat");
-    let way = Way::Shared(|ground| {
-        let (key, request) = ground.parked(ATTACKER, &component(TEXT)?, "{}")?;
+    let way = Way::Shared(|fixture| {
+        let (key, request) = fixture.parked(ATTACKER, &component(TEXT)?, "{}")?;
         Ok(Ending::Refused(format!("{key} waits for a decision about {request}")))
     });
     let refusal = Refusal::Words("waits for a decision");

@@ -2,7 +2,7 @@
 
 use crate::Refusal::{Answers, Ends, Words};
 use crate::fixture::{ATTACKER, Fixture, Terms};
-use crate::{Attack, By, Ending, Obstacle, Refusal, Way};
+use crate::{Attack, By, Ending, Refusal, SetupError, Way};
 use sandbox::script::{Bundle, Kind, Module, current_engine};
 use sandbox::{Provenance, Sandbox};
 use std::collections::BTreeMap;
@@ -263,58 +263,58 @@ fn script(name: &'static str, tries: &'static str, body: fn() -> String, refusal
 fn source(
     name: &'static str,
     tries: &'static str,
-    bytes: fn() -> Result<Vec<u8>, Obstacle>,
+    bytes: fn() -> Result<Vec<u8>, SetupError>,
     words: &'static str,
 ) -> Attack {
     Attack { name, tries, by: By::Guest, refusal: Words(words), way: Way::Load(bytes) }
 }
 
-fn deep_source(name: &str) -> Result<Vec<u8>, Obstacle> {
+fn deep_source(name: &str) -> Result<Vec<u8>, SetupError> {
     let text = format!("export const a = {}1{};", "(".repeat(200_000), ")".repeat(200_000));
     Ok(bundle(name, &text)?.bytes())
 }
 
 /// A workflow whose `run` has this body.
-pub(crate) fn workflow(body: &str) -> Result<Vec<u8>, Obstacle> {
+pub(crate) fn workflow(body: &str) -> Result<Vec<u8>, SetupError> {
     let text = format!(
         "import {{ WorkflowEntrypoint }} from 'cloudflare:workers';\nexport class Workflow extends WorkflowEntrypoint {{\nasync run(event, step) {{\n{body}\n}}\n}}\n"
     );
     Ok(bundle("workflow.js", &text)?.bytes())
 }
 
-fn bundle(name: &str, text: &str) -> Result<Bundle, Obstacle> {
+fn bundle(name: &str, text: &str) -> Result<Bundle, SetupError> {
     let kind = Kind::of(name).ok_or("not a module's name")?;
     let module = Module { kind, content: text.as_bytes().to_vec() };
     let modules = BTreeMap::from([(name.to_owned(), module)]);
     Ok(Bundle { engine: current_engine(), main: name.to_owned(), class: None, modules })
 }
 
-fn unknown_engine() -> Result<Vec<u8>, Obstacle> {
+fn unknown_engine() -> Result<Vec<u8>, SetupError> {
     let mut bundle = bundle("workflow.js", "export default {};")?;
     bundle.engine.engine = receipt::Digest::of(b"an engine of one's own");
     Ok(bundle.bytes())
 }
 
-fn approved_by_an_event(ground: &Fixture) -> Result<Ending, Obstacle> {
+fn approved_by_an_event(fixture: &Fixture) -> Result<Ending, SetupError> {
     let body = "return (await step.waitForEvent('a', { type: 'go' })).payload;";
-    let key = ground.start(ATTACKER, &workflow(body)?, "{}")?;
-    ground.drive(&key)?;
-    let sent = ground.host().send_event(&key, &"pp-approval".parse()?, r#"{"receiptId":"rcpt_forged"}"#);
+    let key = fixture.start(ATTACKER, &workflow(body)?, "{}")?;
+    fixture.drive(&key)?;
+    let sent = fixture.host().send_event(&key, &"pp-approval".parse()?, r#"{"receiptId":"rcpt_forged"}"#);
     Ok(Ending::of(sent.map(|()| "the event was sent")))
 }
 
 /// Both bundles are prepared, and one takes the other's place. A process that begins after that loads what was
 /// approved.
-fn forged_code(ground: &Fixture) -> Result<Ending, Obstacle> {
+fn forged_code(fixture: &Fixture) -> Result<Ending, SetupError> {
     let [approved, forged] =
         ["return 'the approved workflow ran';", "return 'the forged one ran';"].map(workflow);
     let (approved, forged) = (approved?, forged?);
-    let cache = ground.data().join("cache");
+    let cache = fixture.data().join("cache");
     let prepared = |bytes: &[u8]| cache.join(format!("{}.prepared", receipt::Digest::of(bytes)));
     for bytes in [&approved, &forged] {
-        ground.host().load(bytes.clone())?;
+        fixture.host().load(bytes.clone())?;
     }
-    let loaded = || -> Result<Provenance, Obstacle> {
+    let loaded = || -> Result<Provenance, SetupError> {
         Ok(Sandbox::new(Terms::tight().sandbox)?.cached_in(&cache)?.load(&approved)?.provenance())
     };
     let before = loaded()?;

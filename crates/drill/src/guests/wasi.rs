@@ -3,7 +3,7 @@
 use crate::Refusal::{Answers, Ends};
 use crate::fixture::Fixture;
 use crate::guests::guest;
-use crate::{Attack, Ending, Obstacle, Refusal, Way, fixture};
+use crate::{Attack, Ending, Refusal, SetupError, Way, fixture};
 use serde_json::Value;
 
 /// A call on a file, by its name. There is no file, so the handle is invalid.
@@ -156,8 +156,8 @@ fn time() -> Vec<Attack> {
 }
 
 /// The guest looks before a decision and after it: time has passed, and that is all.
-fn clock(ground: &Fixture) -> Result<Ending, Obstacle> {
-    let ending = ground.among_neighbours(fixture::HOSTILE, r#"{"attack":"clock"}"#)?;
+fn clock(fixture: &Fixture) -> Result<Ending, SetupError> {
+    let ending = fixture.among_neighbours(fixture::HOSTILE, r#"{"attack":"clock"}"#)?;
     let said = ending.to_string();
     let told = said.find('{').and_then(|start| said.get(start..)).unwrap_or_default();
     let Ok(told) = serde_json::from_str::<Value>(told) else { return Ok(ending) };

@@ -1,7 +1,7 @@
 //! Words that try to be more than words: on an approver's screen, in a log, in an audit.
 
 use crate::fixture::{ATTACKER, Fixture, HOSTILE};
-use crate::{Attack, By, Ending, Obstacle, Refusal, Way};
+use crate::{Attack, By, Ending, Refusal, SetupError, Way};
 use receipt::Decision;
 use workflow::Escaped;
 
@@ -13,28 +13,28 @@ pub(crate) fn attacks() -> Vec<Attack> {
             "loud",
             "A reason of terminal escapes, bidi controls, zero-width and filler characters.",
             SHOWN,
-            |ground| shown(ground, "loud", "APPROVED"),
+            |fixture| shown(fixture, "loud", "APPROVED"),
         ),
         words(
             "dressed-as-host",
             "A reason and evidence that look like the host's own output.",
             SHOWN,
-            |ground| shown(ground, "dressed-as-host", "APPROVED by user:ceo"),
+            |fixture| shown(fixture, "dressed-as-host", "APPROVED by user:ceo"),
         ),
-        words("invisible-resource", "A resource with invisible characters.", SHOWN, |ground| {
-            shown(ground, "invisible-resource", "trust me")
+        words("invisible-resource", "A resource with invisible characters.", SHOWN, |fixture| {
+            shown(fixture, "invisible-resource", "trust me")
         }),
         words(
             "name-as-a-line",
             "An artifact's name that a screen of 80 columns wraps into what looks like a line of the host's.",
             "no wrapped line looks like one of the host's",
-            |ground| wrapped(ground, NAME_AS_A_LINE),
+            |fixture| wrapped(fixture, NAME_AS_A_LINE),
         ),
         words(
             "words-as-lines",
             "A reason and evidence with margins, labels and combining marks of their own.",
             "no wrapped line looks like one of the host's",
-            |ground| wrapped(ground, WORDS_AS_LINES),
+            |fixture| wrapped(fixture, WORDS_AS_LINES),
         ),
         words(
             "buried",
@@ -62,7 +62,7 @@ fn words(
     name: &'static str,
     tries: &'static str,
     refusal: &'static str,
-    way: fn(&Fixture) -> Result<Ending, Obstacle>,
+    way: fn(&Fixture) -> Result<Ending, SetupError>,
 ) -> Attack {
     Attack { name, tries, by: By::Guest, refusal: Refusal::Words(refusal), way: Way::Shared(way) }
 }
@@ -78,16 +78,16 @@ fn unseen(character: char) -> bool {
 
 /// The view of a request that an approver sees. Checks that `planted` is below the line where the workflow's own words
 /// begin.
-fn shown(ground: &Fixture, attack: &str, planted: &str) -> Result<Ending, Obstacle> {
-    let (key, request) = ground.parked(ATTACKER, HOSTILE, &params(attack))?;
-    let view = ground.host().request(&request)?.to_string();
+fn shown(fixture: &Fixture, attack: &str, planted: &str) -> Result<Ending, SetupError> {
+    let (key, request) = fixture.parked(ATTACKER, HOSTILE, &params(attack))?;
+    let view = fixture.host().request(&request)?.to_string();
     let Some((host, guest)) = view.split_once("written by the workflow, not checked by anybody:\n") else {
         return Ok(Ending::Through(view));
     };
     let marked = !host.contains(planted) && guest.contains(planted) && guest.lines().count() == 3;
     let visible = view.lines().all(|line| !line.contains(unseen));
     // The audit shows it too, one line per fact.
-    let audited = ground.entries(&key)?.iter().all(|entry| !entry.to_string().contains(unseen));
+    let audited = fixture.entries(&key)?.iter().all(|entry| !entry.to_string().contains(unseen));
     Ok(Ending::check(marked && visible && audited, if marked && visible && audited { SHOWN } else { &view }))
 }
 
@@ -100,44 +100,44 @@ const WORDS_AS_LINES: &str = r#"{"attack":"asks","reason":"safe\"             sh
 const LABEL: usize = 13;
 
 /// Whether no words of the workflow look like a line of the host's, for every width of the screen.
-fn wrapped(ground: &Fixture, params: &str) -> Result<Ending, Obstacle> {
-    let (_, request) = ground.parked(ATTACKER, HOSTILE, params)?;
-    let view = ground.host().request(&request)?.to_string();
+fn wrapped(fixture: &Fixture, params: &str) -> Result<Ending, SetupError> {
+    let (_, request) = fixture.parked(ATTACKER, HOSTILE, params)?;
+    let view = fixture.host().request(&request)?.to_string();
     // A line of the host's begins with two consecutive blanks. After its label or margin, there are none.
     let plain = |line: &str| !line.get(LABEL..).unwrap_or_default().contains("  ") && !line.contains(unseen);
     let held = view.lines().all(plain);
     Ok(Ending::check(held, if held { "no wrapped line looks like one of the host's" } else { &view }))
 }
 
-fn buried(ground: &Fixture) -> Result<Ending, Obstacle> {
-    let (_, request) = ground.parked(ATTACKER, HOSTILE, &params("buried"))?;
-    let view = ground.host().request(&request)?.to_string();
+fn buried(fixture: &Fixture) -> Result<Ending, SetupError> {
+    let (_, request) = fixture.parked(ATTACKER, HOSTILE, &params("buried"))?;
+    let view = fixture.host().request(&request)?.to_string();
     let said = view.matches("more characters not shown]").count() == 2 && view.len() < 4096;
     Ok(Ending::check(said, format!("the screen has {} bytes, and says that more is not shown", view.len())))
 }
 
-fn panic_escapes(ground: &Fixture) -> Result<Ending, Obstacle> {
-    let key = ground.start(ATTACKER, HOSTILE, &params("panic-escapes"))?;
-    ground.finish(&key, Decision::Approved)?;
-    let end = ground.entries(&key)?.last().map(ToString::to_string).unwrap_or_default();
+fn panic_escapes(fixture: &Fixture) -> Result<Ending, SetupError> {
+    let key = fixture.start(ATTACKER, HOSTILE, &params("panic-escapes"))?;
+    fixture.finish(&key, Decision::Approved)?;
+    let end = fixture.entries(&key)?.last().map(ToString::to_string).unwrap_or_default();
     let obeyed = end.contains(unseen) || !end.contains("APPROVED");
     Ok(Ending::check(!obeyed, format!("no terminal obeys: {end}")))
 }
 
 /// The log is kept as it was printed, and escaped where it is shown.
-fn printed(ground: &Fixture) -> Result<Ending, Obstacle> {
-    let key = ground.start(ATTACKER, HOSTILE, &params("print-escapes"))?;
-    ground.finish(&key, Decision::Approved)?;
-    let log = ground.host().store().output(&key).wait()?;
+fn printed(fixture: &Fixture) -> Result<Ending, SetupError> {
+    let key = fixture.start(ATTACKER, HOSTILE, &params("print-escapes"))?;
+    fixture.finish(&key, Decision::Approved)?;
+    let log = fixture.host().store().output(&key).wait()?;
     let shown: Vec<_> = log.lines().map(|line| Escaped(line).to_string()).collect();
     let obeyed = shown.iter().any(|line| line.contains(unseen)) || shown.is_empty();
     Ok(Ending::check(!obeyed, format!("no terminal obeys: {}", shown.concat())))
 }
 
-fn print(ground: &Fixture) -> Result<Ending, Obstacle> {
-    let key = ground.start(ATTACKER, HOSTILE, &params("print"))?;
-    ground.finish(&key, Decision::Approved)?;
-    let log = ground.host().store().output(&key).wait()?;
+fn print(fixture: &Fixture) -> Result<Ending, SetupError> {
+    let key = fixture.start(ATTACKER, HOSTILE, &params("print"))?;
+    fixture.finish(&key, Decision::Approved)?;
+    let log = fixture.host().store().output(&key).wait()?;
     let last = log.lines().last().unwrap_or_default();
     Ok(Ending::check(log.len() < 100 << 10, format!("{} bytes kept: {last}", log.len())))
 }

@@ -3,7 +3,7 @@
 pub(crate) mod planted;
 
 use crate::fixture::{Fixture, Terms, VICTIM, tamper, target};
-use crate::{Attack, By, Ending, Obstacle, Refusal, Way};
+use crate::{Attack, By, Ending, Refusal, SetupError, Way};
 use engine::Host;
 use engine::issuer::Keyring;
 use receipt::{Decision, KeyStatus};
@@ -49,8 +49,8 @@ pub(crate) fn attacks() -> Vec<Attack> {
             "readable-key",
             "Lets every account read the issuer's key.",
             Refusal::Words("so others can read it"),
-            |ground| {
-                reopened(ground, |data| {
+            |fixture| {
+                reopened(fixture, |data| {
                     Ok(fs::set_permissions(private_key(data)?, fs::Permissions::from_mode(0o644))?)
                 })
             },
@@ -74,8 +74,8 @@ fn more_attacks() -> Vec<Attack> {
             "foreign-database",
             "Replaces the journal with another file.",
             Refusal::Words("is not a database of pp-host"),
-            |ground| {
-                reopened(ground, |data| {
+            |fixture| {
+                reopened(fixture, |data| {
                     Ok(fs::write(data.join("journal.sqlite"), "decision APPROVED\n".repeat(100))?)
                 })
             },
@@ -84,9 +84,9 @@ fn more_attacks() -> Vec<Attack> {
             "open-lock",
             "Opens the lock file of a folder that others may read, to keep its owner out.",
             Refusal::Words("0600"),
-            |ground| {
-                let lock = ground.data().join("lock");
-                let reopened = ground.reopened(|data| {
+            |fixture| {
+                let lock = fixture.data().join("lock");
+                let reopened = fixture.reopened(|data| {
                     fs::set_permissions(data, fs::Permissions::from_mode(0o755))?;
                     Ok(fs::set_permissions(data.join("lock"), fs::Permissions::from_mode(0o644))?)
                 })??;
@@ -99,16 +99,16 @@ fn more_attacks() -> Vec<Attack> {
             "writable-folder",
             "Lets every account put files into the data folder.",
             Refusal::Words("lets other accounts change it"),
-            |ground| {
-                reopened(ground, |data| Ok(fs::set_permissions(data, fs::Permissions::from_mode(0o777))?))
+            |fixture| {
+                reopened(fixture, |data| Ok(fs::set_permissions(data, fs::Permissions::from_mode(0o777))?))
             },
         ),
         folder(
             "writable-keys",
             "Lets every account put keys into the folder of the keys.",
             Refusal::Words("lets other accounts change it"),
-            |ground| {
-                reopened(ground, |data| {
+            |fixture| {
+                reopened(fixture, |data| {
                     Ok(fs::set_permissions(data.join("keys"), fs::Permissions::from_mode(0o777))?)
                 })
             },
@@ -117,7 +117,7 @@ fn more_attacks() -> Vec<Attack> {
             "two-hosts",
             "Opens a data folder that a host is using.",
             Refusal::Words("is in use by another pp-host"),
-            |ground| Ok(Ending::of(Host::builder(ground.data()).open().map(|_| "a second host"))),
+            |fixture| Ok(Ending::of(Host::builder(fixture.data()).open().map(|_| "a second host"))),
         ),
     ]
 }
@@ -126,19 +126,19 @@ fn folder(
     name: &'static str,
     tries: &'static str,
     refusal: Refusal,
-    way: fn(Fixture) -> Result<Ending, Obstacle>,
+    way: fn(Fixture) -> Result<Ending, SetupError>,
 ) -> Attack {
     Attack { name, tries, by: By::Operator, refusal, way: Way::Alone(Terms::tight, way) }
 }
 
 /// Whether a host opens again after its folder was changed.
-fn reopened(ground: Fixture, meanwhile: fn(&Path) -> Result<(), Obstacle>) -> Result<Ending, Obstacle> {
-    Ok(Ending::of(ground.reopened(meanwhile)?.map(|_| "the host opened again")))
+fn reopened(fixture: Fixture, meanwhile: fn(&Path) -> Result<(), SetupError>) -> Result<Ending, SetupError> {
+    Ok(Ending::of(fixture.reopened(meanwhile)?.map(|_| "the host opened again")))
 }
 
-fn revoked_key(ground: Fixture) -> Result<Ending, Obstacle> {
-    let (key, genuine) = ground.approved(VICTIM)?;
-    let revoked = ground.reopened(|data| {
+fn revoked_key(fixture: Fixture) -> Result<Ending, SetupError> {
+    let (key, genuine) = fixture.approved(VICTIM)?;
+    let revoked = fixture.reopened(|data| {
         let (keys, seed) = (data.join("keys"), engine::random_bytes()?);
         Keyring::rotate(&keys, receipt::Scope::Demo, &seed, receipt::Timestamp::from_millis(1))?;
         Ok(Keyring::revoke(&keys, &genuine.artifact.key_id, receipt::Timestamp::from_millis(2))?)
@@ -146,63 +146,63 @@ fn revoked_key(ground: Fixture) -> Result<Ending, Obstacle> {
     revoked.ran(&key)
 }
 
-fn clock_set_back(ground: Fixture) -> Result<Ending, Obstacle> {
-    let (key, _) = ground.approved(VICTIM)?;
-    ground.move_clock(16);
+fn clock_set_back(fixture: Fixture) -> Result<Ending, SetupError> {
+    let (key, _) = fixture.approved(VICTIM)?;
+    fixture.move_clock(16);
     // An entry is recorded sixteen minutes later.
-    ground.victim()?;
-    ground.move_clock(-60);
-    ground.ran(&key)
+    fixture.victim()?;
+    fixture.move_clock(-60);
+    fixture.ran(&key)
 }
 
 /// All entries about the deployment are removed from the journal; the record of deployments still has it.
-fn rewound(ground: Fixture) -> Result<Ending, Obstacle> {
-    let (key, receipt) = ground.approved(VICTIM)?;
-    ground.finish(&key, Decision::Approved)?;
-    tamper::rewrite(&ground, "DELETE FROM redemptions WHERE receipt = ?1", [receipt.id.as_str()])?;
-    tamper::rewrite(&ground, "DELETE FROM attestations WHERE receipt = ?1", [receipt.id.as_str()])?;
+fn rewound(fixture: Fixture) -> Result<Ending, SetupError> {
+    let (key, receipt) = fixture.approved(VICTIM)?;
+    fixture.finish(&key, Decision::Approved)?;
+    tamper::rewrite(&fixture, "DELETE FROM redemptions WHERE receipt = ?1", [receipt.id.as_str()])?;
+    tamper::rewrite(&fixture, "DELETE FROM attestations WHERE receipt = ?1", [receipt.id.as_str()])?;
     let tail =
         "DELETE FROM entries WHERE seq >= (SELECT min(row) FROM facts WHERE body ->> 'fact' = 'redeemed')";
-    tamper::rewrite(&ground, tail, [])?;
+    tamper::rewrite(&fixture, tail, [])?;
     tamper::rewrite(
-        &ground,
+        &fixture,
         "UPDATE instances SET last = (SELECT max(seq) FROM entries WHERE instance = instances.id)",
         [],
     )?;
-    let status = ground.finish(&key, Decision::Approved)?;
-    let deployments = target::recorded(&ground.data())?.len();
+    let status = fixture.finish(&key, Decision::Approved)?;
+    let deployments = target::recorded(&fixture.data())?.len();
     let words = format!("{deployments} deployment after both runs: it exists once ({status:?})");
     Ok(Ending::check(deployments == 1, words))
 }
 
-fn unspent(ground: Fixture) -> Result<Ending, Obstacle> {
-    let (key, receipt) = ground.approved(VICTIM)?;
+fn unspent(fixture: Fixture) -> Result<Ending, SetupError> {
+    let (key, receipt) = fixture.approved(VICTIM)?;
     let performed = serde_json::json!({
         "fact": "performed", "call": 2, "receipt": receipt.id, "effect": { "outcome": "unknown", "message": "" }
     });
-    tamper::add_fact(&ground, &key, &performed.to_string())?;
-    driven(&ground, &key)
+    tamper::add_fact(&fixture, &key, &performed.to_string())?;
+    driven(&fixture, &key)
 }
 
-fn swapped(ground: Fixture) -> Result<Ending, Obstacle> {
-    let (key, _) = ground.approved(VICTIM)?;
-    tamper::rewrite(&ground, "UPDATE components SET bytes = X'0061736d0d000100'", [])?;
-    driven(&ground.reopened(|_| Ok(()))??, &key)
+fn swapped(fixture: Fixture) -> Result<Ending, SetupError> {
+    let (key, _) = fixture.approved(VICTIM)?;
+    tamper::rewrite(&fixture, "UPDATE components SET bytes = X'0061736d0d000100'", [])?;
+    driven(&fixture.reopened(|_| Ok(()))??, &key)
 }
 
-fn driven(ground: &Fixture, key: &InstanceKey) -> Result<Ending, Obstacle> {
-    Ok(Ending::of(ground.drive(key).map(|status| format!("{status:?}"))))
+fn driven(fixture: &Fixture, key: &InstanceKey) -> Result<Ending, SetupError> {
+    Ok(Ending::of(fixture.drive(key).map(|status| format!("{status:?}"))))
 }
 
-fn swapped_key(ground: Fixture) -> Result<Ending, Obstacle> {
+fn swapped_key(fixture: Fixture) -> Result<Ending, SetupError> {
     let other = Fixture::new(Terms::tight())?;
     let other = private_key(&other.data())?;
-    let swapped = ground.reopened(|data| Ok(fs::copy(other, private_key(data)?).map(drop)?))?;
+    let swapped = fixture.reopened(|data| Ok(fs::copy(other, private_key(data)?).map(drop)?))?;
     Ok(Ending::of::<&str>(swapped.map(|_| "the host opened again")))
 }
 
 /// The file of the key that signs.
-fn private_key(data: &Path) -> Result<PathBuf, Obstacle> {
+fn private_key(data: &Path) -> Result<PathBuf, SetupError> {
     let folder = data.join("keys");
     let keys = Keyring::public(&folder)?;
     let active = keys.keys().find(|key| key.status == KeyStatus::Active).ok_or("no active key")?;

@@ -2,7 +2,7 @@
 
 use crate::fixture::{ATTACKER, Fixture, HONEST, HOSTILE, VICTIM, judgement, tamper};
 use crate::guests::loading;
-use crate::{Attack, By, Ending, Obstacle, Refusal, Way};
+use crate::{Attack, By, Ending, Refusal, SetupError, Way};
 use engine::issuer::{DecisionBasis, IssueOrder, Issuer as _, JudgingContext, LocalIssuer};
 use engine::trust::Trust;
 use receipt::{Decision, Digest, Ed25519Signer, Salt};
@@ -20,13 +20,13 @@ fn forged() -> Vec<Attack> {
             "wrong-key",
             "A receipt signed by an attacker's key under the id of the issuer's.",
             Check::Verification,
-            |ground| forge(ground, |genuine| genuine.artifact.key_id.clone()),
+            |fixture| forge(fixture, |genuine| genuine.artifact.key_id.clone()),
         ),
         planted(
             "unknown-key",
             "A receipt signed by an attacker's key under its own id.",
             Check::Verification,
-            |ground| forge(ground, |_| "pp_demo_0123456789abcdef".to_owned()),
+            |fixture| forge(fixture, |_| "pp_demo_0123456789abcdef".to_owned()),
         ),
         planted(
             "borrowed-signature",
@@ -46,23 +46,23 @@ fn forged() -> Vec<Attack> {
                 "invented-decision",
                 "A made-up decision in the journal, for the host to sign.",
                 Check::Verification,
-                |ground| invented(ground, 1),
+                |fixture| invented(fixture, 1),
             )
         },
         planted(
             "invented-receipt",
             "A made-up decision with a made-up receipt in the journal.",
             Check::Verification,
-            |ground| invented(ground, 2),
+            |fixture| invented(fixture, 2),
         ),
         planted(
             "vanished-receipt",
             "A receipt that is deleted between decision and use.",
             Check::Verification,
-            |ground| {
-                let (key, receipt) = ground.approved(VICTIM)?;
-                tamper::rewrite(ground, "DELETE FROM receipts WHERE id = ?1", [receipt.id.as_str()])?;
-                ground.ran(&key)
+            |fixture| {
+                let (key, receipt) = fixture.approved(VICTIM)?;
+                tamper::rewrite(fixture, "DELETE FROM receipts WHERE id = ?1", [receipt.id.as_str()])?;
+                fixture.ran(&key)
             },
         ),
     ]
@@ -74,13 +74,13 @@ fn elsewhere() -> Vec<Attack> {
             "cross-tenant",
             "Another tenant's receipt in the attacker's journal.",
             Check::Tenant,
-            |ground| borrowed(ground, ATTACKER),
+            |fixture| borrowed(fixture, ATTACKER),
         ),
         planted(
             "cross-instance",
             "The receipt of another instance of the same tenant.",
             Check::Instance,
-            |ground| borrowed(ground, VICTIM),
+            |fixture| borrowed(fixture, VICTIM),
         ),
         planted(
             "replayed",
@@ -104,36 +104,36 @@ fn altered() -> Vec<Attack> {
             "altered-artifact",
             "Shows an approver another artifact than the workflow has.",
             Check::Artifact,
-            |ground| {
-                let (key, request) = ground.victim()?;
-                let Some(shown) = ground.host().request(&request)?.artifact else {
+            |fixture| {
+                let (key, request) = fixture.victim()?;
+                let Some(shown) = fixture.host().request(&request)?.artifact else {
                     return Err("no artifact".into());
                 };
                 rewrite_request(
-                    ground,
+                    fixture,
                     &request,
                     &shown.sha256.to_string(),
                     &Digest::of(b"harmless").to_string(),
                 )?;
-                ground.ran(&key)
+                fixture.ran(&key)
             },
         ),
         planted(
             "altered-resource",
             "Shows an approver another resource than the workflow has.",
             Check::Resource,
-            |ground| {
-                let (key, request) = ground.victim()?;
-                rewrite_request(ground, &request, "tenant-acme", "tenant-test")?;
-                ground.ran(&key)
+            |fixture| {
+                let (key, request) = fixture.victim()?;
+                rewrite_request(fixture, &request, "tenant-acme", "tenant-test")?;
+                fixture.ran(&key)
             },
         ),
         planted(
             "altered-request",
             "Alters the approved text beside its receipt.",
             Check::Verification,
-            |ground| {
-                altered_receipt(ground, |receipt| {
+            |fixture| {
+                altered_receipt(fixture, |receipt| {
                     receipt.request_json = receipt.request_json.replace("tenant-acme", "tenant-bank");
                 })
             },
@@ -142,8 +142,8 @@ fn altered() -> Vec<Attack> {
             "altered-salt",
             "Alters the salt of a receipt's commitment.",
             Check::Verification,
-            |ground| {
-                altered_receipt(ground, |receipt| {
+            |fixture| {
+                altered_receipt(fixture, |receipt| {
                     receipt.request_commitment_salt_b64 = Salt::from_bytes([8; 32]).to_base64();
                 })
             },
@@ -152,14 +152,14 @@ fn altered() -> Vec<Attack> {
             "altered-tenant",
             "Alters the tenant in a receipt's binding.",
             Check::Verification,
-            |ground| altered_receipt(ground, |receipt| receipt.company_id = ATTACKER.to_owned()),
+            |fixture| altered_receipt(fixture, |receipt| receipt.company_id = ATTACKER.to_owned()),
         ),
         planted(
             "altered-payload",
             "Flips one character of the signed bytes.",
             Check::Verification,
-            |ground| {
-                altered_receipt(ground, |receipt| {
+            |fixture| {
+                altered_receipt(fixture, |receipt| {
                     let payload = &mut receipt.artifact.payload_bytes_b64;
                     *payload = payload.replacen('e', "f", 1);
                 })
@@ -172,54 +172,54 @@ fn planted(
     name: &'static str,
     tries: &'static str,
     check: Check,
-    way: fn(&Fixture) -> Result<Ending, Obstacle>,
+    way: fn(&Fixture) -> Result<Ending, SetupError>,
 ) -> Attack {
     Attack { name, tries, by: By::Approval, refusal: Refusal::Gate(check), way: Way::Shared(way) }
 }
 
 /// Replaces an approval by one for the same request that an attacker's key has signed.
-fn forge(ground: &Fixture, key_id: fn(&StoredReceipt) -> String) -> Result<Ending, Obstacle> {
-    let (key, genuine) = ground.approved(VICTIM)?;
+fn forge(fixture: &Fixture, key_id: fn(&StoredReceipt) -> String) -> Result<Ending, SetupError> {
+    let (key, genuine) = fixture.approved(VICTIM)?;
     let key_of = || Box::new(Ed25519Signer::from_seed(key_id(&genuine), &[66; 32]));
     let attacker = LocalIssuer::new(key_of(), key_of());
-    let request = ground.host().request(&genuine.request)?;
+    let request = fixture.host().request(&genuine.request)?;
     let (judgement, salt) = (judgement(Decision::Approved)?, Salt::from_bytes([1; 32]));
     let (basis, id, at) = (DecisionBasis::Demo(&judgement), genuine.id.clone(), request.created_at);
     let order = IssueOrder { request: &request, basis, id, salt, at };
     let grounds = JudgingContext { trust: &Trust::default(), policy: &policy::ask_one() };
-    keep(ground, &attacker.issue(&order, grounds)?.receipt)?;
-    ground.ran(&key)
+    keep(fixture, &attacker.issue(&order, grounds)?.receipt)?;
+    fixture.ran(&key)
 }
 
-fn borrowed_signature(ground: &Fixture) -> Result<Ending, Obstacle> {
-    let ((_, other), (key, mut own)) = (ground.approved(VICTIM)?, ground.approved(VICTIM)?);
+fn borrowed_signature(fixture: &Fixture) -> Result<Ending, SetupError> {
+    let ((_, other), (key, mut own)) = (fixture.approved(VICTIM)?, fixture.approved(VICTIM)?);
     own.artifact.signature_b64 = other.artifact.signature_b64;
-    keep(ground, &own)?;
-    ground.ran(&key)
+    keep(fixture, &own)?;
+    fixture.ran(&key)
 }
 
-fn altered_receipt(ground: &Fixture, alter: fn(&mut StoredReceipt)) -> Result<Ending, Obstacle> {
-    let (key, genuine) = ground.approved(VICTIM)?;
+fn altered_receipt(fixture: &Fixture, alter: fn(&mut StoredReceipt)) -> Result<Ending, SetupError> {
+    let (key, genuine) = fixture.approved(VICTIM)?;
     let mut altered = genuine.clone();
     alter(&mut altered);
     if altered == genuine {
         return Err("nothing was altered".into());
     }
-    keep(ground, &altered)?;
-    ground.ran(&key)
+    keep(fixture, &altered)?;
+    fixture.ran(&key)
 }
 
-fn denied(ground: &Fixture) -> Result<Ending, Obstacle> {
-    let (key, request) = ground.victim()?;
-    ground.decide(&request, Decision::Denied)?;
-    tamper::rewrite_journal(ground, &key, "DENIED", "APPROVED")?;
-    ground.ran(&key)
+fn denied(fixture: &Fixture) -> Result<Ending, SetupError> {
+    let (key, request) = fixture.victim()?;
+    fixture.decide(&request, Decision::Denied)?;
+    tamper::rewrite_journal(fixture, &key, "DENIED", "APPROVED")?;
+    fixture.ran(&key)
 }
 
 /// A spoofed resume: the first or both of the two facts that an approval would have left.
-fn invented(ground: &Fixture, facts: usize) -> Result<Ending, Obstacle> {
-    let (key, request) = ground.victim()?;
-    let at = ground.host().request(&request)?.expires_at;
+fn invented(fixture: &Fixture, facts: usize) -> Result<Ending, SetupError> {
+    let (key, request) = fixture.victim()?;
+    let at = fixture.host().request(&request)?.expires_at;
     let decider = "user:ceo".to_owned();
     let decided =
         Entry::Decided { request: request.clone(), decision: Decision::Approved, decider, reason: None };
@@ -232,55 +232,59 @@ fn invented(ground: &Fixture, facts: usize) -> Result<Ending, Obstacle> {
         document: "{}".to_owned(),
     };
     for entry in [decided, issued].into_iter().take(facts) {
-        tamper::add_fact(ground, &key, &serde_json::to_string(&entry)?)?;
+        tamper::add_fact(fixture, &key, &serde_json::to_string(&entry)?)?;
     }
-    ground.ran(&key)
+    fixture.ran(&key)
 }
 
 /// An instance of `tenant` whose journal claims the victim's receipt.
-fn borrowed(ground: &Fixture, tenant: &str) -> Result<Ending, Obstacle> {
-    let ((_, genuine), (key, own)) = (ground.approved(VICTIM)?, ground.approved(tenant)?);
-    tamper::rewrite_journal(ground, &key, own.id.as_str(), genuine.id.as_str())?;
-    ground.ran(&key)
+fn borrowed(fixture: &Fixture, tenant: &str) -> Result<Ending, SetupError> {
+    let ((_, genuine), (key, own)) = (fixture.approved(VICTIM)?, fixture.approved(tenant)?);
+    tamper::rewrite_journal(fixture, &key, own.id.as_str(), genuine.id.as_str())?;
+    fixture.ran(&key)
 }
 
-fn renamed(ground: &Fixture) -> Result<Ending, Obstacle> {
-    let ((_, genuine), (key, own)) = (ground.approved(VICTIM)?, ground.approved(ATTACKER)?);
-    keep(ground, &StoredReceipt { id: own.id, ..genuine })?;
-    ground.ran(&key)
+fn renamed(fixture: &Fixture) -> Result<Ending, SetupError> {
+    let ((_, genuine), (key, own)) = (fixture.approved(VICTIM)?, fixture.approved(ATTACKER)?);
+    keep(fixture, &StoredReceipt { id: own.id, ..genuine })?;
+    fixture.ran(&key)
 }
 
 /// Two approvals, of which the second is rewritten to the first, so that one receipt would deploy twice.
-fn replayed(ground: &Fixture) -> Result<Ending, Obstacle> {
-    let (key, request) = ground.parked(VICTIM, HOSTILE, r#"{"attack":"two-approvals"}"#)?;
-    let first = ground.decide(&request, Decision::Approved)?;
-    ground.drive(&key)?;
-    let waits = ground.entries(&key)?.into_iter().rev().find_map(|entry| match entry {
+fn replayed(fixture: &Fixture) -> Result<Ending, SetupError> {
+    let (key, request) = fixture.parked(VICTIM, HOSTILE, r#"{"attack":"two-approvals"}"#)?;
+    let first = fixture.decide(&request, Decision::Approved)?;
+    fixture.drive(&key)?;
+    let waits = fixture.entries(&key)?.into_iter().rev().find_map(|entry| match entry {
         Entry::Requested { request, .. } => Some(request),
         _ => None,
     });
-    let second = ground.decide(&waits.ok_or("no second request")?, Decision::Approved)?;
-    tamper::rewrite_journal(ground, &key, second.id.as_str(), first.id.as_str())?;
-    ground.ran(&key)
+    let second = fixture.decide(&waits.ok_or("no second request")?, Decision::Approved)?;
+    tamper::rewrite_journal(fixture, &key, second.id.as_str(), first.id.as_str())?;
+    fixture.ran(&key)
 }
 
 /// The same behaviour in other bytes, so that the gate is asked at all.
-fn other_code(ground: &Fixture) -> Result<Ending, Obstacle> {
-    let (key, _) = ground.approved(VICTIM)?;
+fn other_code(fixture: &Fixture) -> Result<Ending, SetupError> {
+    let (key, _) = fixture.approved(VICTIM)?;
     let other = loading::padded(16);
     let (from, to) = (Digest::of(HONEST).to_string(), Digest::of(&other).to_string());
-    tamper::rewrite(ground, "INSERT OR REPLACE INTO components VALUES (?1, ?2)", params![to, other])?;
-    tamper::rewrite_journal(ground, &key, &from, &to)?;
-    ground.ran(&key)
+    tamper::rewrite(fixture, "INSERT OR REPLACE INTO components VALUES (?1, ?2)", params![to, other])?;
+    tamper::rewrite_journal(fixture, &key, &from, &to)?;
+    fixture.ran(&key)
 }
 
-fn keep(ground: &Fixture, receipt: &StoredReceipt) -> Result<(), Obstacle> {
+fn keep(fixture: &Fixture, receipt: &StoredReceipt) -> Result<(), SetupError> {
     let body = serde_json::to_string(receipt)?;
-    tamper::rewrite(ground, "UPDATE receipts SET body = ?1 WHERE id = ?2", params![body, receipt.id.as_str()])
+    tamper::rewrite(
+        fixture,
+        "UPDATE receipts SET body = ?1 WHERE id = ?2",
+        params![body, receipt.id.as_str()],
+    )
 }
 
-fn rewrite_request(ground: &Fixture, id: &RequestId, from: &str, to: &str) -> Result<(), Obstacle> {
+fn rewrite_request(fixture: &Fixture, id: &RequestId, from: &str, to: &str) -> Result<(), SetupError> {
     let statement = "UPDATE requests SET bytes = NULL, body = replace(asked.body, ?1, ?2) FROM asked \
          WHERE asked.id = requests.id AND requests.id = ?3 AND instr(asked.body, ?1) > 0";
-    tamper::rewrite(ground, statement, params![from, to, id.as_str()])
+    tamper::rewrite(fixture, statement, params![from, to, id.as_str()])
 }

@@ -93,7 +93,7 @@ impl Host {
                 return Ok(OperationOutcome::Done);
             }
         }
-        Ok(OperationOutcome::Stands { standing: self.standing_of(key)? })
+        Ok(OperationOutcome::State { state: self.standing_of(key)? })
     }
 
     /// Other code for an instance, where any is given.
@@ -106,6 +106,6 @@ impl Host {
 
     fn standing_of(&self, key: &InstanceKey) -> Result<InstanceState, Error> {
         let entered = self.0.journals.store.entered(key).wait()?;
-        Ok(entered.map_or(InstanceState::Running, |entered| entered.agenda.standing))
+        Ok(entered.map_or(InstanceState::Running, |entered| entered.schedule.state))
     }
 }

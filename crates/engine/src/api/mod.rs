@@ -27,7 +27,7 @@ pub use read_only::ReadOnlyHost;
 pub use submit::{Created, Submit};
 pub use view::{
     AuditRecord, CallRow, DeciderKeyRow, DeciderRow, DeploymentRow, EventCount, InstanceDetail, InstanceRow,
-    KeptReceipt, LimitRow, ListedInstance, LoggedRequest, OpenAction, ReceiptFate, ReceiptRow, RequestDetail,
+    KeptReceipt, LimitRow, ListedInstance, LoggedRequest, OpenAction, ReceiptKind, ReceiptRow, RequestDetail,
     RequestRow, RequestStatistics, StateDetail, UsageRow, View, WaitsFor,
 };
 
@@ -168,9 +168,9 @@ pub enum OperationOutcome {
         created: Created,
     },
     /// The state of an instance after the command.
-    Stands {
+    State {
         /// The state.
-        standing: InstanceState,
+        state: InstanceState,
     },
     /// This would be signed.
     Statement {
@@ -330,7 +330,7 @@ impl Host {
 
     fn issued(&self, request: &RequestId, receipt: StoredReceipt) -> Result<OperationOutcome, Error> {
         Ok(OperationOutcome::Issued {
-            key: self.standing(request)?.key,
+            key: self.waiting_request(request)?.key,
             status: receipt.artifact.status.unwrap_or_default(),
             expires_at: receipt.artifact.expires_at.unwrap_or_default(),
             receipt: receipt.id,

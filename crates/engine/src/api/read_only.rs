@@ -121,9 +121,9 @@ impl ReadOnlyHost {
     ///
     /// # Errors
     /// When there is no request of that id.
-    pub fn standing(&self, id: &RequestId) -> Result<Waiting, Error> {
+    pub fn waiting_request(&self, id: &RequestId) -> Result<Waiting, Error> {
         let (key, request) = self.asked(id)?;
-        requests::standing(&*self.store, self.judge()?, key, request)
+        requests::waiting_request(&*self.store, self.judge()?, key, request)
     }
 
     fn asked(&self, id: &RequestId) -> Result<(InstanceKey, Request), Error> {

@@ -46,11 +46,11 @@ impl Host {
     ///
     /// # Errors
     /// When there is no request of that id.
-    pub fn standing(&self, id: &RequestId) -> Result<Waiting, Error> {
+    pub fn waiting_request(&self, id: &RequestId) -> Result<Waiting, Error> {
         let (key, request) = self.0.request(id)?;
         let (trust, at) = self.0.trust_now()?;
         let gate = self.0.gate();
-        requests::standing(&*self.0.journals.store, self.0.judge(&gate, &trust, at), key, request)
+        requests::waiting_request(&*self.0.journals.store, self.0.judge(&gate, &trust, at), key, request)
     }
 
     /// Decides a request as a demo decider: signs the receipt and records both. Drive the instance afterwards.

@@ -116,17 +116,17 @@ impl Gate {
         &self,
         claim: &Claim<'_>,
         receipt: Option<&StoredReceipt>,
-        fate: &ReceiptState,
+        receipt_state: &ReceiptState,
         measure: GateContext<'_>,
     ) -> Result<Permit, Refusal> {
         let (mut permit, opened) = self.check_receipt(claim, receipt, measure.scope)?;
         let decisions = check_authority(claim, &permit.receipt, &opened, measure)?;
         let length = receipt.map_or(0, |receipt| receipt.request_json.len());
         permit.signed = signed_approvals(measure.policy, opened.request(), length, &decisions);
-        if let Some((at, _)) = fate.revoked {
+        if let Some((at, _)) = receipt_state.revoked {
             return refuse(Check::Revocation, format!("receipt {} was revoked at {at}", claim.receipt));
         }
-        match fate.redeemed {
+        match receipt_state.redeemed {
             Some((at, _)) => refuse(
                 Check::Redemption,
                 format!("receipt {} was spent at {at}; a receipt permits one action", claim.receipt),

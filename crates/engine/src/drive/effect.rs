@@ -27,11 +27,11 @@ impl Driver {
         loop {
             let (trust, known, at) = self.known(Some(&invocation.artifact.facts().sha256)).await?;
             let found = self.inner.journals.store.receipt(&invocation.receipt).await?;
-            let (receipt, fate) = found.map(|found| (found.receipt, found.state)).unzip();
-            let fate = fate.unwrap_or_default();
-            let verdict = self.verdict(&invocation, (receipt.as_ref(), &fate), (&trust, &known), at);
+            let (receipt, receipt_state) = found.map(|found| (found.receipt, found.state)).unzip();
+            let receipt_state = receipt_state.unwrap_or_default();
+            let verdict = self.verdict(&invocation, (receipt.as_ref(), &receipt_state), (&trust, &known), at);
             let entry = verdict_entry(call, asked.clone(), &invocation, verdict.as_ref().err());
-            let seen = Precondition { receipt: invocation.receipt.clone(), fate, acts: trust.seq() };
+            let seen = Precondition { receipt: invocation.receipt.clone(), receipt_state, acts: trust.seq() };
             let signed = verdict.as_ref().ok().and_then(Permit::signed).cloned().map(Box::new);
             let artifact = verdict.is_ok().then(|| self.kept_artifact(&invocation)).flatten();
             let seen = Some(Box::new(seen));
@@ -68,7 +68,7 @@ impl Driver {
     fn verdict(
         &self,
         invocation: &Invocation,
-        (receipt, fate): (Option<&StoredReceipt>, &ReceiptState),
+        (receipt, receipt_state): (Option<&StoredReceipt>, &ReceiptState),
         (trust, known): (&Trust, &Known),
         at: Timestamp,
     ) -> Result<Permit, Refusal> {
@@ -78,7 +78,7 @@ impl Driver {
             policy: &*self.inner.authority.policy,
             known,
         };
-        let permit = self.inner.gate().check(&self.claim(invocation, at), receipt, fate, measure)?;
+        let permit = self.inner.gate().check(&self.claim(invocation, at), receipt, receipt_state, measure)?;
         match self.capability(invocation) {
             Some(_) => Ok(permit),
             None => Err(Refusal {

@@ -6,7 +6,7 @@ mod request;
 mod spent;
 
 use crate::drive::driver::{Driver, Shared, Stop, Writing};
-use crate::runtime::due::{agenda, state};
+use crate::runtime::due::{schedule_row, state};
 use crate::runtime::journals::Origin;
 use crate::runtime::lease::Lease;
 use crate::runtime::times::Times;
@@ -94,7 +94,7 @@ impl Host {
             tenant: origin.key.tenant.to_string(),
         };
         let (key, limits) = (origin.key.clone(), self.0.journals.settings.of(&origin.key.tenant).sandbox);
-        let line = agenda(&replay.status(), self.0.now()?);
+        let line = schedule_row(&replay.status(), self.0.now()?);
         let driver =
             Driver::new(Arc::clone(&self.0), origin, replay, (times, line), (Arc::clone(lease), writing));
         let driver = Arc::new(Mutex::new(driver));

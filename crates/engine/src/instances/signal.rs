@@ -161,18 +161,18 @@ impl HostState {
         for entry in &update.entries {
             replay.apply(entry).map_err(|illegal| Error::Journal { key: key.clone(), illegal })?;
         }
-        let agenda = moved(&before, &replay.status(), now);
+        let schedule = moved(&before, &replay.status(), now);
         let quotas = (update.counts == Counts::Yes).then(|| self.journals.settings.of(&key.tenant).quotas);
         let Update { entries, receipt, signed, component, reopened, .. } = update;
         let batch =
-            Batch { entries, receipt, signed, component, reopened, quotas, agenda, ..Batch::default() };
+            Batch { entries, receipt, signed, component, reopened, quotas, schedule, ..Batch::default() };
         Ok(PendingAppend { place: JournalPosition { key: key.clone(), after, at: now }, batch })
     }
 
     /// The signal is on disk: calls the observers, and wakes the worker if the instance can continue now.
     fn signalled(&self, PendingAppend { place, batch }: &PendingAppend, stamp: Option<Stamp>) {
         self.journals.observe(stamp, &place.key, place.after, &batch.entries);
-        if batch.agenda.is_some() {
+        if batch.schedule.is_some() {
             self.wakeups.notify(&place.key);
         }
     }

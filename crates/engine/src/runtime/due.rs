@@ -6,12 +6,12 @@ use workflow::Status;
 
 /// The instance's state, without what it waits for.
 pub(crate) fn state(status: &Status) -> InstanceState {
-    agenda(status, Timestamp::from_millis(0)).standing
+    schedule_row(status, Timestamp::from_millis(0)).state
 }
 
 /// The row of an instance that is in that state since `now`.
-pub(crate) fn agenda(status: &Status, now: Timestamp) -> ScheduleRow {
-    let (standing, due) = match status {
+pub(crate) fn schedule_row(status: &Status, now: Timestamp) -> ScheduleRow {
+    let (state, due) = match status {
         Status::Queued => (InstanceState::Queued, Some(now)),
         Status::Running => (InstanceState::Running, Some(now)),
         Status::Waiting(wait) => (InstanceState::Waiting, wait.due()),
@@ -21,17 +21,17 @@ pub(crate) fn agenda(status: &Status, now: Timestamp) -> ScheduleRow {
         Status::Failed(_) => (InstanceState::Errored, None),
         Status::Terminated { .. } => (InstanceState::Terminated, None),
     };
-    ScheduleRow { standing, due }
+    ScheduleRow { state, due }
 }
 
 /// Whether two rows differ. Of two that are due at once, it does not matter since when.
 pub(crate) fn differs(before: ScheduleRow, after: ScheduleRow) -> bool {
-    let due = |line: ScheduleRow| line.due.filter(|_| line.standing == InstanceState::Waiting);
-    (before.standing, due(before)) != (after.standing, due(after))
+    let due = |line: ScheduleRow| line.due.filter(|_| line.state == InstanceState::Waiting);
+    (before.state, due(before)) != (after.state, due(after))
 }
 
 /// The row to write when the state changes from `before` to `after`; `None` where the row stays the same.
 pub(crate) fn moved(before: &Status, after: &Status, now: Timestamp) -> Option<ScheduleRow> {
-    let (before, after) = (agenda(before, now), agenda(after, now));
+    let (before, after) = (schedule_row(before, now), schedule_row(after, now));
     differs(before, after).then_some(after)
 }

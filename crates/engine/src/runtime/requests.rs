@@ -68,13 +68,13 @@ pub(crate) fn waiting(store: &dyn Store, judge: Judge<'_>) -> Result<Vec<Waiting
             let mut request: Request =
                 serde_json::from_str(&body).map_err(|error| Error::Internal(error.to_string()))?;
             recall(&mut known, &mut request)?;
-            standing(store, judge, key, request)
+            waiting_request(store, judge, key, request)
         })
         .collect()
 }
 
 /// The state of a request: the count of its signatures, and whether there are people to decide it.
-pub(crate) fn standing(
+pub(crate) fn waiting_request(
     store: &dyn Store,
     judge: Judge<'_>,
     key: InstanceKey,

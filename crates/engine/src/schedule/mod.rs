@@ -6,7 +6,7 @@
 //! it has claimed, and polls for the others' appends.
 //!
 //! ```text
-//!   agenda ──refill──► ready: a queue a tenant ──round robin──► drives, so many at once ──► parked, ended, or in trouble
+//!   schedule ──refill──► ready: a queue a tenant ──round robin──► drives, so many at once ──► parked, ended, or in trouble
 //!   bell ─────────────►                                                │
 //!   ▲ created, decided                                                 └── due again ──► ready
 //! ```

@@ -1,7 +1,7 @@
 //! One run of the worker.
 
 use crate::runtime::claims::ClaimTable;
-use crate::runtime::due::agenda;
+use crate::runtime::due::schedule_row;
 use crate::schedule::WorkerOptions;
 use crate::schedule::queue::ReadyQueue;
 use crate::{Error, Host};
@@ -108,7 +108,7 @@ impl<'a> Worker<'a> {
         }
     }
 
-    /// Looks into the agenda for everything that is due.
+    /// Looks into the schedule for everything that is due.
     async fn look(&mut self) -> Result<(), Error> {
         // The refill reads everything that the wake-ups until now announced.
         drop(self.host.0.wakeups.take());
@@ -216,8 +216,8 @@ impl<'a> Worker<'a> {
 
     /// Schedules an instance after a drive. One that is due although it was just driven would loop without progress.
     async fn reschedule(&mut self, key: &InstanceKey, status: &Status) -> Result<(), Error> {
-        let line = agenda(status, self.host.0.now()?);
-        if line.standing == InstanceState::Running {
+        let line = schedule_row(status, self.host.0.now()?);
+        if line.state == InstanceState::Running {
             let error =
                 Error::Internal("the drive came back and the instance neither ended nor waits".to_owned());
             self.trouble(key, &error).await;

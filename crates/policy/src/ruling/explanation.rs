@@ -36,7 +36,7 @@ pub struct Considered {
     pub line: Option<usize>,
     /// The rule's answer. In Cedar, `permit` says allow and `forbid` says deny.
     pub kind: AnswerKind,
-    /// Its fate.
+    /// Its outcome.
     pub outcome: RuleOutcome,
 }
 

@@ -215,7 +215,7 @@ fn handle(asked: &Asked, handling: InstanceCommand) -> Result<Response, Problem>
     let principal = asked.principal()?;
     let key = asked.key(&principal)?;
     let status = match asked.operate(&principal, Operation::Handle { key: key.clone(), handling })? {
-        OperationOutcome::Stands { standing } => Some(standing),
+        OperationOutcome::State { state } => Some(state),
         OperationOutcome::Done => None,
         other => return Err(unexpected(&other)),
     };

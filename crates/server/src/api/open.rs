@@ -4,7 +4,7 @@ use crate::problem::Problem;
 use crate::request::Asked;
 use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse as _, Response};
-use engine::api::{AccessError, Query, ReceiptFate, View};
+use engine::api::{AccessError, Query, ReceiptKind, View};
 use receipt::{Artifact, Json, VerifyError};
 use serde_json::{Value, json};
 use store::RequestFilter;
@@ -95,7 +95,7 @@ fn verify_kept(asked: &Asked, id: &Json) -> Result<Response, Problem> {
     };
     let verified = receipt::verify(&row.kept.receipt.artifact, &asked.state.host.keys());
     let mut verdict = verified.map_or_else(|error| refused(&error), |receipt| of_receipt(&receipt));
-    if let ReceiptFate::Decision { redeemed_at, revoked_at, .. } = &row.fate {
+    if let ReceiptKind::Decision { redeemed_at, revoked_at, .. } = &row.kind {
         verdict["redeemedAt"] = json!(redeemed_at);
         if revoked_at.is_some() {
             verdict["valid"] = json!(false);

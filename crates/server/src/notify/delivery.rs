@@ -81,7 +81,7 @@ impl Delivery {
         }
         // A request also ends with its instance.
         let instance = store.entered(key).await?;
-        let waits = instance.is_some_and(|instance| !instance.agenda.standing.has_ended());
+        let waits = instance.is_some_and(|instance| !instance.schedule.state.has_ended());
         Ok(waits.then(|| request.sent.times_reopened()))
     }
 }

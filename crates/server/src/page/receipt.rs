@@ -6,7 +6,7 @@ use crate::page::{Page, Viewer, go};
 use crate::problem::Problem;
 use crate::request::Asked;
 use ::receipt::{DeciderSet, Judged, VerifiedReceipt, verify_approvals};
-use engine::api::{Query, ReceiptFate, ReceiptRow, View};
+use engine::api::{Query, ReceiptKind, ReceiptRow, View};
 use maud::{Markup, html};
 use workflow::{Escaped, Quoted, ReceiptId};
 
@@ -95,13 +95,13 @@ fn facts(row: &ReceiptRow, receipt: &VerifiedReceipt) -> Markup {
             dt { "Key" } dd { code { (Escaped(receipt.key_id())) } }
             dt { "Issued" } dd { (time(receipt.created_at())) }
             dt { "Redeemable" } dd { "until " (time(receipt.expires_at())) }
-            @match &row.fate {
-                ReceiptFate::Decision { redeemed_at, attested, revoked_at } => {
+            @match &row.kind {
+                ReceiptKind::Decision { redeemed_at, attested, revoked_at } => {
                     dt { "Spent" } dd { @match redeemed_at { Some(at) => (time(*at)), None => "not yet" } }
                     dt { "Outcome" } dd { @if *attested { "signed" } @else { "none yet" } }
                     @if let Some(at) = revoked_at { dt { "Revoked" } dd { span class="pill no" { "revoked" } " " (time(*at)) } }
                 }
-                ReceiptFate::Revocation { revokes } => {
+                ReceiptKind::Revocation { revokes } => {
                     dt { "Revokes" } dd { a href={ "/receipts/" (revokes) } { (revokes) } }
                 }
             }

@@ -3,7 +3,6 @@
 mod claims;
 
 use crate::blob::{blobs, objects};
-use crate::contract::claims;
 use crate::error::Trouble;
 use crate::postgres::Postgres;
 use crate::read::{journals, requests, schedule, tail};

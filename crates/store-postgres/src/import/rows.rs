@@ -15,7 +15,7 @@ use store::TransferRow;
 const COMPONENT: &str = "INSERT INTO components VALUES ($1, $2, $3)";
 const RECEIPTS: &str = "INSERT INTO receipts (seq, id, request, body) OVERRIDING SYSTEM VALUE
     SELECT * FROM unnest($1::bigint[], $2::text[], $3::text[], $4::text[])";
-const FATES: &str = "INSERT INTO fates (receipt, redeemed_at, redeemed_seq, attestation, revoked_at, revocation, revocation_id)
+const RECEIPT_STATES: &str = "INSERT INTO receipt_states (receipt, redeemed_at, redeemed_seq, attestation, revoked_at, revocation, revocation_id)
     SELECT * FROM unnest($1::text[], $2::bigint[], $3::bigint[], $4::text[], $5::bigint[], $6::text[], $7::text[])";
 const USAGE: &str =
     "INSERT INTO usage SELECT * FROM unnest($1::text[], $2::bigint[], $3::bigint[], $4::bigint[])";
@@ -64,8 +64,8 @@ fn instances(rows: &[TransferRow], calls: &mut Vec<Call>) {
     let made = of_kind!(rows, TransferRow::Instance(row) => row);
     let columns = columns!(&made, row =>
         row.number, row.key.tenant.to_string(), row.key.instance.to_string(), i16::from(row.key.shard().number()), row.entries.cast_signed(),
-        row.at.as_millis(), number(row.agenda.standing), row.agenda.due.map(|due| due.as_millis()), row.since.as_millis(),
-        row.agenda.standing.has_ended(),
+        row.at.as_millis(), number(row.schedule.state), row.schedule.due.map(|due| due.as_millis()), row.since.as_millis(),
+        row.schedule.state.has_ended(),
     );
     push(calls, NEW_INSTANCES, columns);
     let printed: Vec<_> = made.into_iter().filter(|row| !row.output.is_empty()).collect();
@@ -111,13 +111,14 @@ fn receipts(rows: &[TransferRow], calls: &mut Vec<Call>) {
         row.seq.cast_signed(), row.id.to_string(), row.request.to_string(), row.body.clone(),
     );
     push(calls, RECEIPTS, columns);
-    let fates = of_kind!(rows, TransferRow::Fate(receipt, fate) => (receipt, fate));
-    let columns = columns!(fates, row =>
+    let receipt_states =
+        of_kind!(rows, TransferRow::ReceiptState(receipt, receipt_state) => (receipt, receipt_state));
+    let columns = columns!(receipt_states, row =>
         row.0.to_string(), row.1.redeemed.map(|(at, _)| at.as_millis()), row.1.redeemed.map(|(_, seq)| seq.cast_signed()),
         row.1.attestation.clone(), row.1.revoked.as_ref().map(|(at, _)| at.as_millis()),
         row.1.revoked.as_ref().map(|(_, body)| body.clone()), row.1.revoked.as_ref().and_then(|(_, body)| revocation_id(body)),
     );
-    push(calls, FATES, columns);
+    push(calls, RECEIPT_STATES, columns);
     let precedents = of_kind!(rows, TransferRow::Precedent(row) => row);
     let columns = columns!(precedents, row =>
         row.tenant.to_string(), row.digest.to_string(), bytes(&row.signers), row.seq.cast_signed(), row.receipt.to_string(),

@@ -4,7 +4,7 @@ use crate::error::{Trouble, damaged};
 use crate::read::journals::{facts, journal_call};
 use crate::session::connection::{Call, Connection, values};
 use crate::write::decide::minute;
-use crate::write::load::{fate, key, name, text};
+use crate::write::load::{key, name, receipt_state, text};
 use receipt::{Digest, Timestamp};
 use store::{
     AskHistory, ReceiptPage, RecordedAct, RecordedReceipt, RecordedRequest, RequestFilter,
@@ -99,14 +99,14 @@ pub(crate) async fn asked_since(
 pub(crate) async fn receipt(db: &Connection, id: &ReceiptId) -> Result<Option<RecordedReceipt>, Trouble> {
     const RECEIPT: &str =
         "SELECT r.body, f.redeemed_at, f.redeemed_seq, f.attestation, f.revoked_at, f.revocation
-        FROM receipts r LEFT JOIN fates f ON f.receipt = r.id WHERE r.id = $1";
+        FROM receipts r LEFT JOIN receipt_states f ON f.receipt = r.id WHERE r.id = $1";
     let Some(row) = db.one(RECEIPT, values![id.to_string()]).await? else { return Ok(None) };
-    Ok(Some(RecordedReceipt { receipt: stored(row.get(0))?, state: fate(&row, 1) }))
+    Ok(Some(RecordedReceipt { receipt: stored(row.get(0))?, state: receipt_state(&row, 1) }))
 }
 
 /// The signed revocation of that id.
 pub(crate) async fn revocation(db: &Connection, id: &ReceiptId) -> Result<Option<StoredReceipt>, Trouble> {
-    const REVOCATION: &str = "SELECT revocation FROM fates WHERE revocation_id = $1";
+    const REVOCATION: &str = "SELECT revocation FROM receipt_states WHERE revocation_id = $1";
     let row = db.one(REVOCATION, values![id.to_string()]).await?;
     Ok(row.map(|row| stored(row.get(0))).transpose()?)
 }

@@ -118,7 +118,7 @@ pub(crate) async fn list(db: &Connection, selection: &Selection) -> Result<Vec<I
         None => (None, None),
     };
     let since = selection.since.map(Timestamp::as_millis);
-    let (state, limit) = (selection.standing.map(number), selection.limit.map(i64::from));
+    let (state, limit) = (selection.state.map(number), selection.limit.map(i64::from));
     let rows = db.query(select, values![tenant, state, limit, of, id, since]).await?;
     Ok(rows.iter().map(summary).collect::<Result<_, _>>()?)
 }
@@ -155,8 +155,8 @@ fn keys(rows: &[Row]) -> Result<Vec<InstanceKey>, Trouble> {
 
 fn summary(row: &Row) -> Result<InstanceSummary, StoreError> {
     let due: Option<i64> = row.get(3);
-    let agenda = ScheduleRow { standing: state(row.get(2))?, due: due.map(Timestamp::from_millis) };
-    Ok(InstanceSummary { key: key(row, 0)?, agenda, since: Timestamp::from_millis(row.get(4)) })
+    let schedule = ScheduleRow { state: state(row.get(2))?, due: due.map(Timestamp::from_millis) };
+    Ok(InstanceSummary { key: key(row, 0)?, schedule, since: Timestamp::from_millis(row.get(4)) })
 }
 
 /// A tenant's usage: zero for an unknown tenant.

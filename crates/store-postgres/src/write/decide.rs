@@ -103,8 +103,8 @@ fn append(
     if let Some(beside) = beside {
         keep_records(state, (place, id), (stamp, first), beside, &mut change)?;
         settle(state, (place, first), beside, &mut change)?;
-        if let Some(agenda) = beside.batch.agenda {
-            enter(state, &place.key, agenda, &mut change)?;
+        if let Some(schedule) = beside.batch.schedule {
+            enter(state, &place.key, schedule, &mut change)?;
         }
         for request in &beside.batch.reopened {
             reopen(state, request, &mut change);
@@ -235,15 +235,15 @@ fn redeem(
     receipt: &ReceiptId,
     signed: Option<&Signed>,
 ) -> Result<(), StoreError> {
-    let mut fate = state.fates.get(receipt).cloned().unwrap_or_default();
-    match (&fate.redeemed, &fate.revoked) {
+    let mut receipt_state = state.receipt_states.get(receipt).cloned().unwrap_or_default();
+    match (&receipt_state.redeemed, &receipt_state.revoked) {
         (Some(_), _) => return Err(StoreError::Conflict(place.key.clone())),
         (None, Some(_)) => return Err(StoreError::FateMoved(receipt.clone())),
         (None, None) => {}
     }
     let at = instance(state, &place.key)?.at;
-    fate.redeemed = Some((Timestamp::from_millis(at), seq.unsigned_abs()));
-    state.fates.set(receipt.clone(), fate);
+    receipt_state.redeemed = Some((Timestamp::from_millis(at), seq.unsigned_abs()));
+    state.receipt_states.set(receipt.clone(), receipt_state);
     for digest in signed.iter().flat_map(|signed| &signed.digests) {
         let people = signed.map(|signed| signed.keys.clone()).unwrap_or_default();
         let key = (place.key.tenant.clone(), (digest.to_string(), people));
@@ -258,12 +258,12 @@ fn attest(
     receipt: &ReceiptId,
     document: &str,
 ) -> Result<(), StoreError> {
-    let mut fate = state.fates.get(receipt).cloned().unwrap_or_default();
-    if fate.attestation.is_some() {
+    let mut receipt_state = state.receipt_states.get(receipt).cloned().unwrap_or_default();
+    if receipt_state.attestation.is_some() {
         return Err(StoreError::Conflict(place.key.clone()));
     }
-    fate.attestation = Some(document.to_owned());
-    state.fates.set(receipt.clone(), fate);
+    receipt_state.attestation = Some(document.to_owned());
+    state.receipt_states.set(receipt.clone(), receipt_state);
     Ok(())
 }
 
@@ -300,18 +300,18 @@ fn reopen(state: &mut State, id: &RequestId, change: &mut UsageChange) {
 fn enter(
     state: &mut State,
     key: &InstanceKey,
-    agenda: ScheduleRow,
+    schedule: ScheduleRow,
     change: &mut UsageChange,
 ) -> Result<(), StoreError> {
-    let (found, ended) = (instance(state, key)?, agenda.standing.has_ended());
+    let (found, ended) = (instance(state, key)?, schedule.state.has_ended());
     change.instances += i64::from(found.ended) - i64::from(ended);
     if ended {
         let is_left = |(_, request): &(&RequestId, &Request)| request.instance == found.id && request.open;
         let left: Vec<_> = state.requests.iter().filter(is_left).map(|(id, _)| id.clone()).collect();
         left.iter().for_each(|id| close(state, id, change));
     }
-    let due = agenda.due.map(Timestamp::as_millis);
-    let entered = Instance { state: number(agenda.standing), due, since: found.at, ended, ..found };
+    let due = schedule.due.map(Timestamp::as_millis);
+    let entered = Instance { state: number(schedule.state), due, since: found.at, ended, ..found };
     state.instances.set(key.clone(), entered);
     Ok(())
 }
@@ -356,13 +356,13 @@ fn act(state: &mut State, seen: u64, at: Timestamp, body: &str) -> Result<(), St
 }
 
 fn revoke(state: &mut State, receipt: &ReceiptId, at: Timestamp, body: &str) -> Result<(), StoreError> {
-    let mut fate = state.fates.get(receipt).cloned().unwrap_or_default();
-    match (&fate.redeemed, &fate.revoked) {
+    let mut receipt_state = state.receipt_states.get(receipt).cloned().unwrap_or_default();
+    match (&receipt_state.redeemed, &receipt_state.revoked) {
         (Some(_), _) => Err(StoreError::Spent(receipt.clone())),
         (_, Some(_)) => Err(StoreError::Revoked(receipt.clone())),
         (None, None) => {
-            fate.revoked = Some((at, body.to_owned()));
-            state.fates.set(receipt.clone(), fate);
+            receipt_state.revoked = Some((at, body.to_owned()));
+            state.receipt_states.set(receipt.clone(), receipt_state);
             Ok(())
         }
     }
@@ -373,7 +373,7 @@ fn check_seen(state: &State, seen: &Precondition) -> Result<(), StoreError> {
     if state.last_act != seen.acts {
         return Err(StoreError::ActsMoved);
     }
-    match state.fates.get(&seen.receipt).cloned().unwrap_or_default() == seen.fate {
+    match state.receipt_states.get(&seen.receipt).cloned().unwrap_or_default() == seen.receipt_state {
         true => Ok(()),
         false => Err(StoreError::FateMoved(seen.receipt.clone())),
     }

@@ -28,11 +28,10 @@ const NEW_TENANTS: &str =
     "INSERT INTO usage SELECT k, 0, 0, 0 FROM unnest($1::text[]) AS k ORDER BY k ON CONFLICT DO NOTHING";
 const TENANTS: &str = "SELECT u.tenant, u.instances, u.pending, u.bytes
     FROM unnest($1::text[]) AS k(tenant) JOIN usage u USING (tenant) ORDER BY u.tenant FOR UPDATE OF u";
-const NEW_FATES: &str =
-    "INSERT INTO fates (receipt) SELECT k FROM unnest($1::text[]) AS k ORDER BY k ON CONFLICT DO NOTHING";
-const FATES: &str =
+const NEW_FATES: &str = "INSERT INTO receipt_states (receipt) SELECT k FROM unnest($1::text[]) AS k ORDER BY k ON CONFLICT DO NOTHING";
+const RECEIPT_STATES: &str =
     "SELECT f.receipt, f.redeemed_at, f.redeemed_seq, f.attestation, f.revoked_at, f.revocation
-    FROM unnest($1::text[]) AS k(receipt) JOIN fates f USING (receipt) ORDER BY f.receipt FOR UPDATE OF f";
+    FROM unnest($1::text[]) AS k(receipt) JOIN receipt_states f USING (receipt) ORDER BY f.receipt FOR UPDATE OF f";
 const REQUESTS: &str = "SELECT r.id, r.instance, r.seq, r.tenant, r.subject, r.open, r.outcome, r.notified FROM requests r WHERE r.id = ANY($1::text[])
     UNION SELECT r.id, r.instance, r.seq, r.tenant, r.subject, r.open, r.outcome, r.notified
     FROM unnest($2::text[], $3::text[]) AS k(tenant, instance) JOIN instances i USING (tenant, instance) JOIN requests r ON r.instance = i.id
@@ -161,10 +160,10 @@ fn locks(needs: &Needs, claim: &str) -> Vec<(Call, Take)> {
         }
         plan.push((Call::new(TENANTS, values![tenants]), take_usage));
     }
-    if !needs.fates.is_empty() {
-        let receipts: Vec<String> = needs.fates.iter().map(ToString::to_string).collect();
+    if !needs.receipt_states.is_empty() {
+        let receipts: Vec<String> = needs.receipt_states.iter().map(ToString::to_string).collect();
         plan.push((Call::new(NEW_FATES, values![receipts.clone()]), |_, _| Ok(())));
-        plan.push((Call::new(FATES, values![receipts]), take_fate));
+        plan.push((Call::new(RECEIPT_STATES, values![receipts]), take_receipt_state));
     }
     plan
 }
@@ -256,7 +255,7 @@ pub(crate) fn key(row: &Row, column: usize) -> Result<InstanceKey, StoreError> {
 }
 
 /// A receipt's state, from five columns.
-pub(crate) fn fate(row: &Row, column: usize) -> ReceiptState {
+pub(crate) fn receipt_state(row: &Row, column: usize) -> ReceiptState {
     let at = |column| row.get::<_, Option<i64>>(column).map(Timestamp::from_millis);
     ReceiptState {
         redeemed: at(column).zip(row.get::<_, Option<i64>>(column + 1).map(i64::unsigned_abs)),
@@ -294,8 +293,8 @@ pub(crate) fn usage(row: &Row, column: usize) -> Usage {
     Usage { instances: count(column), pending_approvals: count(column + 1), stored_bytes: count(column + 2) }
 }
 
-fn take_fate(state: &mut State, row: &Row) -> Result<(), StoreError> {
-    state.fates.read(name::<ReceiptId>(row, 0)?, fate(row, 1));
+fn take_receipt_state(state: &mut State, row: &Row) -> Result<(), StoreError> {
+    state.receipt_states.read(name::<ReceiptId>(row, 0)?, receipt_state(row, 1));
     Ok(())
 }
 

@@ -27,7 +27,7 @@ pub(crate) struct Needs {
     pub(crate) acts: ActsLock,
     pub(crate) instances: BTreeSet<InstanceKey>,
     pub(crate) tenants: BTreeSet<TenantId>,
-    pub(crate) fates: BTreeSet<ReceiptId>,
+    pub(crate) receipt_states: BTreeSet<ReceiptId>,
     pub(crate) requests: BTreeSet<RequestId>,
     /// Instances that end, whose open requests are closed.
     pub(crate) ending: BTreeSet<InstanceKey>,
@@ -87,7 +87,7 @@ impl Needs {
                 self.requests.insert(request.clone());
             }
             Record::Act { .. } => self.acts = ActsLock::Exclusive,
-            Record::Revoke { receipt, .. } => drop(self.fates.insert(receipt.clone())),
+            Record::Revoke { receipt, .. } => drop(self.receipt_states.insert(receipt.clone())),
             Record::Delete(_) => {}
         }
     }
@@ -96,13 +96,13 @@ impl Needs {
         let (batch, tenant) = (&beside.batch, &key.tenant);
         if let Some(seen) = &batch.seen {
             self.acts = self.acts.max(ActsLock::Shared);
-            self.fates.insert(seen.receipt.clone());
+            self.receipt_states.insert(seen.receipt.clone());
         }
-        self.fates.extend(beside.receipts().cloned());
+        self.receipt_states.extend(beside.receipts().cloned());
         self.requests.extend(beside.requests().chain(&batch.reopened).cloned());
         self.requests.extend(batch.request.iter().map(|request| request.id.clone()));
-        let has_ended = |standing: InstanceState| standing.has_ended();
-        if batch.agenda.is_some_and(|agenda| has_ended(agenda.standing)) {
+        let has_ended = |state: InstanceState| state.has_ended();
+        if batch.schedule.is_some_and(|schedule| has_ended(schedule.state)) {
             self.ending.insert(key.clone());
         }
         if let Some(receipt) = &batch.receipt {

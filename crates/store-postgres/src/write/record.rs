@@ -120,11 +120,20 @@ impl Record {
 impl Beside {
     fn of(batch: &Batch) -> Result<Option<Box<Self>>, StoreError> {
         let Batch {
-            entries, request, receipt, reopened, component, seen, deployment, artifact, agenda, ..
+            entries,
+            request,
+            receipt,
+            reopened,
+            component,
+            seen,
+            deployment,
+            artifact,
+            schedule,
+            ..
         } = batch;
         let none_named = request.is_none() && receipt.is_none() && reopened.is_empty();
         let no_record = component.is_none() && deployment.is_none() && artifact.is_none();
-        let is_step = none_named && no_record && seen.is_none() && agenda.is_none();
+        let is_step = none_named && no_record && seen.is_none() && schedule.is_none();
         if is_step && entries.iter().all(stands_for_nothing_else) {
             return Ok(None);
         }

@@ -32,7 +32,7 @@ pub(crate) const DENIALS: &str =
     ON CONFLICT (tenant, subject, signers) DO UPDATE SET times = d.times + excluded.times";
 const RECEIPTS: &str =
     "INSERT INTO receipts (id, request, body) SELECT * FROM unnest($1::text[], $2::text[], $3::text[])";
-const FATES: &str = "UPDATE fates f SET redeemed_at = k.redeemed_at, redeemed_seq = k.redeemed_seq, attestation = k.attestation,
+const RECEIPT_STATES: &str = "UPDATE receipt_states f SET redeemed_at = k.redeemed_at, redeemed_seq = k.redeemed_seq, attestation = k.attestation,
         revoked_at = k.revoked_at, revocation = k.revocation, revocation_id = coalesce(k.revocation_id, f.revocation_id)
     FROM unnest($1::text[], $2::bigint[], $3::bigint[], $4::text[], $5::bigint[], $6::text[], $7::text[])
         AS k(receipt, redeemed_at, redeemed_seq, attestation, revoked_at, revocation, revocation_id) WHERE f.receipt = k.receipt";
@@ -156,12 +156,12 @@ fn receipts(state: &State, group: &[Record], calls: &mut Vec<Call>) {
         })
         .collect();
     let revocation = |receipt| revocations.get(receipt).and_then(|id| id.as_ref()).cloned();
-    let fates = columns!(state.fates.changed(), row =>
+    let receipt_states = columns!(state.receipt_states.changed(), row =>
         row.0.to_string(), row.1.redeemed.map(|(at, _)| at.as_millis()), row.1.redeemed.map(|(_, seq)| seq.cast_signed()),
         row.1.attestation.clone(), row.1.revoked.as_ref().map(|(at, _)| at.as_millis()),
         row.1.revoked.as_ref().map(|(_, body)| body.clone()), row.1.revoked.as_ref().and_then(|_| revocation(row.0)),
     );
-    push(calls, FATES, fates);
+    push(calls, RECEIPT_STATES, receipt_states);
     let precedents = columns!(state.precedents.changed(), row =>
         row.0.0.to_string(), row.0.1.0.clone(), bytes(&row.0.1.1), row.1.0, row.1.1.to_string(),
     );

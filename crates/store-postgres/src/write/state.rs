@@ -88,7 +88,7 @@ pub(crate) struct State {
     pub(crate) kept_entries: usize,
     pub(crate) requests: Rows<RequestId, Request>,
     pub(crate) receipts: Rows<ReceiptId, NewReceipt>,
-    pub(crate) fates: Rows<ReceiptId, ReceiptState>,
+    pub(crate) receipt_states: Rows<ReceiptId, ReceiptState>,
     pub(crate) usage: Rows<TenantId, Usage>,
     /// Requests in each minute before this group, of the tenants whose rate is checked.
     pub(crate) minutes: HashMap<TenantId, Vec<(i64, u64)>>,
@@ -129,7 +129,7 @@ impl State {
             &mut self.instances,
             &mut self.requests,
             &mut self.receipts,
-            &mut self.fates,
+            &mut self.receipt_states,
             &mut self.usage,
             &mut self.rates,
             &mut self.subjects,

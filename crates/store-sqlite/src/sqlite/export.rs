@@ -74,10 +74,10 @@ fn entries_and_instances(db: &Connection, take: TakeRow<'_>) -> Result<Digest, S
         last.map_or(Ok(()), |last| Err(journal::missing(&key, last)))?;
         let due = cell::<Option<i64>>(row, 4)?.map(Timestamp::from_millis);
         let since = Timestamp::from_millis(cell(row, 5)?);
-        let agenda = ScheduleRow { standing: schedule::of_number(cell(row, 3)?)?, due };
+        let schedule = ScheduleRow { state: schedule::of_number(cell(row, 3)?)?, due };
         let output = cell::<Option<String>>(row, 7)?.unwrap_or_default();
         let (entries, at) = (end.entries, Timestamp::from_millis(end.at));
-        take(TransferRow::Instance(MovedInstance { number, key, entries, at, agenda, since, output }))
+        take(TransferRow::Instance(MovedInstance { number, key, entries, at, schedule, since, output }))
     })?;
     Ok(audit.finish())
 }
@@ -111,11 +111,11 @@ fn decisions(db: &Connection, take: TakeRow<'_>) -> Result<(), StoreError> {
             .map_err(|error| damaged(format!("receipt {seq} cannot be read: {error}")))?;
         take(TransferRow::Receipt(MovedReceipt { seq, id, request, body }))
     })?;
-    const FATES: &str = "SELECT receipt FROM redemptions UNION SELECT receipt FROM attestations UNION SELECT receipt FROM revocations";
-    each(db, FATES, [], |row| {
+    const RECEIPT_STATES: &str = "SELECT receipt FROM redemptions UNION SELECT receipt FROM attestations UNION SELECT receipt FROM revocations";
+    each(db, RECEIPT_STATES, [], |row| {
         let id = named(row, 0)?;
-        let fate = query::fate(db, &id)?;
-        take(TransferRow::Fate(id, fate))
+        let receipt_state = query::receipt_state(db, &id)?;
+        take(TransferRow::ReceiptState(id, receipt_state))
     })?;
     each(db, "SELECT tenant, digest, signers, seq, receipt FROM precedents", [], |row| {
         let (tenant, digest, receipt) = (named(row, 0)?, named(row, 1)?, named(row, 4)?);

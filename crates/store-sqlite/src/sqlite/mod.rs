@@ -55,8 +55,8 @@ impl Sqlite {
             let (latest, mark) = (query::latest(&db)?, deletions::mark(&db)?);
             let failed = |error| FolderError::Unusable { path: path.clone(), error };
             let log = Wal::open(&mut db, &path)?;
-            let ledger = WriterCache::new(latest, mark);
-            writer = Some(Writer::start(db, log, ledger)?.map_err(failed)?);
+            let cache = WriterCache::new(latest, mark);
+            writer = Some(Writer::start(db, log, cache)?.map_err(failed)?);
         }
         let (sparse_index, host) = (Mutex::default(), Mutex::default());
         Ok(Self { readers: Readers::open(path)?, sparse_index, writer, host })

@@ -1,7 +1,7 @@
 //! The tables behind decisions: operators' acts, earlier requests for the same action, revocations.
 
 use crate::sql::{cell, cell_0, damaged, every, one, run};
-use crate::tables::query::fate;
+use crate::tables::query::receipt_state;
 use crate::tables::requests;
 use crate::tables::requests::requests;
 use receipt::{Digest, Timestamp};
@@ -199,8 +199,8 @@ pub(crate) fn revoke(
     at: Timestamp,
     body: &str,
 ) -> Result<(), StoreError> {
-    let fate = fate(db, receipt)?;
-    match (fate.redeemed, fate.revoked) {
+    let receipt_state = receipt_state(db, receipt)?;
+    match (receipt_state.redeemed, receipt_state.revoked) {
         (Some(_), _) => Err(StoreError::Spent(receipt.clone())),
         (_, Some(_)) => Err(StoreError::Revoked(receipt.clone())),
         (None, None) => {

@@ -23,7 +23,8 @@ pub(crate) fn other_bytes(digest: &Digest) -> StoreError {
 
 pub(crate) fn receipt(db: &Connection, id: &ReceiptId) -> Result<Option<RecordedReceipt>, StoreError> {
     let body = one(db, "SELECT body FROM receipts WHERE id = ?1", [id.as_str()], cell_0::<String>)?;
-    body.map(|body| Ok(RecordedReceipt { receipt: from_json(&body)?, state: fate(db, id)? })).transpose()
+    body.map(|body| Ok(RecordedReceipt { receipt: from_json(&body)?, state: receipt_state(db, id)? }))
+        .transpose()
 }
 
 /// A revocation is kept with the receipt that it takes back, and has an id of its own.
@@ -34,19 +35,19 @@ pub(crate) fn revocation(db: &Connection, id: &ReceiptId) -> Result<Option<Store
 }
 
 /// A receipt's state; the initial state, if there is no such receipt.
-pub(crate) fn fate(db: &Connection, id: &ReceiptId) -> Result<ReceiptState, StoreError> {
+pub(crate) fn receipt_state(db: &Connection, id: &ReceiptId) -> Result<ReceiptState, StoreError> {
     const SELECT: &str = "SELECT s.at, s.seq, a.body, v.at, v.body FROM (SELECT ?1 AS id) r
         LEFT JOIN redemptions s ON s.receipt = r.id LEFT JOIN attestations a ON a.receipt = r.id
         LEFT JOIN revocations v ON v.receipt = r.id";
     let at = |row: &Row<'_>, column| cell(row, column).map(|at: Option<i64>| at.map(Timestamp::from_millis));
-    let fate = one(db, SELECT, [id.as_str()], |row| {
+    let receipt_state = one(db, SELECT, [id.as_str()], |row| {
         Ok(ReceiptState {
             redeemed: at(row, 0)?.zip(cell::<Option<i64>>(row, 1)?.map(i64::unsigned_abs)),
             attestation: cell(row, 2)?,
             revoked: at(row, 3)?.zip(cell(row, 4)?),
         })
     })?;
-    Ok(fate.unwrap_or_default())
+    Ok(receipt_state.unwrap_or_default())
 }
 
 pub(crate) fn receipts(db: &Connection, page: &ReceiptPage) -> Result<Vec<ReceiptId>, StoreError> {

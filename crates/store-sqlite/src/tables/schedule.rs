@@ -13,7 +13,7 @@ use workflow::TenantId;
 pub(crate) fn enter(
     db: &Connection,
     (row, last): (i64, Option<i64>),
-    agenda: ScheduleRow,
+    schedule: ScheduleRow,
     since: Timestamp,
     change: &mut UsageChange,
 ) -> Result<(), StoreError> {
@@ -21,13 +21,13 @@ pub(crate) fn enter(
     const UPDATE: &str =
         "UPDATE instances SET state = ?2, due = ?3, since = ?4, ended = ?5, last = ?6 WHERE id = ?1";
     let had_ended = one(db, "SELECT ended FROM instances WHERE id = ?1", [row], cell_0::<i64>)?;
-    let (before, ended) = (had_ended.unwrap_or(0), i64::from(agenda.standing.has_ended()));
+    let (before, ended) = (had_ended.unwrap_or(0), i64::from(schedule.state.has_ended()));
     change.instances += before - ended;
     if ended == 1 {
         change.pending -= changed(db, LEFT, [row])?;
     }
-    let due = agenda.due.map(Timestamp::as_millis);
-    run(db, UPDATE, params![row, number(agenda.standing), due, since.as_millis(), ended, last])
+    let due = schedule.due.map(Timestamp::as_millis);
+    run(db, UPDATE, params![row, number(schedule.state), due, since.as_millis(), ended, last])
 }
 
 /// The tenants that have a time at all, from one to the next by the index.
@@ -98,12 +98,12 @@ pub(crate) fn list(db: &Connection, selection: &Selection) -> Result<Vec<Instanc
     const OF_ONE: &str = select!("tenant = ?1");
     let tenant = selection.tenant.as_ref().map(TenantId::as_str);
     let select = if tenant.is_some() { OF_ONE } else { OF_ALL };
-    let standing = selection.standing.map(number);
+    let state = selection.state.map(number);
     let limit = selection.limit.map_or(-1, i64::from);
     let after = selection.after.as_ref();
     let (of, id) = (after.map(|key| key.tenant.as_str()), after.map(|key| key.instance.as_str()));
     let since = selection.since.map(Timestamp::as_millis);
-    every(db, select, params![tenant, standing, limit, of, id, since], line)
+    every(db, select, params![tenant, state, limit, of, id, since], line)
 }
 
 /// The tenants that have instances which have ended, from one to the next by the index, and when the first did.
@@ -134,8 +134,8 @@ pub(crate) fn ended(
 
 fn line(row: &Row<'_>) -> Result<InstanceSummary, StoreError> {
     let due: Option<i64> = cell(row, 3)?;
-    let agenda = ScheduleRow { standing: of_number(cell(row, 2)?)?, due: due.map(Timestamp::from_millis) };
-    Ok(InstanceSummary { key: key_at(row, 0)?, agenda, since: Timestamp::from_millis(cell(row, 4)?) })
+    let schedule = ScheduleRow { state: of_number(cell(row, 2)?)?, due: due.map(Timestamp::from_millis) };
+    Ok(InstanceSummary { key: key_at(row, 0)?, schedule, since: Timestamp::from_millis(cell(row, 4)?) })
 }
 
 /// A state's number in the database: its index in [`InstanceState::ALL`].

@@ -13,7 +13,7 @@ use workflow::TenantId;
 /// Adds entries, as one row.
 pub(crate) fn add(
     db: &Connection,
-    ledger: &mut WriterCache,
+    cache: &mut WriterCache,
     place: &JournalPosition,
     journal: Journal,
     lines: &Lines,
@@ -23,11 +23,11 @@ pub(crate) fn add(
         return Ok(None);
     }
     let count = lines.count as i64;
-    let (seq, at) = (ledger.take(db, count)?, ledger.time(place.at));
+    let (seq, at) = (cache.take(db, count)?, cache.time(place.at));
     let spot = Spot { seq, instance: journal.row, index: after.cast_signed(), at, count, prev: journal.last };
     lines.insert(db, spot, key).map_err(|error| conflict(error, key))?;
     let journal = Journal { length: after + count.unsigned_abs(), ..journal };
-    ledger.add(key, journal, (seq, lines.bytes));
+    cache.add(key, journal, (seq, lines.bytes));
     Ok(Some(Stamp { seq: seq.unsigned_abs(), at }))
 }
 

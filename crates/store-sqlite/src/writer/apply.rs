@@ -109,23 +109,23 @@ impl Record {
     }
 
     /// Writes it. After an error the caller undoes the write.
-    pub(crate) fn write(&self, db: &Connection, ledger: &mut WriterCache) -> Written {
+    pub(crate) fn write(&self, db: &Connection, cache: &mut WriterCache) -> Written {
         match self {
             Self::Create { place, component, lines, quotas } => {
-                create(db, ledger, place, component, lines, quotas)
+                create(db, cache, place, component, lines, quotas)
             }
             Self::Append { place, lines, quotas, beside: None } => {
-                let journal = ledger.journal_at(db, place)?;
-                ledger.check(db, &place.key.tenant, UsageChange::of_bytes(lines.bytes), quotas.as_ref())?;
-                add(db, ledger, place, journal, lines)
+                let journal = cache.journal_at(db, place)?;
+                cache.check(db, &place.key.tenant, UsageChange::of_bytes(lines.bytes), quotas.as_ref())?;
+                add(db, cache, place, journal, lines)
             }
             Self::Append { place, lines, quotas, beside: Some(beside) } => {
-                beside.append(db, ledger, place, lines, quotas.as_ref())
+                beside.append(db, cache, place, lines, quotas.as_ref())
             }
-            Self::Output { key, text, quotas } => keep_output(db, ledger, key, text, quotas),
+            Self::Output { key, text, quotas } => keep_output(db, cache, key, text, quotas),
             Self::Postpone { key, until } => {
                 let postpone = "UPDATE instances SET due = ?2 WHERE id = ?1 AND due IS NOT NULL";
-                let row = ledger.journal(db, key)?.row;
+                let row = cache.journal(db, key)?.row;
                 run(db, postpone, params![row, until.as_millis()]).map(|()| None)
             }
             Self::Notified { request, marks } => {
@@ -133,13 +133,13 @@ impl Record {
                 run(db, keep, params![request.as_str(), marks.bits()]).map(|()| None)
             }
             Self::Delete { place, components, bytes, by } => {
-                delete(db, ledger, place, (components, *bytes), by)
+                delete(db, cache, place, (components, *bytes), by)
             }
             Self::Act { seen, at, body } => {
-                approvals::add_act(db, *seen, ledger.time(*at), body).map(|()| None)
+                approvals::add_act(db, *seen, cache.time(*at), body).map(|()| None)
             }
             Self::Revoke { receipt, at, body } => {
-                approvals::revoke(db, receipt, ledger.time(*at), body).map(|()| None)
+                approvals::revoke(db, receipt, cache.time(*at), body).map(|()| None)
             }
         }
     }
@@ -147,7 +147,7 @@ impl Record {
 
 fn create(
     db: &Connection,
-    ledger: &mut WriterCache,
+    cache: &mut WriterCache,
     place: &JournalPosition,
     component: &(Digest, Arc<[u8]>),
     lines: &Lines,
@@ -156,31 +156,31 @@ fn create(
     let key = &place.key;
     let mut change = UsageChange { instances: 1, ..UsageChange::default() };
     keep_component(db, &key.tenant, component, &mut change)?;
-    let loaded = lines.loaded.as_deref().map(|text| ledger.text(db, text)).transpose()?;
+    let loaded = lines.loaded.as_deref().map(|text| cache.text(db, text)).transpose()?;
     let insert = "INSERT INTO instances (tenant, instance, state, due, since, loaded, first, last) VALUES (?1, ?2, ?3, ?4, ?4, ?5, ?6, ?6)";
     let mut insert = db.prepare_cached(insert).map_err(classify)?;
-    let (state, at) = (schedule::number(InstanceState::Queued), ledger.time(place.at).as_millis());
-    let first = ledger.next(db)?;
+    let (state, at) = (schedule::number(InstanceState::Queued), cache.time(place.at).as_millis());
+    let first = cache.next(db)?;
     let values = params![key.tenant.as_str(), key.instance.as_str(), state, at, loaded, first];
     let row = insert.insert(values).map_err(|error| match is_constraint(&error) {
         true => StoreError::Exists(key.clone()),
         false => classify(error),
     })?;
-    let journal = ledger.begun(key, row);
-    let stamp = add(db, ledger, place, journal, lines)?;
-    change.bytes += ledger.settle(key);
-    ledger.charge(db, &place.key.tenant, change, Some(quotas))?;
+    let journal = cache.begun(key, row);
+    let stamp = add(db, cache, place, journal, lines)?;
+    change.bytes += cache.settle(key);
+    cache.charge(db, &place.key.tenant, change, Some(quotas))?;
     Ok(stamp)
 }
 
 fn keep_output(
     db: &Connection,
-    ledger: &mut WriterCache,
+    cache: &mut WriterCache,
     key: &InstanceKey,
     text: &str,
     quotas: &Quotas,
 ) -> Written {
-    let row = ledger.journal(db, key)?.row;
+    let row = cache.journal(db, key)?.row;
     let length = || -> Result<i64, StoreError> {
         let select = "SELECT octet_length(text) FROM outputs WHERE instance = ?1";
         Ok(one(db, select, [row], |row| cell(row, 0))?.unwrap_or(0))
@@ -189,6 +189,6 @@ fn keep_output(
     let append = "INSERT INTO outputs VALUES (?1, ?2) ON CONFLICT (instance) DO UPDATE SET text = substr(text || ?2, -?3)";
     run(db, append, params![row, text, OUTPUT])?;
     let change = UsageChange { bytes: length()? - before, ..UsageChange::default() };
-    ledger.charge(db, &key.tenant, change, Some(quotas))?;
+    cache.charge(db, &key.tenant, change, Some(quotas))?;
     Ok(None)
 }

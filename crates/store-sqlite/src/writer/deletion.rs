@@ -22,12 +22,12 @@ use workflow::TenantId;
 /// Deletes an instance that has ended and is as its deleter has seen it.
 pub(crate) fn delete(
     db: &Connection,
-    ledger: &mut WriterCache,
+    cache: &mut WriterCache,
     place: &JournalPosition,
     (components, bytes): (&[Digest], usize),
     by: &str,
 ) -> Written {
-    let (Journal { row, length, last }, tenant) = (ledger.journal(db, &place.key)?, &place.key.tenant);
+    let (Journal { row, length, last }, tenant) = (cache.journal(db, &place.key)?, &place.key.tenant);
     let ended = one(db, "SELECT ended FROM instances WHERE id = ?1", [row], cell_0::<i64>)?;
     if ended != Some(1) || length != place.after as u64 {
         return Err(StoreError::Conflict(place.key.clone()));
@@ -38,7 +38,7 @@ pub(crate) fn delete(
         change.bytes -= let_go(db, tenant, component)?;
     }
     change.bytes -= artifacts::let_go(db, tenant, row)?;
-    remember(db, ledger, place, row, by)?;
+    remember(db, cache, place, row, by)?;
     let mut next = last;
     while let Some(seq) = next {
         next = one(db, "DELETE FROM entries WHERE seq = ?1 RETURNING prev", [seq], cell_0)?.flatten();
@@ -50,8 +50,8 @@ pub(crate) fn delete(
     ] {
         run(db, table, [row])?;
     }
-    change.bytes += ledger.strike(&place.key);
-    ledger.charge(db, tenant, change, None)?;
+    change.bytes += cache.strike(&place.key);
+    cache.charge(db, tenant, change, None)?;
     Ok(None)
 }
 
@@ -79,7 +79,7 @@ fn let_go(db: &Connection, tenant: &TenantId, component: &Digest) -> Result<i64,
 
 fn remember(
     db: &Connection,
-    ledger: &mut WriterCache,
+    cache: &mut WriterCache,
     place: &JournalPosition,
     row: i64,
     by: &str,
@@ -87,12 +87,12 @@ fn remember(
     const INSERT: &str =
         "INSERT INTO deletions (at, tenant, instance, deleted_by, facts, last, state, ended_at)
         SELECT ?1, ?2, ?3, ?4, ?5, ?6, state, since FROM instances WHERE id = ?7";
-    let (at, InstanceKey { tenant, instance }) = (ledger.time(place.at), &place.key);
+    let (at, InstanceKey { tenant, instance }) = (cache.time(place.at), &place.key);
     let (facts, last) = (place.after as u64, journal::last(db)?.cast_signed());
-    let mark = Mark { seq: ledger.floor().max(last), at };
+    let mark = Mark { seq: cache.floor().max(last), at };
     let values =
         params![at.as_millis(), tenant.as_str(), instance.as_str(), by, facts.cast_signed(), mark.seq, row];
     run(db, INSERT, values)?;
-    ledger.raise(mark);
+    cache.raise(mark);
     Ok(())
 }

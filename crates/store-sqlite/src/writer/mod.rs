@@ -51,7 +51,7 @@ struct Job {
 pub(crate) struct Writer {
     queue: Option<Sender<Job>>,
     thread: Option<JoinHandle<()>>,
-    desk: Arc<Mutex<Desk>>,
+    session: Arc<Mutex<Session>>,
     known: Arc<Known>,
 }
 
@@ -76,25 +76,25 @@ impl Writer {
     pub(crate) fn start(
         db: Connection,
         log: Wal,
-        mut ledger: WriterCache,
+        mut cache: WriterCache,
     ) -> Result<std::io::Result<Self>, StoreError> {
         let (queue, jobs) = channel();
         let mut tail = Seen::default();
-        ledger.begin(&db)?;
-        ledger.next(&db)?;
-        ledger.publish(&mut tail);
+        cache.begin(&db)?;
+        cache.next(&db)?;
+        cache.publish(&mut tail);
         let known = Arc::new(Known {
-            latest: AtomicI64::new(ledger.latest().as_millis()),
+            latest: AtomicI64::new(cache.latest().as_millis()),
             acts: AtomicU64::new(approvals::last_act(&db).unwrap_or(UNKNOWN)),
             queued: AtomicUsize::new(0),
             tail: Mutex::new(tail),
         });
-        let desk = Arc::new(Mutex::new(Desk { db, ledger, log: Some(log), known: Arc::clone(&known) }));
-        let (at_desk, known_there) = (Arc::clone(&desk), Arc::clone(&known));
+        let session = Arc::new(Mutex::new(Session { db, cache, log: Some(log), known: Arc::clone(&known) }));
+        let (at_session, known_there) = (Arc::clone(&session), Arc::clone(&known));
         let thread = std::thread::Builder::new()
             .name("pp-host-writer".to_owned())
-            .spawn(move || serve(&at_desk, &known_there, &jobs));
-        Ok(thread.map(|thread| Self { queue: Some(queue), thread: Some(thread), desk, known }))
+            .spawn(move || serve(&at_session, &known_there, &jobs));
+        Ok(thread.map(|thread| Self { queue: Some(queue), thread: Some(thread), session, known }))
     }
 
     /// Hands a write over.
@@ -112,8 +112,8 @@ impl Writer {
     /// each other take as long as half a commit.
     pub(crate) fn write_here(&self, record: Record) -> Written {
         let none_waits = self.known.queued.load(Ordering::Acquire) == 0;
-        match none_waits.then(|| self.desk.try_lock().ok()).flatten() {
-            Some(mut desk) => desk.write(&[record]).pop().unwrap_or(Err(StoreError::Stopped)),
+        match none_waits.then(|| self.session.try_lock().ok()).flatten() {
+            Some(mut session) => session.write(&[record]).pop().unwrap_or(Err(StoreError::Stopped)),
             None => self.hand_over(record).wait(),
         }
     }
@@ -158,36 +158,36 @@ impl Drop for Writer {
 
 /// The writing thread's state, behind a lock.
 #[derive(Debug)]
-struct Desk {
+struct Session {
     db: Connection,
-    ledger: WriterCache,
+    cache: WriterCache,
     /// None when everything is over.
     log: Option<Wal>,
     known: Arc<Known>,
 }
 
 /// The thread. After a panic in the middle of a write, nothing more is written.
-fn serve(desk: &Mutex<Desk>, known: &Known, jobs: &Receiver<Job>) {
+fn serve(session: &Mutex<Session>, known: &Known, jobs: &Receiver<Job>) {
     let (mut records, mut promises, mut gathering) = (Vec::new(), Vec::new(), Gathering::new());
     while let Ok(first) = jobs.recv() {
         gathering.wait(&known.queued, std::thread::sleep);
-        let Ok(mut desk) = desk.lock() else { return };
+        let Ok(mut session) = session.lock() else { return };
         gather(first, jobs, &mut records, &mut promises);
         known.queued.fetch_sub(records.len(), Ordering::AcqRel);
         gathering.closed(records.len());
-        let answers = desk.write(&records);
-        drop(desk);
+        let answers = session.write(&records);
+        drop(session);
         for (promise, answer) in promises.drain(..).zip(answers) {
             promise.answer(answer);
         }
         records.clear();
     }
-    if let Ok(mut desk) = desk.lock() {
-        desk.close();
+    if let Ok(mut session) = session.lock() {
+        session.close();
     }
 }
 
-impl Desk {
+impl Session {
     /// Writes a group, and has a long log moved.
     fn write(&mut self, group: &[Record]) -> Vec<Written> {
         let acts = group.iter().any(|record| matches!(record, Record::Act { .. }));
@@ -213,7 +213,7 @@ impl Desk {
         match self.transact(group) {
             Ok(answers) => answers,
             Err(error) => {
-                self.ledger.forget();
+                self.cache.forget();
                 self.roll_back();
                 group.iter().map(|_| Err(error.again())).collect()
             }
@@ -222,15 +222,15 @@ impl Desk {
 
     fn transact(&mut self, group: &[Record]) -> Result<Vec<Written>, StoreError> {
         self.run("BEGIN IMMEDIATE")?;
-        self.ledger.begin(&self.db)?;
+        self.cache.begin(&self.db)?;
         self.log.as_mut().map_or(Ok(()), |log| log.begin(&self.db))?;
         let answers = match group {
             [record] => {
-                let mark = self.ledger.mark();
-                let written = record.write(&self.db, &mut self.ledger);
+                let mark = self.cache.mark();
+                let written = record.write(&self.db, &mut self.cache);
                 // A refused write rolls back the transaction.
                 if written.is_err() {
-                    self.ledger.take_back(mark);
+                    self.cache.take_back(mark);
                     self.roll_back();
                     return Ok(vec![written]);
                 }
@@ -238,7 +238,7 @@ impl Desk {
             }
             group => group.iter().map(|record| self.attempt(record)).collect::<Result<_, _>>()?,
         };
-        self.ledger.finish(&self.db)?;
+        self.cache.finish(&self.db)?;
         self.run("COMMIT")?;
         count_synchronisation();
         self.committed();
@@ -249,8 +249,8 @@ impl Desk {
         if let Some(log) = &mut self.log {
             log.begun();
         }
-        self.known.latest.store(self.ledger.latest().as_millis(), Ordering::Release);
-        self.ledger.publish(&mut self.known.tail());
+        self.known.latest.store(self.cache.latest().as_millis(), Ordering::Release);
+        self.cache.publish(&mut self.known.tail());
     }
 
     fn roll_back(&self) {
@@ -263,23 +263,23 @@ impl Desk {
     /// One write of a group, undone if it is refused. The outer error is the transaction's.
     fn attempt(&mut self, record: &Record) -> Result<Written, StoreError> {
         if record.is_one_row() {
-            let mark = self.ledger.mark();
-            let written = record.write(&self.db, &mut self.ledger);
+            let mark = self.cache.mark();
+            let written = record.write(&self.db, &mut self.cache);
             return match written {
                 // A full disk ends the transaction, and the group with it.
                 Err(error) if self.db.is_autocommit() => Err(error),
                 Err(refused) => {
-                    self.ledger.take_back(mark);
+                    self.cache.take_back(mark);
                     Ok(Err(refused))
                 }
                 written => Ok(written),
             };
         }
         self.run("SAVEPOINT one")?;
-        let mark = self.ledger.mark();
-        let written = record.write(&self.db, &mut self.ledger);
+        let mark = self.cache.mark();
+        let written = record.write(&self.db, &mut self.cache);
         if written.is_err() {
-            self.ledger.take_back(mark);
+            self.cache.take_back(mark);
             // A full disk may have ended the transaction already: then this fails, and the group with it.
             self.run("ROLLBACK TO one")
                 .map_err(|error| written.as_ref().err().map_or(error, StoreError::again))?;

@@ -32,7 +32,7 @@ pub(crate) struct Projections {
     signed: Option<Box<Signed>>,
     deployment: Option<Box<Deployment>>,
     artifact: Option<Box<KeptArtifact>>,
-    agenda: Option<ScheduleRow>,
+    schedule: Option<ScheduleRow>,
 }
 
 /// A receipt's names and its text.
@@ -55,7 +55,7 @@ impl Projections {
             signed,
             deployment,
             artifact,
-            agenda,
+            schedule,
             ..
         } = batch;
         let stand = |(_, entry): &(usize, &Entry)| !stands_for_nothing_else(entry);
@@ -74,18 +74,18 @@ impl Projections {
             signed: signed.clone(),
             deployment: deployment.clone(),
             artifact: artifact.clone(),
-            agenda: *agenda,
+            schedule: *schedule,
         };
         Ok((!beside.is_nothing()).then_some(beside))
     }
 
     fn is_nothing(&self) -> bool {
         let Self {
-            entries, request, receipt, reopened, component, seen, deployment, artifact, agenda, ..
+            entries, request, receipt, reopened, component, seen, deployment, artifact, schedule, ..
         } = self;
         let none_named = request.is_none() && receipt.is_none() && reopened.is_empty();
         let no_record = component.is_none() && deployment.is_none() && artifact.is_none();
-        entries.is_empty() && none_named && no_record && seen.is_none() && agenda.is_none()
+        entries.is_empty() && none_named && no_record && seen.is_none() && schedule.is_none()
     }
 
     /// Bytes of text in it.
@@ -99,15 +99,15 @@ impl Projections {
     pub(crate) fn append(
         &self,
         db: &Connection,
-        ledger: &mut WriterCache,
+        cache: &mut WriterCache,
         place: &JournalPosition,
         lines: &Lines,
         quotas: Option<&Quotas>,
     ) -> Written {
         self.seen.as_ref().map_or(Ok(()), |seen| check_seen(db, seen))?;
-        let (journal, mut change) = (ledger.journal_at(db, place)?, UsageChange::default());
+        let (journal, mut change) = (cache.journal_at(db, place)?, UsageChange::default());
         if let (Some(_), Some(quotas)) = (&self.request, quotas) {
-            approvals::check_rate(db, &place.key.tenant, ledger.time(place.at), quotas)?;
+            approvals::check_rate(db, &place.key.tenant, cache.time(place.at), quotas)?;
         }
         if let Some(component) = &self.component {
             keep_component(db, &place.key.tenant, component, &mut change)?;
@@ -115,21 +115,21 @@ impl Projections {
         if let Some(KeptArtifact { sha256, bytes, quotas }) = self.artifact.as_deref() {
             let bytes = artifacts::hold(db, &place.key.tenant, (sha256, *bytes), journal.row)?;
             let kept = UsageChange { bytes, ..UsageChange::default() };
-            ledger.check(db, &place.key.tenant, kept, Some(quotas))?;
+            cache.check(db, &place.key.tenant, kept, Some(quotas))?;
             change.add(kept);
         }
-        let stamp = add(db, ledger, place, journal, lines)?;
-        self.keep_records(db, ledger, place, (journal.row, stamp), &mut change)?;
+        let stamp = add(db, cache, place, journal, lines)?;
+        self.keep_records(db, cache, place, (journal.row, stamp), &mut change)?;
         if let Some(stamp) = stamp {
             self.settle(db, place, stamp, &mut change)?;
         }
-        if let Some(agenda) = self.agenda {
-            let last = ledger.journal(db, &place.key)?.last;
-            enter(db, (journal.row, last), agenda, ledger.time(place.at), &mut change)?;
-            change.bytes += ledger.settle(&place.key);
+        if let Some(schedule) = self.schedule {
+            let last = cache.journal(db, &place.key)?.last;
+            enter(db, (journal.row, last), schedule, cache.time(place.at), &mut change)?;
+            change.bytes += cache.settle(&place.key);
         }
         self.reopened.iter().try_for_each(|request| reopen(db, request, &mut change))?;
-        ledger.charge(db, &place.key.tenant, change, quotas)?;
+        cache.charge(db, &place.key.tenant, change, quotas)?;
         Ok(stamp)
     }
 
@@ -154,7 +154,7 @@ impl Projections {
     fn keep_records(
         &self,
         db: &Connection,
-        ledger: &mut WriterCache,
+        cache: &mut WriterCache,
         place: &JournalPosition,
         (row, stamp): (i64, Option<Stamp>),
         change: &mut UsageChange,
@@ -163,8 +163,8 @@ impl Projections {
             let stamp = stamp.ok_or_else(|| damaged("a request without a fact"))?;
             let fact = self.entries.iter().find(|(_, entry)| is_about(entry, &request.id));
             let seq = stamp.seq + fact.map_or(0, |(offset, _)| *offset as u64);
-            approvals::count(db, &place.key.tenant, &request.subject, ledger.time(place.at))?;
-            let common = request.common.as_deref().map(|text| ledger.text(db, text)).transpose()?;
+            approvals::count(db, &place.key.tenant, &request.subject, cache.time(place.at))?;
+            let common = request.common.as_deref().map(|text| cache.text(db, text)).transpose()?;
             let inserted = request.insert(db, seq.cast_signed(), row, common);
             inserted.map_err(|error| conflict(error, &place.key))?;
             change.pending += 1;
@@ -191,7 +191,7 @@ impl Kept {
 /// Refuses a write whose precondition no longer holds.
 fn check_seen(db: &Connection, seen: &Precondition) -> Result<(), StoreError> {
     approvals::check_acts(db, seen.acts)?;
-    match query::fate(db, &seen.receipt)? == seen.fate {
+    match query::receipt_state(db, &seen.receipt)? == seen.receipt_state {
         true => Ok(()),
         false => Err(StoreError::FateMoved(seen.receipt.clone())),
     }

@@ -1,4 +1,4 @@
-//! The records of a store: facts, receipts and their fates, requests, acts.
+//! The records of a store: facts, receipts and their states, requests, acts.
 
 use crate::SentNotices;
 use receipt::{Artifact, Digest, Opening, Salt, Stated, StatedBinding, Timestamp};
@@ -102,7 +102,7 @@ impl ReceiptPage {
     pub const ALL: Self = Self { tenant: None, after: None, newest_first: false, limit: u32::MAX };
 }
 
-/// The fate of a receipt.
+/// The state of a receipt.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct ReceiptState {
     /// The time of redemption, and the place of the entry that records it.
@@ -118,7 +118,7 @@ pub struct ReceiptState {
 pub struct RecordedReceipt {
     /// The receipt.
     pub receipt: StoredReceipt,
-    /// Its fate.
+    /// Its state.
     pub state: ReceiptState,
 }
 

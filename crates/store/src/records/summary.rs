@@ -74,26 +74,26 @@ impl FromStr for InstanceState {
     type Err = UnknownState;
 
     fn from_str(word: &str) -> Result<Self, UnknownState> {
-        Self::ALL.into_iter().find(|standing| standing.to_string() == word).ok_or(UnknownState)
+        Self::ALL.into_iter().find(|state| state.to_string() == word).ok_or(UnknownState)
     }
 }
 
-/// An instance's line in the agenda.
+/// An instance's line in the schedule.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct ScheduleRow {
     /// Its state.
-    pub standing: InstanceState,
+    pub state: InstanceState,
     /// When it is to be driven next; never, for as long as nothing happens outside, where there is no time.
     pub due: Option<Timestamp>,
 }
 
-/// An instance, with its line in the agenda.
+/// An instance, with its line in the schedule.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct InstanceSummary {
     /// Its name.
     pub key: InstanceKey,
     /// Its line.
-    pub agenda: ScheduleRow,
+    pub schedule: ScheduleRow,
     /// Since when it is in that state.
     pub since: Timestamp,
 }
@@ -104,7 +104,7 @@ pub struct Selection {
     /// Only those of this tenant.
     pub tenant: Option<TenantId>,
     /// Only those in this state.
-    pub standing: Option<InstanceState>,
+    pub state: Option<InstanceState>,
     /// Only those that follow this one in the list; none where there is no such instance.
     pub after: Option<InstanceKey>,
     /// Only those in their state since then or later.

@@ -30,7 +30,7 @@ pub struct Batch {
     /// written.
     pub artifact: Option<Box<KeptArtifact>>,
     /// The instance's new schedule row, where it changes.
-    pub agenda: Option<ScheduleRow>,
+    pub schedule: Option<ScheduleRow>,
 }
 
 /// An artifact that the host keeps.
@@ -65,7 +65,7 @@ pub struct Precondition {
     /// The receipt.
     pub receipt: ReceiptId,
     /// The receipt's state.
-    pub fate: ReceiptState,
+    pub receipt_state: ReceiptState,
     /// The place of the last act of an operator.
     pub acts: u64,
 }

@@ -222,7 +222,7 @@ const LINES: usize = 2_000;
 
 /// The text that was approved or is to be: from the bytes whose digest the request names.
 fn show_source(data: &Data, id: &RequestId) -> anyhow::Result<()> {
-    let request = session::read(data)?.standing(id)?.request;
+    let request = session::read(data)?.waiting_request(id)?.request;
     let (_folder, store) = data.read()?;
     let bytes = store.component(&request.component).wait()?;
     let mut out = output::stdout();

@@ -1,6 +1,6 @@
 //! `pp-host inspect`.
 
-use crate::cli::commands::workflow;
+use crate::cli::commands::arguments;
 use crate::cli::options::data_dir;
 use crate::cli::options::data_dir::Data;
 use crate::cli::options::limit::LimitArgs;
@@ -35,7 +35,7 @@ pub(crate) struct Inspect {
 
 impl Inspect {
     pub(crate) fn execute(&self, data: &Data) -> anyhow::Result<Exit> {
-        let bytes = args::component(&self.guest, self.class.as_deref(), data)?;
+        let bytes = arguments::component(&self.guest, self.class.as_deref(), data)?;
         let limits = self.limits.settings(data)?.largest().sandbox;
         let sandbox = sandbox(data, limits)?;
         let inspection = progress::while_compiling(bytes.len(), || sandbox.inspect(&bytes));

@@ -1,6 +1,7 @@
 //! One file a subcommand, and what several of them have in common.
 
 mod approvals;
+mod arguments;
 mod audit;
 mod authority;
 mod backup;
@@ -26,7 +27,6 @@ mod tokens;
 pub(super) mod verify;
 mod watch;
 mod work;
-mod workflow;
 mod world;
 
 use crate::cli::Exit;
@@ -107,7 +107,7 @@ pub(super) enum Command {
     /// Make a folder with a workflow that runs without changes.
     New(new::New),
     /// Print the bundle of a workflow's source text, as the HTTP API takes it.
-    Pack(pack::Pack),
+    Pack(arguments::pack::Pack),
     /// Print the world that components are written against, in WIT.
     Wit(world::Wit),
     /// Print a script that completes commands in a shell.

@@ -6,7 +6,7 @@ use crate::cli::output::{json_line, visible_json};
 use crate::cli::{Exit, output, session};
 use anyhow::Context as _;
 use clap::Subcommand;
-use engine::api::{Extent, KeptReceipt, Principal, Query, ReadOnlyHost, ReceiptFate, ReceiptRow, View};
+use engine::api::{Extent, KeptReceipt, Principal, Query, ReadOnlyHost, ReceiptKind, ReceiptRow, View};
 use receipt::KeySet;
 use std::io::Write;
 use store::ReceiptState;
@@ -92,11 +92,11 @@ impl Receipts {
 
 fn sentence(row: &ReceiptRow) -> String {
     let issued = row.issued_at.as_deref().unwrap_or_default();
-    let more = match &row.fate {
-        ReceiptFate::Revocation { revokes } => format!("  revokes {revokes}"),
-        ReceiptFate::Decision { revoked_at: Some(at), .. } => format!("  revoked {at}"),
-        ReceiptFate::Decision { redeemed_at: Some(at), .. } => format!("  redeemed {at}"),
-        ReceiptFate::Decision { .. } => String::new(),
+    let more = match &row.kind {
+        ReceiptKind::Revocation { revokes } => format!("  revokes {revokes}"),
+        ReceiptKind::Decision { revoked_at: Some(at), .. } => format!("  revoked {at}"),
+        ReceiptKind::Decision { redeemed_at: Some(at), .. } => format!("  redeemed {at}"),
+        ReceiptKind::Decision { .. } => String::new(),
     };
     format!("{}  {:<8}  {}  issued {issued}{more}", row.receipt_id, row.status, row.tenant)
 }
@@ -118,20 +118,20 @@ fn show(out: &mut impl Write, kept: &KeptReceipt, host: &ReadOnlyHost) -> anyhow
     }
     describe(out, &receipt)?;
     if let Some(state) = &kept.state {
-        describe_fate(out, state, &receipt, keys)?;
+        describe_state(out, state, &receipt, keys)?;
     }
     Ok(if receipt.is_borne_out() { Exit::Done } else { Exit::Error })
 }
 
-fn describe_fate(
+fn describe_state(
     out: &mut impl Write,
-    fate: &ReceiptState,
+    receipt_state: &ReceiptState,
     receipt: &Receipt,
     keys: &KeySet,
 ) -> anyhow::Result<()> {
-    let redeemed = fate.redeemed.map_or_else(|| "no".to_owned(), |(at, _)| at.to_string());
+    let redeemed = receipt_state.redeemed.map_or_else(|| "no".to_owned(), |(at, _)| at.to_string());
     label(out, "redeemed", &redeemed)?;
-    let outcome = match &fate.attestation {
+    let outcome = match &receipt_state.attestation {
         None => "not attested".to_owned(),
         Some(document) => {
             let attested = receipt.attested_by(document, keys)?;

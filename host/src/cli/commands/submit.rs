@@ -1,6 +1,6 @@
 //! `pp-host submit`.
 
-use crate::cli::commands::workflow::Workflow;
+use crate::cli::commands::arguments::Workflow;
 use crate::cli::options::data_dir::Data;
 use crate::cli::output::json_line;
 use crate::cli::session::trust_on_record;

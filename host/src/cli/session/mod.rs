@@ -9,7 +9,6 @@ use crate::cli::options::limit::LimitArgs;
 use crate::cli::output::hint::Hint;
 use crate::cli::output::logs::Tracing;
 use crate::cli::output::{complain, hint, inform};
-use crate::cli::session::{policy_file, trust_on_record};
 use anyhow::Context as _;
 use engine::api::{Operation, OperationOutcome, Principal, Query, View};
 use engine::control::{Control, ControlClient, ControlError};

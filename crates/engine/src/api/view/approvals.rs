@@ -145,7 +145,7 @@ impl Reader<'_> {
     pub(super) fn request(&self, id: &RequestId) -> Result<RequestDetail, Error> {
         let (key, made) = self.made(id)?;
         let end = self.end(&key, &made)?;
-        let waiting = requests::standing(self.store, self.judge, key, made)?;
+        let waiting = requests::waiting_request(self.store, self.judge, key, made)?;
         let document = waiting.request.document().map_err(|error| Error::Internal(error.to_string()))?;
         Ok(RequestDetail {
             row: self.row(&waiting, 1, false),
@@ -195,7 +195,7 @@ impl Reader<'_> {
 
     fn logged(&self, key: &InstanceKey, made: Request) -> Result<LoggedRequest, Error> {
         let end = self.end(key, &made)?;
-        let ended = self.store.entered(key).wait()?.is_none_or(|found| found.agenda.standing.has_ended());
+        let ended = self.store.entered(key).wait()?.is_none_or(|found| found.schedule.state.has_ended());
         Ok(LoggedRequest {
             request: made.id,
             tenant: key.tenant.clone(),

@@ -328,9 +328,9 @@ impl From<RecordedDeployment> for DeploymentRow {
 }
 
 impl From<InstanceSummary> for InstanceRow {
-    fn from(InstanceSummary { key, agenda, since }: InstanceSummary) -> Self {
+    fn from(InstanceSummary { key, schedule, since }: InstanceSummary) -> Self {
         let InstanceKey { tenant, instance } = key;
-        Self { tenant, instance, status: agenda.standing, since, due: agenda.due }
+        Self { tenant, instance, status: schedule.state, since, due: schedule.due }
     }
 }
 

@@ -12,7 +12,7 @@ pub use instances::{
     CallRow, DeploymentRow, EventCount, InstanceDetail, InstanceRow, ListedInstance, OpenAction, StateDetail,
     WaitsFor,
 };
-pub use receipts::{KeptReceipt, ReceiptFate, ReceiptRow};
+pub use receipts::{KeptReceipt, ReceiptKind, ReceiptRow};
 pub use settings::{DeciderKeyRow, DeciderRow, LimitRow, UsageRow};
 
 use crate::Error;
@@ -138,7 +138,7 @@ impl<'a> Reader<'a> {
     pub(super) fn view(&self, principal: &Principal, query: Query) -> Result<View, Error> {
         match query {
             Query::Instances { tenant, status, after, since, limit } => {
-                let selection = Selection { tenant, standing: status, after, since, limit: Some(limit) };
+                let selection = Selection { tenant, state: status, after, since, limit: Some(limit) };
                 self.instances(principal, selection)
             }
             Query::Instance { key } => Ok(View::Instance(Box::new(self.instance(&key)?))),

@@ -28,7 +28,7 @@ pub struct ReceiptRow {
     pub expires_at: Option<String>,
     /// The state of a receipt, or the receipt that a revocation revokes.
     #[serde(flatten)]
-    pub fate: ReceiptFate,
+    pub kind: ReceiptKind,
     /// The stored record.
     #[serde(skip)]
     pub kept: KeptReceipt,
@@ -37,7 +37,7 @@ pub struct ReceiptRow {
 /// The state of a receipt, or the receipt that a revocation revokes.
 #[derive(Debug, Clone, Serialize)]
 #[serde(untagged)]
-pub enum ReceiptFate {
+pub enum ReceiptKind {
     /// It decides a request.
     Decision {
         /// When it was spent.
@@ -59,7 +59,7 @@ pub enum ReceiptFate {
 pub struct KeptReceipt {
     /// The receipt with what opens it.
     pub receipt: StoredReceipt,
-    /// Its fate.
+    /// Its state.
     pub state: Option<ReceiptState>,
 }
 
@@ -114,13 +114,13 @@ impl KeptReceipt {
 impl From<KeptReceipt> for ReceiptRow {
     fn from(kept: KeptReceipt) -> Self {
         let receipt = &kept.receipt;
-        let fate = match &kept.state {
-            Some(state) => ReceiptFate::Decision {
+        let kind = match &kept.state {
+            Some(state) => ReceiptKind::Decision {
                 redeemed_at: state.redeemed.map(|(at, _)| at),
                 attested: state.attestation.is_some(),
                 revoked_at: state.revoked.as_ref().map(|(at, _)| *at),
             },
-            None => ReceiptFate::Revocation { revokes: kept.revokes().to_owned() },
+            None => ReceiptKind::Revocation { revokes: kept.revokes().to_owned() },
         };
         Self {
             receipt_id: receipt.id.clone(),
@@ -130,7 +130,7 @@ impl From<KeptReceipt> for ReceiptRow {
             key_id: receipt.artifact.key_id.clone(),
             issued_at: receipt.artifact.issued_at.clone(),
             expires_at: receipt.artifact.expires_at.clone(),
-            fate,
+            kind,
             kept,
         }
     }

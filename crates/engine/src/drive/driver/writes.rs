@@ -2,7 +2,7 @@
 
 use crate::Error;
 use crate::drive::driver::{Driver, Writing};
-use crate::runtime::due::{agenda, differs};
+use crate::runtime::due::{differs, schedule_row};
 use crate::runtime::times::Times;
 use receipt::Timestamp;
 use std::time::Instant;
@@ -32,8 +32,8 @@ impl Driver {
             self.put_before(&mut batch);
             loop {
                 let after = self.replay.len() - batch.entries.len();
-                let line = agenda(&self.replay.status(), now);
-                batch.agenda = self.is_moved(line).then_some(line);
+                let line = schedule_row(&self.replay.status(), now);
+                batch.schedule = self.is_moved(line).then_some(line);
                 self.line = None;
                 let refused = match self.hand_over(after, &mut batch, now).await {
                     Err(StoreError::Conflict(_)) => self.catch_up(&batch.entries).await.err(),
@@ -70,7 +70,7 @@ impl Driver {
             _ => return Err(StoreError::Conflict(key.clone()).into()),
         }
         self.times = Times::of(&facts);
-        self.line = line.map(|entered| entered.agenda);
+        self.line = line.map(|entered| entered.schedule);
         Ok(())
     }
 
@@ -115,7 +115,7 @@ impl Driver {
     /// Parks the instance: all entries are on disk, and the schedule row has its due time.
     pub(crate) async fn park(&mut self) -> Result<(), Error> {
         self.flush().await?;
-        match self.is_moved(agenda(&self.replay.status(), self.inner.now()?)) {
+        match self.is_moved(schedule_row(&self.replay.status(), self.inner.now()?)) {
             true => self.append_batch(Batch::default()).await,
             false => Ok(()),
         }

@@ -2,7 +2,6 @@
 
 mod passkeys;
 
-use crate::cli::commands::deciders::passkeys;
 use crate::cli::options::data_dir::Data;
 use crate::cli::options::moment::Moment;
 use crate::cli::output::hint::Hint;

@@ -1,7 +1,7 @@
 //! `pp-host instances pause`, `resume`, `terminate`, `restart`, `delete`, `send-event` and `resolve`.
 
-use crate::cli::commands::workflow;
-use crate::cli::commands::workflow::Json;
+use crate::cli::commands::arguments;
+use crate::cli::commands::arguments::Json;
 use crate::cli::options::data_dir::{Data, Which};
 use crate::cli::output::json_line;
 use crate::cli::{Exit, output, session};
@@ -142,8 +142,10 @@ impl Terminate {
 
 impl Restart {
     pub(crate) fn execute(&self, data: &Data) -> anyhow::Result<Exit> {
-        let component =
-            self.component.as_deref().map_or(Ok(Vec::new()), |path| args::component(path, None, data))?;
+        let component = self
+            .component
+            .as_deref()
+            .map_or(Ok(Vec::new()), |path| arguments::component(path, None, data))?;
         let back = match &self.from {
             Some(name) => Back::Before { name: name.clone(), nth: self.nth.get() - 1 },
             None if self.here => Back::Nowhere,
@@ -185,18 +187,18 @@ fn handle(data: &Data, key: InstanceKey, handling: InstanceCommand, how: &How) -
         InstanceCommand::Resolve { receipt, .. } => format!("what {receipt} permitted is resolved"),
         InstanceCommand::Delete => "is deleted; its receipts stay".to_owned(),
     };
-    let standing = match session::operate(data, Operation::Handle { key: key.clone(), handling })? {
-        OperationOutcome::Stands { standing } => Some(standing),
+    let state = match session::operate(data, Operation::Handle { key: key.clone(), handling })? {
+        OperationOutcome::State { state } => Some(state),
         OperationOutcome::Done => None,
         other => return Err(session::unexpected(&other)),
     };
     let mut out = output::stdout();
-    match (how.json, standing) {
-        (true, standing) => {
-            let line = json!({ "tenant": key.tenant, "instance": key.instance, "status": standing });
+    match (how.json, state) {
+        (true, state) => {
+            let line = json!({ "tenant": key.tenant, "instance": key.instance, "status": state });
             writeln!(out, "{}", json_line(&line)?)?;
         }
-        (false, Some(standing)) if !is_all => writeln!(out, "{key}  {done}; it is {standing}")?,
+        (false, Some(state)) if !is_all => writeln!(out, "{key}  {done}; it is {state}")?,
         (false, _) => writeln!(out, "{key}  {done}")?,
     }
     Ok(Exit::Done)

@@ -5,10 +5,10 @@ mod decide;
 mod screen;
 mod transcript;
 
+use crate::cli::commands::arguments::Workflow;
 use crate::cli::commands::run::decide::Manner;
 use crate::cli::commands::run::transcript::Story;
 use crate::cli::commands::watch;
-use crate::cli::commands::workflow::Workflow;
 use crate::cli::options::data_dir::{Data, Which};
 use crate::cli::options::limit::LimitArgs;
 use crate::cli::output::hint::Hint;

@@ -12,7 +12,7 @@ pub(crate) use report::{describe, label};
 pub(crate) use verdict::Receipt;
 
 use crate::cli::output;
-use crate::cli::output::visible_json;
+use crate::cli::output::{complain, visible_json};
 use anyhow::{Context as _, bail};
 use clap::Args;
 use engine::{Clock as _, SystemClock};
@@ -107,13 +107,13 @@ impl Verify {
         let verdicts = match self.judge_all() {
             Ok(verdicts) => verdicts,
             Err(error) => {
-                super::complain(&format!("{error:#}"));
+                complain(&format!("{error:#}"));
                 return USAGE;
             }
         };
         let code = verdicts.iter().map(|verdict| verdict.code().1).find(|code| *code != 0);
         if let Err(error) = self.report_all(&verdicts) {
-            super::complain(&format!("cannot tell the verdicts: {error}"));
+            complain(&format!("cannot tell the verdicts: {error}"));
             return code.unwrap_or(USAGE);
         }
         code.unwrap_or(0)

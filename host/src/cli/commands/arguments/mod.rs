@@ -3,7 +3,6 @@
 mod jsonc;
 pub(crate) mod pack;
 
-use crate::cli::commands::workflow::pack;
 use crate::cli::options::data_dir::{Data, TENANT};
 use anyhow::Context as _;
 use clap::Args;

@@ -18,9 +18,9 @@ pub const BEGINNING: i64 = 1_800_000_000_000;
 
 /// A clock that only moves when the test sets it.
 #[derive(Clone)]
-pub struct Hands(Arc<AtomicI64>);
+pub struct ManualClock(Arc<AtomicI64>);
 
-impl Hands {
+impl ManualClock {
     pub fn at(ms: i64) -> Self {
         Self(Arc::new(AtomicI64::new(ms)))
     }
@@ -46,19 +46,19 @@ impl Hands {
 }
 
 /// A host, its folder and its clock.
-pub struct Desk {
+pub struct Harness {
     pub folder: TempDir,
     pub host: Host,
-    pub clock: Hands,
+    pub clock: ManualClock,
 }
 
-impl Desk {
+impl Harness {
     pub fn new() -> Self {
         Self::with(|builder| builder)
     }
 
     pub fn with(settings: impl FnOnce(Builder) -> Builder) -> Self {
-        let (folder, clock) = (TempDir::new().unwrap(), Hands::at(BEGINNING));
+        let (folder, clock) = (TempDir::new().unwrap(), ManualClock::at(BEGINNING));
         let host = open(folder.path(), &clock, settings);
         Self { folder, host, clock }
     }
@@ -161,7 +161,7 @@ impl Desk {
 }
 
 /// A host on that folder, by that clock.
-pub fn open(folder: &Path, clock: &Hands, settings: impl FnOnce(Builder) -> Builder) -> Host {
+pub fn open(folder: &Path, clock: &ManualClock, settings: impl FnOnce(Builder) -> Builder) -> Host {
     settings(clock.give(crate::support::storage::builder(folder))).open().unwrap()
 }
 

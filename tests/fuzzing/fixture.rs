@@ -17,20 +17,21 @@ use workflow::{Entry, Limits, Replay, RequestId};
 const INSTANCES: u32 = 200;
 
 /// A host and its folder.
-pub struct Ground {
+pub struct Fixture {
     host: Host,
     folder: TempDir,
     instances: u32,
 }
 
 /// Lends the host of a target for one input.
-pub fn lend(place: &Mutex<Option<Ground>>, body: impl FnOnce(&Ground)) {
+pub fn lend(place: &Mutex<Option<Fixture>>, body: impl FnOnce(&Fixture)) {
     let mut place = place.lock().unwrap_or_else(PoisonError::into_inner);
-    let mut ground = place.take().filter(|ground| ground.instances < INSTANCES).unwrap_or_else(Ground::new);
-    ground.instances += 1;
-    body(&ground);
+    let mut fixture =
+        place.take().filter(|fixture| fixture.instances < INSTANCES).unwrap_or_else(Fixture::new);
+    fixture.instances += 1;
+    body(&fixture);
     // After a finding, the host is not used again.
-    *place = Some(ground);
+    *place = Some(fixture);
 }
 
 /// Small limits: an input takes milliseconds, and the limits are reached too.
@@ -57,7 +58,7 @@ pub fn limits() -> Limits {
     Limits { calls: 20, journal_bytes: 64 << 10, result_bytes: 64 << 10, ..Limits::default() }
 }
 
-impl Ground {
+impl Fixture {
     fn new() -> Self {
         // The data are not needed after the run, so they are in a folder in memory where there is one.
         let memory = Path::new("/dev/shm");

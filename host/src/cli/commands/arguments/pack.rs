@@ -3,7 +3,7 @@
 //! Following the imports from the main module finds the files of a bundle. A sandbox parses the modules; this process
 //! itself parses only the folder's settings.
 
-use crate::cli::commands::workflow::jsonc::without_comments;
+use crate::cli::commands::arguments::jsonc::without_comments;
 use crate::cli::options::data_dir;
 use crate::cli::options::data_dir::Data;
 use crate::cli::{Exit, output};
