@@ -90,7 +90,7 @@ fn insist(host: &Host, before: usize) -> (InstanceKey, Status, usize) {
 fn whichever_write_fails_the_run_ends_with_one_of_everything() {
     let folder = TempDir::new().unwrap();
     let mut runs = 0;
-    for when in [When::Before, When::After] {
+    for when in [When::Before, When::Late, When::After] {
         for failing in 1.. {
             let faulty = move |inner| -> Box<dyn Store> { Box::new(Faulty::new(inner, when, failing)) };
             let host = Host::builder(folder.path()).wrap_store(faulty).open().unwrap();

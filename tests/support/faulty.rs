@@ -2,6 +2,7 @@
 
 use receipt::{Digest, Timestamp};
 use std::sync::atomic::{AtomicI64, AtomicUsize, Ordering};
+use std::thread;
 use std::time::Duration;
 use store::{
     ActStore, Answer, AskHistory, ClaimStore, Claims, Commit, Deleted, Deployment, DeploymentPage,
@@ -20,9 +21,14 @@ const FOR_EVER: Duration = Duration::from_secs(86_400);
 pub enum When {
     /// Before any of it is on disk.
     Before,
+    /// Before any of it is on disk, and the caller learns of it only after a while.
+    Late,
     /// After all of it is written, without an answer to the caller.
     After,
 }
+
+/// The time until a late failure is answered: a drive meanwhile looks several times for entries to write.
+const LATE: Duration = Duration::from_millis(200);
 
 /// A store in which one write fails.
 pub struct Faulty {
@@ -55,6 +61,14 @@ impl WriteStore for Faulty {
         let last = self.left.fetch_update(Ordering::SeqCst, Ordering::SeqCst, |left| left.checked_sub(1));
         match (last, self.when) {
             (Ok(1), When::Before) => Commit::ready(Err(StoreError::Full(Medium::Folder))),
+            (Ok(1), When::Late) => {
+                let (promise, answer) = Commit::promised();
+                thread::spawn(move || {
+                    thread::sleep(LATE);
+                    promise.answer(Err(StoreError::Full(Medium::Folder)));
+                });
+                answer
+            }
             (Ok(1), When::After) => {
                 Commit::ready(self.inner.write(write).wait().and(Err(StoreError::Stopped)))
             }

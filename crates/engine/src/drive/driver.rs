@@ -27,7 +27,7 @@ pub(crate) struct Driver {
     pub(crate) quotas: Quotas,
     /// Entries that have been applied and are not on disk: beginnings of steps that wait for the next entry, and that
     /// entry.
-    unwritten: Vec<Entry>,
+    pub(super) unwritten: Vec<Entry>,
     /// The instance's schedule row on disk. `None` while it is being written, and after a failed write: then it is
     /// written again.
     line: Option<ScheduleRow>,
@@ -97,7 +97,7 @@ pub(crate) async fn watch(driver: &Mutex<Driver>) -> Result<(), Error> {
         }
         before = driver.replay.len();
         if driver.since.elapsed() >= PATIENCE {
-            // Where this fails, the next entry that has to be written fails too, and the drive with it.
+            // Where this fails, the entries are written with the next one, or the drive fails with it.
             let _ = driver.flush().await;
         }
     }

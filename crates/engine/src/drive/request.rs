@@ -68,11 +68,11 @@ impl Driver {
         let Request { id, capability, resource, .. } = request;
         let kept = NewRequest { id, capability, resource, body };
         let receipt = issued.map(|issued| Box::new(issued.receipt));
-        let made = entries.len();
+        let (made, waited) = (entries.len(), self.unwritten.clone());
         let batch = Batch { entries, request: Some(kept), receipt, ..Batch::default() };
         match self.append_batch(batch).await {
             Err(Error::Store(StoreError::Quota(over))) => {
-                self.take_back(made).await?;
+                self.take_back(waited, made).await?;
                 self.append([Entry::Rejected { call, asked, message: over.to_string() }]).await
             }
             made => made,

@@ -20,7 +20,9 @@ impl Driver {
         self.append_batch(Batch { entries: entries.into(), ..Batch::default() })
     }
 
-    /// The table sees an entry before the disk does. When the disk refuses, this driver is done for, and its replay with it.
+    /// The table sees an entry before the disk does. When the disk refuses, this driver is done for, and its replay with
+    /// it: it writes none of the entries later, because what belongs to them, such as a deployment's row, is written with
+    /// them or not at all. Only entries that waited, and were handed over alone, wait again.
     #[expect(
         clippy::manual_async_fn,
         reason = "a function would hold the batch twice, and a step is moved about with it"
@@ -29,15 +31,20 @@ impl Driver {
         async move {
             let now = self.inner.now()?;
             self.apply(&batch.entries)?;
-            self.put_before(&mut batch);
+            let waited = self.put_before(&mut batch);
             loop {
                 let after = self.replay.len() - batch.entries.len();
                 let line = schedule_row(&self.replay.status(), now);
                 batch.schedule = self.is_moved(line).then_some(line);
                 self.line = None;
-                let refused = match self.hand_over(after, &mut batch, now).await {
-                    Err(StoreError::Conflict(_)) => self.catch_up(&batch.entries).await.err(),
-                    Err(error) => Some(error.into()),
+                match self.hand_over(after, &mut batch, now).await {
+                    Err(StoreError::Conflict(_)) => self.catch_up(&batch.entries).await?,
+                    Err(error) => {
+                        if batch.entries.len() == waited {
+                            self.unwritten = batch.entries;
+                        }
+                        return Err(error.into());
+                    }
                     Ok(stamp) => {
                         self.inner.journals.observe(stamp, &self.origin.key, after, &batch.entries);
                         self.times.extend(stamp, &batch.entries);
@@ -46,10 +53,6 @@ impl Driver {
                         self.unwritten = batch.entries;
                         return Ok(());
                     }
-                };
-                if let Some(error) = refused {
-                    self.unwritten = batch.entries;
-                    return Err(error);
                 }
             }
         }
@@ -74,10 +77,10 @@ impl Driver {
         Ok(())
     }
 
-    /// Removes the last entries of a batch that the store refused: the guest has not been told of them, and continues
-    /// without them. The waiting entries before them still wait.
-    pub(crate) async fn take_back(&mut self, refused: usize) -> Result<(), Error> {
-        self.unwritten.truncate(self.unwritten.len().saturating_sub(refused));
+    /// Removes the entries of a batch that the store refused, so many: the guest has not been told of them, and continues
+    /// without them. The entries that waited before them wait again.
+    pub(crate) async fn take_back(&mut self, waited: Vec<Entry>, refused: usize) -> Result<(), Error> {
+        self.unwritten = waited;
         let facts = self.inner.journals.store.facts(Some(&self.origin.key)).await?;
         let entries = facts.iter().map(|fact| &fact.entry);
         let before = self.replay.taken_back(entries, &self.unwritten, refused);
