@@ -221,8 +221,8 @@ pub use mint::room::check_request;
 pub use mint::{Draft, Minted, mint};
 pub use people::approvals::{ApprovalError, Judged, MAX_APPROVALS, VerifiedDecision, verify_approvals};
 pub use people::deciders::{
-    DeciderKey, DeciderSet, DeciderSetError, MAX_KEYS, MAX_PEOPLE, MAX_ROLES, MAX_TENANTS, NotCounted,
-    Person, Standing,
+    DeciderKey, DeciderSet, DeciderSetError, KeyHolder, MAX_KEYS, MAX_PEOPLE, MAX_ROLES, MAX_TENANTS,
+    NotCounted, Person,
 };
 pub use people::dsse::{
     Envelope, EnvelopeError, EnvelopeSignature, MAX_ENVELOPE_LEN, MAX_KEYID_LEN, MAX_SIGNATURES, Payload,

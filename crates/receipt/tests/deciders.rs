@@ -176,14 +176,14 @@ const MUCH_LATER: &str = "2027-11-23T09:00:00.000Z";
 type Change = fn(&mut Person, Timestamp);
 type Reason = fn(Timestamp) -> NotCounted;
 
-fn standing(change: Change, moment: &str) -> (Option<NotCounted>, Option<NotCounted>) {
+fn validity(change: Change, moment: &str) -> (Option<NotCounted>, Option<NotCounted>) {
     let mut set = DeciderSet::new();
     let mut alice = person("alice", &alice());
     change(&mut alice, at(moment));
     let id: KeyId = alice.keys[0].key.key_id();
     set.insert(alice).unwrap();
-    let as_decided = set.standing_as_decided(id, at(DECIDED)).err();
-    (as_decided, set.standing_as_known(id, at(DECIDED), at(MUCH_LATER)).err())
+    let as_decided = set.counted_as_decided(id, at(DECIDED)).err();
+    (as_decided, set.counted_as_known(id, at(DECIDED), at(MUCH_LATER)).err())
 }
 
 #[test]
@@ -191,13 +191,13 @@ fn a_key_signs_while_it_is_valid() {
     let from: Change = |person, at| person.keys[0].valid_from = at;
     let until: Change = |person, at| person.keys[0].valid_until = Some(at);
     for moment in [BEFORE, DECIDED] {
-        assert_eq!(standing(from, moment), (None, None));
+        assert_eq!(validity(from, moment), (None, None));
         let over = Some(NotCounted::NoLongerValid(at(moment)));
-        assert_eq!(standing(until, moment), (over.clone(), over));
+        assert_eq!(validity(until, moment), (over.clone(), over));
     }
     let early = Some(NotCounted::NotYetValid(at(AFTER)));
-    assert_eq!(standing(from, AFTER), (early.clone(), early));
-    assert_eq!(standing(until, AFTER), (None, None), "what it signed before stays good");
+    assert_eq!(validity(from, AFTER), (early.clone(), early));
+    assert_eq!(validity(until, AFTER), (None, None), "what it signed before stays good");
 }
 
 /// The two questions differ only in what happened after the decision.
@@ -214,19 +214,19 @@ fn what_is_withdrawn_later_counted_then_and_does_not_count_now() {
     for (change, refusal) in cases {
         for moment in [BEFORE, DECIDED] {
             let refused = Some(refusal(at(moment)));
-            assert_eq!(standing(change, moment), (refused.clone(), refused), "{moment}");
+            assert_eq!(validity(change, moment), (refused.clone(), refused), "{moment}");
         }
         for moment in [AFTER, MUCH_LATER] {
-            assert_eq!(standing(change, moment), (None, Some(refusal(at(moment)))), "{moment}");
+            assert_eq!(validity(change, moment), (None, Some(refusal(at(moment)))), "{moment}");
         }
-        assert_eq!(standing(change, "2027-11-23T09:00:00.001Z"), (None, None), "not yet");
+        assert_eq!(validity(change, "2027-11-23T09:00:00.001Z"), (None, None), "not yet");
     }
 }
 
 #[test]
 fn a_key_of_no_person_does_not_count() {
     let id = key(8).key_id();
-    assert_eq!(set().standing_as_decided(id, at(DECIDED)), Err(NotCounted::UnknownKey(id)));
+    assert_eq!(set().counted_as_decided(id, at(DECIDED)), Err(NotCounted::UnknownKey(id)));
     assert!(set().key(id).is_none());
     assert_eq!(set().key(alice().public_key().key_id()).unwrap().person.id.as_str(), "alice");
 }

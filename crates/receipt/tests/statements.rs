@@ -410,7 +410,7 @@ prop_compose! {
         (has_artifact, has_reason, approved) in any::<(bool, bool, bool)>(),
         decider in "[a-z0-9][a-z0-9._@-]{0,63}",
         role in "[a-z0-9][a-z0-9._-]{0,8}",
-        (decided, standing) in (0_i64..250_000_000_000_000, 1_i64..1_000_000_000),
+        (decided, lifetime) in (0_i64..250_000_000_000_000, 1_i64..1_000_000_000),
         nonce in any::<[u8; 16]>(),
     ) -> DecisionStatement {
         let [request_id, tenant, instance, resource, reason] = texts;
@@ -426,7 +426,7 @@ prop_compose! {
             decider: decider.parse().unwrap(),
             role: role.parse().unwrap(),
             decided_at: Timestamp::from_millis(decided),
-            expires_at: Timestamp::from_millis(decided + standing),
+            expires_at: Timestamp::from_millis(decided + lifetime),
             nonce: Nonce::from_bytes(nonce),
         }
     }

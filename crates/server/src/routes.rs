@@ -48,14 +48,17 @@ static API: [Route; 30] = [
         .gives_nothing(),
     post("/v1/instances", "Create an instance; idempotent if the body names an id.", instances::create)
         .takes(shape::<instances::NewInstance>)
-        .gives(shape::<instances::CreatedInstance>),
+        .gives(shape::<instances::CreatedInstance>)
+        .brief(),
     get(
         "/v1/instances",
         "List instances, newest first: ?status, ?limit, and ?after the last one of the page before.",
         instances::list,
     )
     .gives(shape::<views::InstancePage>),
-    get("/v1/instances/{instance}", "Show an instance.", instances::show).gives(shape::<views::Instance>),
+    get("/v1/instances/{instance}", "Show an instance.", instances::show)
+        .gives(shape::<views::Instance>)
+        .brief(),
     get("/v1/instances/{instance}/output", "Show the guest's output.", instances::output)
         .gives(shape::<views::Output>),
     get(
@@ -65,28 +68,33 @@ static API: [Route; 30] = [
     ),
     post("/v1/instances/{instance}/events", "Send an event.", instances::send_event)
         .takes(shape::<instances::NewEvent>)
-        .gives(shape::<instances::Standing>),
-    post("/v1/instances/{instance}/pause", "Pause.", instances::pause).gives(shape::<instances::Standing>),
-    post("/v1/instances/{instance}/resume", "Resume.", instances::resume).gives(shape::<instances::Standing>),
+        .gives(shape::<instances::ChangedInstance>)
+        .brief(),
+    post("/v1/instances/{instance}/pause", "Pause.", instances::pause)
+        .gives(shape::<instances::ChangedInstance>)
+        .brief(),
+    post("/v1/instances/{instance}/resume", "Resume.", instances::resume)
+        .gives(shape::<instances::ChangedInstance>)
+        .brief(),
     post("/v1/instances/{instance}/terminate", "Terminate.", instances::terminate)
         .takes(shape::<instances::Why>)
-        .gives(shape::<instances::Standing>),
+        .gives(shape::<instances::ChangedInstance>),
     post(
         "/v1/instances/{instance}/restart",
         "Restart, at the beginning or at an earlier call.",
         instances::restart,
     )
     .takes(shape::<instances::Restart>)
-    .gives(shape::<instances::Standing>),
+    .gives(shape::<instances::ChangedInstance>),
     post(
         "/v1/instances/{instance}/resolve",
         "Record a finding about an action whose outcome is unknown.",
         instances::resolve,
     )
     .takes(shape::<instances::Resolution>)
-    .gives(shape::<instances::Standing>),
+    .gives(shape::<instances::ChangedInstance>),
     delete("/v1/instances/{instance}", "Delete an instance that has ended.", instances::delete)
-        .gives(shape::<instances::Standing>),
+        .gives(shape::<instances::ChangedInstance>),
     get(
         "/v1/approvals",
         "List requests that wait for a decision: ?limit, and ?after the last request of the page before.",

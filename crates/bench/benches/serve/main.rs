@@ -40,8 +40,6 @@ fn main() -> Outcome<()> {
     }
     let folder = tempfile::tempdir()?;
     let mut served = Served::begin(folder.path(), &words)?;
-    println!("{FOLLOWERS} followers of idle instances: {} bytes each (at most 65536)", served.followers()?);
-    hostile::print(&served, requests)?;
     paired::print(&mut served, requests)?;
     for connections in [16, 64] {
         let get = served.measure(connections, requests, |_| served.get("/v1/instances/first"))?;
@@ -52,6 +50,8 @@ fn main() -> Outcome<()> {
             served.measure(connections, requests, post)?
         );
     }
+    println!("{FOLLOWERS} followers of idle instances: {} bytes each (at most 65536)", served.followers()?);
+    hostile::print(&served, requests)?;
     passkey::print(requests)?;
     Ok(())
 }

@@ -123,7 +123,7 @@ impl Host {
         let usable = |key: &&receipt::DeciderKey| {
             let here = |passkey: &Passkey| passkey.origins().contains(origin);
             key.key.as_passkey().is_some_and(here)
-                && trust.deciders().standing_as_known(key.key.key_id(), at, at).is_ok()
+                && trust.deciders().counted_as_known(key.key.key_id(), at, at).is_ok()
         };
         Ok(person.keys.iter().filter(usable).map(|key| key.key.clone()).collect())
     }
@@ -197,8 +197,8 @@ impl Host {
             }
         }
         let key_id = signer.ok_or(refusal)?;
-        let standing = trust.deciders().standing_as_known(key_id, at, at);
-        let standing = standing.map_err(|error| crate::issuer::IssueError::Approval(error.into()))?;
-        Ok(standing.person.id.clone())
+        let holder = trust.deciders().counted_as_known(key_id, at, at);
+        let holder = holder.map_err(|error| crate::issuer::IssueError::Approval(error.into()))?;
+        Ok(holder.person.id.clone())
     }
 }

@@ -199,6 +199,12 @@ impl Host {
         self.0.journals.settings.of(tenant)
     }
 
+    /// Whether hosts share the durable state, which answers over a network then.
+    #[must_use]
+    pub fn shares_store(&self) -> bool {
+        self.0.claims.are_shared()
+    }
+
     /// The durable state, to read.
     #[must_use]
     pub fn store(&self) -> &dyn Store {

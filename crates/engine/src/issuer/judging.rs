@@ -102,7 +102,7 @@ pub fn tally(
     let counting = admitted.iter().filter_map(|Admitted { envelope, at: admitted_at }| {
         let decision = deciders.verify(envelope, &expected).ok()?;
         // A record of an admission that cannot have taken place is no admission.
-        deciders.standing_as_known(decision.key_id(), *admitted_at, at).ok()?;
+        deciders.counted_as_known(decision.key_id(), *admitted_at, at).ok()?;
         Some(decision)
     });
     let decisions: Vec<_> = counting.collect();

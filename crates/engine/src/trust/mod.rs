@@ -33,8 +33,8 @@ pub use token::{InvalidTokenId, NewToken, Token, TokenError, TokenId};
 use crate::access::TokenGrant;
 use chain::Chain;
 use receipt::{
-    DeciderKey, DeciderSet, DeciderSetError, Digest, KeyId, Person, PersonId, PublicKey, RelyingParty, Role,
-    Scheme, Scope, Standing, Timestamp,
+    DeciderKey, DeciderSet, DeciderSetError, Digest, KeyHolder, KeyId, Person, PersonId, PublicKey,
+    RelyingParty, Role, Scheme, Scope, Timestamp,
 };
 use std::collections::btree_map::Entry;
 use std::collections::{BTreeMap, BTreeSet};
@@ -131,8 +131,8 @@ impl Trust {
     /// Whether earlier signatures of a key still count.
     #[must_use]
     pub fn counts_still(&self, key_id: &str) -> bool {
-        let standing = key_id.parse().ok().and_then(|id| self.deciders.key(id));
-        standing.is_some_and(|Standing { person, key }| {
+        let holder = key_id.parse().ok().and_then(|id| self.deciders.key(id));
+        holder.is_some_and(|KeyHolder { person, key }| {
             person.removed_at.is_none() && key.revoked_at.is_none() && key.compromised_at.is_none()
         })
     }
@@ -314,7 +314,7 @@ impl Trust {
         if key.revoked_at.is_some() && (key.compromised_at.is_some() || compromised_at.is_none()) {
             return Err(ActError::KeyRevoked(id));
         }
-        let person = self.deciders.key(id).map(|standing| standing.person.id.clone());
+        let person = self.deciders.key(id).map(|holder| holder.person.id.clone());
         self.deciders.revoke_key(id, at)?;
         if let Some(since) = compromised_at {
             self.deciders.mark_compromised(id, since)?;

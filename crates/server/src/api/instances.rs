@@ -97,7 +97,7 @@ pub(crate) struct Resolution {
 
 /// An instance's state after a command.
 #[derive(Serialize, ToSchema)]
-pub(crate) struct Standing {
+pub(crate) struct ChangedInstance {
     /// The tenant.
     tenant: String,
     /// Its id.
@@ -220,7 +220,7 @@ fn handle(asked: &Asked, handling: InstanceCommand) -> Result<Response, Problem>
         other => return Err(unexpected(&other)),
     };
     let (tenant, instance) = (key.tenant.to_string(), key.instance.to_string());
-    json(StatusCode::OK, &Standing { tenant, instance, status })
+    json(StatusCode::OK, &ChangedInstance { tenant, instance, status })
 }
 
 /// Parses `sha256:` and the digits, or the digits alone.

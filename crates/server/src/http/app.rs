@@ -4,7 +4,7 @@ use crate::http::body;
 use crate::page;
 use crate::problem::Problem;
 use crate::request::Asked;
-use crate::request::route::{Audience, BodyKind, Reach, Route};
+use crate::request::route::{Audience, BodyKind, Pace, Reach, Route};
 use crate::request::state::State;
 use crate::routes;
 use axum::Router;
@@ -16,8 +16,10 @@ use axum::response::{IntoResponse as _, Response};
 use axum::routing::on;
 use engine::limits::http_names;
 use std::net::SocketAddr;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::time::Instant;
+use tokio::runtime::{Handle, RuntimeFlavor};
 use tower_http::csrf::{CsrfLayer, ProtectionError};
 use tracing::field::Empty;
 use tracing::{Instrument as _, Span};
@@ -95,19 +97,30 @@ async fn answer(state: &Arc<State>, route: &'static Route, request: Request) -> 
     let query = parts.uri.query().map(ToOwned::to_owned);
     let asked = Asked { state: Arc::clone(state), is_local, path, query, headers: parts.headers, body };
     let span = Span::current();
-    let answered = tokio::task::spawn_blocking(move || {
+    let handle = move || {
         let _until_answered = (turn, held);
         span.in_scope(|| (route.handler)(&asked))
-    });
-    match tokio::time::timeout(state.limits.time, answered).await {
-        Ok(Ok(response)) => response,
-        Ok(Err(panicked)) => Err(Problem::internal(&panicked)),
-        Err(_) => Err(Problem::limit(
-            StatusCode::GATEWAY_TIMEOUT,
-            http_names::SECONDS,
-            format_args!("{} s", state.limits.time.as_secs()),
-        )),
+    };
+    let panicked = || Err(Problem::internal(&"the handler panicked"));
+    let caught = move || catch_unwind(AssertUnwindSafe(handle)).unwrap_or_else(|_| panicked());
+    if is_answered_in_place(state, route) {
+        return tokio::task::block_in_place(caught);
     }
+    let answered = tokio::time::timeout(state.limits.time, tokio::task::spawn_blocking(caught));
+    answered.await.map_err(|_| late(state))?.unwrap_or_else(|_| panicked())
+}
+
+fn late(state: &State) -> Problem {
+    let most = format_args!("{} s", state.limits.time.as_secs());
+    Problem::limit(StatusCode::GATEWAY_TIMEOUT, http_names::SECONDS, most)
+}
+
+/// Whether a handler runs on the connection's thread, whose other tasks continue on another one. To wake a thread for it, and the connection's
+/// again, takes longer than a brief handler over a local disk does. A handler that may take long, or waits for a network, has a thread of its own,
+/// and its caller gets an answer in time.
+fn is_answered_in_place(state: &State, route: &Route) -> bool {
+    let is_brief = route.pace == Pace::Brief && !state.host.shares_store();
+    is_brief && Handle::current().runtime_flavor() == RuntimeFlavor::MultiThread
 }
 
 /// The host name that a request is for. If it has two, a proxy and this server could use different ones.

@@ -20,6 +20,7 @@ pub(crate) struct Route {
     pub(crate) body: BodyKind,
     pub(crate) takes: Option<fn() -> Shape>,
     pub(crate) gives: Gives,
+    pub(crate) pace: Pace,
     pub(crate) handler: Handler,
 }
 
@@ -89,6 +90,15 @@ pub(crate) enum Gives {
     Nothing,
 }
 
+/// The time that a handler takes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Pace {
+    /// It reads or writes one instance.
+    Brief,
+    /// It may take any time.
+    Any,
+}
+
 const fn route(method: Method, path: &'static str, about: &'static str, handler: Handler) -> Route {
     Route {
         method,
@@ -99,6 +109,7 @@ const fn route(method: Method, path: &'static str, about: &'static str, handler:
         body: BodyKind::None,
         takes: None,
         gives: Gives::Document,
+        pace: Pace::Any,
         handler,
     }
 }
@@ -118,6 +129,10 @@ pub(crate) const fn delete(path: &'static str, about: &'static str, handler: Han
 impl Route {
     pub(crate) const fn anywhere(self) -> Self {
         Self { reach: Reach::Any, ..self }
+    }
+
+    pub(crate) const fn brief(self) -> Self {
+        Self { pace: Pace::Brief, ..self }
     }
 
     pub(crate) const fn for_people(self) -> Self {

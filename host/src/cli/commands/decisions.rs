@@ -9,8 +9,8 @@ use clap::Args;
 use engine::api::{Operation, OperationOutcome, Query, View};
 use engine::trust::{Act, Trust};
 use receipt::{
-    Decision, DecisionStatement, Envelope, KeyId, PersonId, PublicKey, RawSignature, Role, SignError,
-    Standing, StatementSigner,
+    Decision, DecisionStatement, Envelope, KeyHolder, KeyId, PersonId, PublicKey, RawSignature, Role,
+    SignError, StatementSigner,
 };
 use signer::{Agent, DeciderKey, KeyFile};
 use std::fs;
@@ -254,7 +254,7 @@ impl Key {
 
 /// Refuses a key of another person, and names its holder.
 fn check_own_key(trust: &Trust, by: &PersonId, key_id: KeyId) -> anyhow::Result<()> {
-    let Some(Standing { person, key }) = trust.deciders().key(key_id) else {
+    let Some(KeyHolder { person, key }) = trust.deciders().key(key_id) else {
         bail!("key {key_id} is not one of {by}'s, nor anybody's here (pp-host deciders list shows them)");
     };
     match (person.id == *by, person.removed_at, key.revoked_at) {

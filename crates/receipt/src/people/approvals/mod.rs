@@ -12,7 +12,7 @@ use crate::fields::{AuthMethod, Decision};
 use crate::format::decider::{Decider, DeciderProof};
 use crate::format::names::{PersonId, Role};
 use crate::json::members::ShapeError;
-use crate::people::deciders::{DeciderSet, NotCounted, Standing};
+use crate::people::deciders::{DeciderSet, KeyHolder, NotCounted};
 use crate::people::dsse::{Envelope, EnvelopeError, EnvelopeSignature, Signed};
 use crate::people::key::NotVerified;
 use crate::people::passkey::{Assertion, PasskeyError};
@@ -114,7 +114,7 @@ impl DeciderSet {
         expected: &Expected<'_>,
     ) -> Result<VerifiedDecision, ApprovalError> {
         let decision = self.verify(envelope, expected)?;
-        self.standing_as_known(decision.key_id, expected.at, expected.at)?;
+        self.counted_as_known(decision.key_id, expected.at, expected.at)?;
         Ok(decision)
     }
 
@@ -142,7 +142,7 @@ impl DeciderSet {
     fn not_signed(&self, envelope: &Envelope, signature: &EnvelopeSignature) -> ApprovalError {
         let named = signature.key_id.parse().ok().and_then(|id| self.key(id));
         let message = envelope.message();
-        match named.map(|standing| standing.key.key.verify(&message, &signature.signature)) {
+        match named.map(|holder| holder.key.key.verify(&message, &signature.signature)) {
             Some(Err(NotVerified::Passkey(error))) => ApprovalError::Passkey(error),
             _ => ApprovalError::NotSigned,
         }
@@ -152,12 +152,12 @@ impl DeciderSet {
     fn judge(
         &self,
         envelope: &Envelope,
-        Authentic { signer: Standing { person, key }, statement, assertion }: Authentic<'_>,
+        Authentic { signer: KeyHolder { person, key }, statement, assertion }: Authentic<'_>,
         expected: &Expected<'_>,
         known: Timestamp,
     ) -> Result<VerifiedDecision, ApprovalError> {
         let key_id = key.key.key_id();
-        self.standing_as_known(key_id, statement.decided_at, known)?;
+        self.counted_as_known(key_id, statement.decided_at, known)?;
         statement.check(expected)?;
         if !person.has_role(&statement.role) {
             return Err(ApprovalError::Role { person: statement.decider, role: statement.role });
@@ -171,7 +171,7 @@ impl DeciderSet {
 
 /// A statement whose signer is known, and is the person that it names.
 struct Authentic<'s> {
-    signer: Standing<'s>,
+    signer: KeyHolder<'s>,
     statement: DecisionStatement,
     assertion: Option<Assertion>,
 }

@@ -65,9 +65,9 @@ pub struct DeciderKey {
     pub compromised_at: Option<Timestamp>,
 }
 
-/// A key that counts, and whose it is.
+/// A key on record, and the person who holds it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Standing<'s> {
+pub struct KeyHolder<'s> {
     /// The person whose key it is.
     pub person: &'s Person,
     /// The key.
@@ -121,8 +121,8 @@ impl DeciderSet {
     }
 
     /// The person whose key that is, and the key.
-    pub fn key(&self, id: KeyId) -> Option<Standing<'_>> {
-        self.keys().find(|standing| standing.key.key.key_id() == id)
+    pub fn key(&self, id: KeyId) -> Option<KeyHolder<'_>> {
+        self.keys().find(|holder| holder.key.key.key_id() == id)
     }
 
     /// Adds a person.
@@ -168,21 +168,21 @@ impl DeciderSet {
 
     /// **As it was decided**: whether a signature that a key made at `decided_at` counted at that moment. Ignores what
     /// happened to the key or the person later: the auditor's question about the past.
-    pub fn standing_as_decided(&self, id: KeyId, decided_at: Timestamp) -> Result<Standing<'_>, NotCounted> {
-        self.standing_as_known(id, decided_at, decided_at)
+    pub fn counted_as_decided(&self, id: KeyId, decided_at: Timestamp) -> Result<KeyHolder<'_>, NotCounted> {
+        self.counted_as_known(id, decided_at, decided_at)
     }
 
     /// **As it is known now**: whether a signature that a key made at `decided_at` still counts at `now`. Signatures of
     /// a key that has been revoked or compromised by `now`, or whose person has been removed, do not count, whenever
     /// they were made.
-    pub fn standing_as_known(
+    pub fn counted_as_known(
         &self,
         id: KeyId,
         decided_at: Timestamp,
         now: Timestamp,
-    ) -> Result<Standing<'_>, NotCounted> {
-        let standing = self.key(id).ok_or(NotCounted::UnknownKey(id))?;
-        let DeciderKey { valid_from, valid_until, revoked_at, compromised_at, .. } = *standing.key;
+    ) -> Result<KeyHolder<'_>, NotCounted> {
+        let holder = self.key(id).ok_or(NotCounted::UnknownKey(id))?;
+        let DeciderKey { valid_from, valid_until, revoked_at, compromised_at, .. } = *holder.key;
         let by_now = |at: &Timestamp| *at <= now;
         if decided_at < valid_from {
             return Err(NotCounted::NotYetValid(valid_from));
@@ -196,24 +196,24 @@ impl DeciderSet {
         if let Some(at) = revoked_at.filter(by_now) {
             return Err(NotCounted::Revoked(at));
         }
-        match standing.person.removed_at.filter(by_now) {
-            Some(at) => Err(NotCounted::Removed { person: standing.person.id.clone(), at }),
-            None => Ok(standing),
+        match holder.person.removed_at.filter(by_now) {
+            Some(at) => Err(NotCounted::Removed { person: holder.person.id.clone(), at }),
+            None => Ok(holder),
         }
     }
 
     /// The key of the set that signed an envelope, whatever its status, and the signed payload.
-    pub(crate) fn signer<'e>(&self, envelope: &'e Envelope) -> Option<Signed<'e, Standing<'_>>> {
-        envelope.signer(self.keys().map(|standing| (standing, &standing.key.key)))
+    pub(crate) fn signer<'e>(&self, envelope: &'e Envelope) -> Option<Signed<'e, KeyHolder<'_>>> {
+        envelope.signer(self.keys().map(|holder| (holder, &holder.key.key)))
     }
 
     /// The person with that key, including revoked keys.
-    pub fn holder(&self, key: &PublicKey) -> Option<Standing<'_>> {
-        self.keys().find(|standing| standing.key.key.is_same_key(key))
+    pub fn holder(&self, key: &PublicKey) -> Option<KeyHolder<'_>> {
+        self.keys().find(|holder| holder.key.key.is_same_key(key))
     }
 
-    fn keys(&self) -> impl Iterator<Item = Standing<'_>> + Clone {
-        self.people.iter().flat_map(|person| person.keys.iter().map(move |key| Standing { person, key }))
+    fn keys(&self) -> impl Iterator<Item = KeyHolder<'_>> + Clone {
+        self.people.iter().flat_map(|person| person.keys.iter().map(move |key| KeyHolder { person, key }))
     }
 
     fn person_mut(&mut self, id: &PersonId) -> Result<&mut Person, DeciderSetError> {
@@ -242,7 +242,7 @@ impl DeciderSet {
         if before.iter().any(|other| same(&other.key)) {
             return Err(DeciderSetError::DuplicateKey { key: id, person: person.clone() });
         }
-        if let Some(Standing { person, .. }) = self.holder(&key.key) {
+        if let Some(KeyHolder { person, .. }) = self.holder(&key.key) {
             return Err(DeciderSetError::DuplicateKey { key: id, person: person.id.clone() });
         }
         match key.valid_until {
