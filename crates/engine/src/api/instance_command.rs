@@ -1,11 +1,10 @@
 //! An operator's commands to one instance.
 
-use crate::api::submit::nothing;
+use crate::api::submit::ComponentBytes;
 use crate::api::{OperationOutcome, Right};
 use crate::instances::Back;
 use crate::{Error, Host, Workflow};
 use serde::{Deserialize, Serialize};
-use std::sync::Arc;
 use store::{InstanceKey, InstanceState};
 use workflow::{EventType, Finding, ReceiptId};
 
@@ -34,8 +33,8 @@ pub enum InstanceCommand {
         /// The place to restart from.
         back: Back,
         /// Other code for it; empty to keep its own. Between processes it is sent after the operation.
-        #[serde(skip, default = "nothing")]
-        component: Arc<[u8]>,
+        #[serde(skip)]
+        component: ComponentBytes,
     },
     /// Record a finding about an action whose outcome was unknown.
     Resolve {
@@ -93,18 +92,18 @@ impl Host {
                 return Ok(OperationOutcome::Done);
             }
         }
-        Ok(OperationOutcome::State { state: self.standing_of(key)? })
+        Ok(OperationOutcome::State { state: self.state_of(key)? })
     }
 
     /// Other code for an instance, where any is given.
-    fn other(&self, key: &InstanceKey, component: &Arc<[u8]>) -> Result<Option<Workflow>, Error> {
-        match component.is_empty() {
+    fn other(&self, key: &InstanceKey, component: &ComponentBytes) -> Result<Option<Workflow>, Error> {
+        match component.bytes().is_empty() {
             true => Ok(None),
-            false => self.load_for(&key.tenant, component.to_vec()).map(Some),
+            false => self.load_for(&key.tenant, component.bytes().to_vec()).map(Some),
         }
     }
 
-    fn standing_of(&self, key: &InstanceKey) -> Result<InstanceState, Error> {
+    fn state_of(&self, key: &InstanceKey) -> Result<InstanceState, Error> {
         let entered = self.0.journals.store.entered(key).wait()?;
         Ok(entered.map_or(InstanceState::Running, |entered| entered.schedule.state))
     }

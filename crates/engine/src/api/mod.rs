@@ -24,7 +24,7 @@ pub use instance_command::InstanceCommand;
 pub use migration::MovedState;
 pub use query::{AuditScope, Extent, Query};
 pub use read_only::ReadOnlyHost;
-pub use submit::{Created, Submit};
+pub use submit::{ComponentBytes, Created, Submit};
 pub use view::{
     AuditRecord, CallRow, DeciderKeyRow, DeciderRow, DeploymentRow, EventCount, InstanceDetail, InstanceRow,
     KeptReceipt, LimitRow, ListedInstance, LoggedRequest, OpenAction, ReceiptKind, ReceiptRow, RequestDetail,
@@ -233,8 +233,8 @@ impl Operation {
     /// The component that travels with it; none, for most.
     pub(crate) fn component(&self) -> &[u8] {
         match self {
-            Self::Submit(submit) => &submit.component,
-            Self::Handle { handling: InstanceCommand::Restart { component, .. }, .. } => component,
+            Self::Submit(submit) => submit.component.bytes(),
+            Self::Handle { handling: InstanceCommand::Restart { component, .. }, .. } => component.bytes(),
             _ => &[],
         }
     }

@@ -27,12 +27,42 @@ pub struct Submit {
     /// The parameters, as JSON text.
     pub params: String,
     /// The component. Between processes it is sent after the operation.
-    #[serde(skip, default = "nothing")]
-    pub component: Arc<[u8]>,
+    #[serde(skip)]
+    pub component: ComponentBytes,
 }
 
-pub(super) fn nothing() -> Arc<[u8]> {
-    Arc::from([])
+/// The bytes of a component or a bundle, and their digest, which is computed once.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ComponentBytes {
+    digest: Digest,
+    bytes: Arc<[u8]>,
+}
+
+impl ComponentBytes {
+    /// The digest.
+    #[must_use]
+    pub fn digest(&self) -> Digest {
+        self.digest
+    }
+
+    /// The bytes.
+    #[must_use]
+    pub fn bytes(&self) -> &Arc<[u8]> {
+        &self.bytes
+    }
+}
+
+impl<T: Into<Arc<[u8]>>> From<T> for ComponentBytes {
+    fn from(bytes: T) -> Self {
+        let bytes = bytes.into();
+        Self { digest: Digest::of(&bytes), bytes }
+    }
+}
+
+impl Default for ComponentBytes {
+    fn default() -> Self {
+        Self::from([])
+    }
 }
 
 /// Whether the instance is new.
@@ -48,7 +78,7 @@ pub enum Created {
 impl Host {
     pub(crate) fn submitted(&self, submit: Submit) -> Result<OperationOutcome, Error> {
         let Submit { id, tenant, actor, operator, submitter, name, params, component } = submit;
-        let code = self.code_for(&tenant, component)?;
+        let code = self.code_for(&tenant, (component.digest, component.bytes))?;
         let start = Start { tenant, actor, operator, submitter, name, params };
         let Some(id) = id else {
             let instance = ids::id("wf_", self.0.now()?)?;

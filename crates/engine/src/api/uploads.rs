@@ -4,12 +4,12 @@
 //! the journal is complete without the uploads.
 
 use crate::access::{About, Principal, Right};
+use crate::api::ComponentBytes;
 use crate::api::guard::check;
 use crate::{Error, Host};
 use receipt::Digest;
 use sandbox::Inspection;
 use std::path::PathBuf;
-use std::sync::Arc;
 use std::{fs, io};
 use store::{FolderError, StoreError, Usage, files};
 use workflow::TenantId;
@@ -62,11 +62,11 @@ impl Host {
         principal: &Principal,
         tenant: &TenantId,
         digest: &Digest,
-    ) -> Result<Arc<[u8]>, Error> {
+    ) -> Result<ComponentBytes, Error> {
         check(&*self.0.journals.store, principal, Right::Submit, About::Tenant(tenant))?;
         let path = self.place_of(tenant, digest);
-        match fs::read(&path) {
-            Ok(bytes) if Digest::of(&bytes) == *digest => Ok(bytes.into()),
+        match fs::read(&path).map(ComponentBytes::from) {
+            Ok(component) if component.digest() == *digest => Ok(component),
             Ok(_) => Err(StoreError::Damaged(format!("{} is not what its name says", path.display())).into()),
             Err(error) if error.kind() == io::ErrorKind::NotFound => {
                 Err(Error::NoWorkflow(tenant.clone(), *digest))

@@ -101,9 +101,12 @@ impl Host {
 
     /// A component that is not compiled yet: it is refused now where that needs no compiling, otherwise when the
     /// instance is driven.
-    pub(crate) fn code_for(&self, tenant: &TenantId, bytes: Arc<[u8]>) -> Result<LoadedCode, Error> {
+    pub(crate) fn code_for(
+        &self,
+        tenant: &TenantId,
+        (digest, bytes): (Digest, Arc<[u8]>),
+    ) -> Result<LoadedCode, Error> {
         self.0.journals.settings.of(tenant).sandbox.check_component(bytes.len())?;
-        let digest = Digest::of(&bytes);
         let imports = match self.0.programs.get(&digest) {
             Some(program) => program.imports().to_vec(),
             None => self.0.programs.sandbox.imports_of(digest, &bytes)?,

@@ -5,7 +5,9 @@ use crate::problem::Problem;
 use crate::request::Asked;
 use axum::http::StatusCode;
 use axum::response::Response;
-use engine::api::{Back, Created, InstanceCommand, Operation, OperationOutcome, Principal, Query, Submit};
+use engine::api::{
+    Back, ComponentBytes, Created, InstanceCommand, Operation, OperationOutcome, Principal, Query, Submit,
+};
 use receipt::{Digest, PersonId};
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
@@ -196,7 +198,7 @@ pub(crate) fn restart(asked: &Asked) -> Result<Response, Problem> {
         Some(named) => {
             asked.state.host.uploaded_as(&principal, &asked.tenant(&principal)?, &digest(&named)?)?
         }
-        None => [].into(),
+        None => ComponentBytes::default(),
     };
     handle(asked, InstanceCommand::Restart { back, component })
 }

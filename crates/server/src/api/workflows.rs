@@ -56,7 +56,7 @@ pub(crate) fn inspect(asked: &Asked) -> Result<Response, Problem> {
     let tenant = asked.tenant(&principal)?;
     let digest = crate::api::instances::digest(&asked.part::<String>("workflow")?)?;
     let component = asked.state.host.uploaded_as(&principal, &tenant, &digest)?;
-    json(StatusCode::OK, &Workflow::from(&asked.state.host.inspect_for(&tenant, &component)?))
+    json(StatusCode::OK, &Workflow::from(&asked.state.host.inspect_for(&tenant, component.bytes())?))
 }
 
 pub(crate) fn list(asked: &Asked) -> Result<Response, Problem> {

@@ -6,13 +6,12 @@ pub(crate) mod pack;
 use crate::cli::options::data_dir::{Data, TENANT};
 use anyhow::Context as _;
 use clap::Args;
-use engine::api::Submit;
+use engine::api::{ComponentBytes, Submit};
 use receipt::PersonId;
 use std::convert::Infallible;
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::str::FromStr;
-use std::sync::Arc;
 use workflow::{ActorId, InstanceId, TenantId};
 
 /// JSON text, or `@` and the file that contains it.
@@ -79,7 +78,12 @@ impl Workflow {
     }
 
     /// The instance to be created, of this code.
-    pub(crate) fn submission(&self, id: Option<InstanceId>, params: String, component: Arc<[u8]>) -> Submit {
+    pub(crate) fn submission(
+        &self,
+        id: Option<InstanceId>,
+        params: String,
+        component: ComponentBytes,
+    ) -> Submit {
         let Self { tenant, actor, operator, submitter, .. } = self;
         Submit {
             id,

@@ -99,7 +99,7 @@ impl Run {
         let loaded = progress::while_compiling(bytes.len(), || session.host.load_for(tenant, bytes));
         let workflow = loaded.with_context(|| guest.display().to_string())?;
         session.story.loaded(&Quoted(&self.workflow.name()).to_string(), workflow.program());
-        let submit = Operation::Submit(self.workflow.submission(None, params, workflow.bytes()));
+        let submit = Operation::Submit(self.workflow.submission(None, params, workflow.bytes().into()));
         let key = match session.host.operate(submit)? {
             OperationOutcome::Submitted { key, .. } => key,
             other => return Err(session::unexpected(&other)),
