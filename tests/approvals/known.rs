@@ -393,7 +393,7 @@ fn a_folder_of_format_7_knows_what_its_receipts_bear_out() {
     assert!(goes_ahead(&fixture, "b"));
     let key = support::start(&fixture.host, "hostile", r#"{"attack":"two-approvals"}"#);
     let request = fixture.waits(&key);
-    assert!(shown(&fixture, &request).contains("not approved before"), "nobody approved it");
+    assert!(shown(&fixture, &request).contains("not approved before"), "it has no approval");
     let asked = |resource: &str| {
         let resource = format!("cloudflare://workers/{resource}");
         fixture.host.store().asked(&key.tenant, "cloudflare.dynamic-worker.deploy", &resource).wait().unwrap()

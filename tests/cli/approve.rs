@@ -10,27 +10,27 @@ use std::process::{Command, Stdio};
 use tempfile::TempDir;
 
 /// A folder with the demo guest as `guest.wasm`, to run commands in.
-fn desk() -> TempDir {
-    let desk = TempDir::new().unwrap();
-    fs::copy(support::guest_path("tenant-workflow"), desk.path().join("guest.wasm")).unwrap();
-    desk
+fn folder() -> TempDir {
+    let folder = TempDir::new().unwrap();
+    fs::copy(support::guest_path("tenant-workflow"), folder.path().join("guest.wasm")).unwrap();
+    folder
 }
 
 /// Runs a command there, on the data folder there.
-fn at(desk: &Path, arguments: &[&str]) -> Ran {
+fn at(folder: &Path, arguments: &[&str]) -> Ran {
     let mut command = command(Path::new(".pp-host"), arguments);
-    command.current_dir(desk).env("USER", "operator").output().unwrap().into()
+    command.current_dir(folder).env("USER", "operator").output().unwrap().into()
 }
 
-fn succeeds(desk: &Path, arguments: &[&str]) -> String {
-    let ran = at(desk, arguments);
+fn succeeds(folder: &Path, arguments: &[&str]) -> String {
+    let ran = at(folder, arguments);
     assert_eq!(ran.code, Some(0), "{arguments:?}: {}{}", ran.stdout, ran.stderr);
     ran.stdout
 }
 
 /// The one waiting request.
-fn waiting(desk: &Path) -> (String, String) {
-    let listed = lines(&succeeds(desk, &["approvals", "--json"]));
+fn waiting(folder: &Path) -> (String, String) {
+    let listed = lines(&succeeds(folder, &["approvals", "--json"]));
     let text = |name: &str| listed[0][name].as_str().unwrap().to_owned();
     (text("request"), text("instance"))
 }
@@ -76,17 +76,17 @@ fn settled(text: &str) -> (String, Vec<String>) {
 #[test]
 fn the_manual_shows_what_happens() {
     let manual = fs::read_to_string(support::root().join("docs/approvals.md")).unwrap();
-    let desk = desk();
+    let folder = folder();
     let policy = manual.split("```toml\n").nth(1).and_then(|rest| rest.split("```").next()).unwrap();
-    fs::create_dir(desk.path().join(".pp-host")).unwrap();
-    fs::write(desk.path().join(".pp-host/policy.toml"), policy).unwrap();
+    fs::create_dir(folder.path().join(".pp-host")).unwrap();
+    fs::write(folder.path().join(".pp-host/policy.toml"), policy).unwrap();
     let mut names: BTreeMap<String, String> = BTreeMap::new();
     let mut commands = 0;
     for block in manual.split("```console\n").skip(1).filter_map(|rest| rest.split("```").next()) {
         for step in block.split("$ pp-host ").skip(1) {
             let (line, shown) = step.split_once('\n').unwrap();
             let arguments = shlex(line, &names);
-            let ran = at(desk.path(), &arguments.iter().map(String::as_str).collect::<Vec<_>>());
+            let ran = at(folder.path(), &arguments.iter().map(String::as_str).collect::<Vec<_>>());
             let ((is, found), (was, written)) = (settled(&ran.stdout), settled(shown));
             assert_eq!(is, was, "{line}: the transcript is out of date\n{}", ran.stderr);
             names.extend(written.into_iter().zip(found));
@@ -122,8 +122,8 @@ impl Drop for Agent {
 }
 
 /// `ssh-agent -D` prints its socket before it does anything else.
-fn agent(desk: &Path) -> Agent {
-    let socket = desk.join("agent.sock").display().to_string();
+fn agent(folder: &Path) -> Agent {
+    let socket = folder.join("agent.sock").display().to_string();
     let mut process =
         Command::new("ssh-agent").args(["-D", "-a", &socket]).stdout(Stdio::piped()).spawn().unwrap();
     let mut line = String::new();
@@ -137,8 +137,8 @@ fn a_key_in_ssh_agent_decides() {
     if !support::installed(&["ssh-agent", "ssh-keygen", "ssh-add"]) {
         return;
     }
-    let desk = desk();
-    let here = desk.path();
+    let folder = folder();
+    let here = folder.path();
     let tool = |program: &str, arguments: &[&str], socket: &str| {
         let mut command = Command::new(program);
         command.current_dir(here).args(arguments).env("SSH_AUTH_SOCK", socket);
@@ -186,8 +186,8 @@ fn a_key_in_ssh_agent_decides() {
 /// Drawn up here, signed there: the host never sees the key.
 #[test]
 fn a_statement_is_signed_elsewhere() {
-    let desk = desk();
-    let here = desk.path();
+    let folder = folder();
+    let here = folder.path();
     succeeds(here, &["deciders", "new-key", "alice.pem"]);
     succeeds(here, &["deciders", "add", "alice", "--role", "release", "--key", "alice.pem.pub"]);
     assert_eq!(at(here, &["run", "guest.wasm"]).code, Some(3), "nobody decides here for show");
@@ -208,8 +208,8 @@ fn a_statement_is_signed_elsewhere() {
 
 #[test]
 fn what_cannot_be_is_said_and_changes_nothing() {
-    let desk = desk();
-    let here = desk.path();
+    let folder = folder();
+    let here = folder.path();
     let fails = |arguments: &[&str], words: &[&str]| {
         let ran = at(here, arguments);
         assert_ne!(ran.code, Some(0), "{arguments:?}: {}", ran.stdout);
@@ -258,8 +258,8 @@ fn what_cannot_be_is_said_and_changes_nothing() {
 #[test]
 fn an_operator_invites_and_confirms_a_passkey() {
     const ORIGIN: &str = "http://localhost:8787";
-    let desk = desk();
-    let here = desk.path();
+    let folder = folder();
+    let here = folder.path();
     let fails = |arguments: &[&str], words: &str| {
         let ran = at(here, arguments);
         assert!(ran.code == Some(1) && ran.stderr.contains(words), "{arguments:?}: {}", ran.stderr);

@@ -1,4 +1,4 @@
-//! The process deploy at the worst moment. Afterwards there is one receipt, one redemption, one deployment: never two, never none.
+//! The process dies at the worst moment. Afterwards there is one receipt, one redemption, one deployment: never two, never none.
 //!
 //! Each case is a real process: the test program runs itself, and the child aborts at the given place.
 
@@ -20,7 +20,7 @@ use workflow::{Artifact, Effect, Entry, Finding};
 const FOLDER: &str = "PP_HOST_TEST_CRASH_FOLDER";
 const POINT: &str = "PP_HOST_TEST_CRASH_POINT";
 
-/// The child: runs the approved demo until the point where it deploy.
+/// The child: runs the approved demo until the point where it dies.
 #[test]
 fn child() {
     let (Ok(folder), Ok(point)) = (std::env::var(FOLDER), std::env::var(POINT)) else { return };
@@ -39,7 +39,7 @@ fn child() {
     support::finish(&host, &key, Decision::Approved);
 }
 
-/// A deploy capability around which the process deploy.
+/// A deploy capability around which the process dies.
 struct AbortingDeploy {
     inner: Deploy,
     before: bool,

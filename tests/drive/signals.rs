@@ -1,6 +1,7 @@
 //! A signal reaches an instance while any driver runs, and loses nothing of the drive.
 
 use crate::support;
+use crate::support::faulty::Faulty;
 use crate::support::held::Held;
 use crate::support::{block_on, count, entries, judgement, start};
 use engine::api::Back;
@@ -13,7 +14,7 @@ use std::sync::mpsc::Sender;
 use std::sync::{Arc, Barrier, Mutex};
 use std::thread::JoinHandle;
 use std::time::Duration;
-use store::{Fact, InstanceKey, RequestFilter};
+use store::{Fact, InstanceKey, RequestFilter, Write, Writer};
 use tempfile::TempDir;
 use workflow::{Effect, Entry, RequestId};
 
@@ -342,4 +343,36 @@ fn of_decisions_that_are_awaited_at_once_one_wins() {
     });
     assert!(first.is_ok() != second.is_ok(), "{first:?} {second:?}");
     assert_eq!(support::result(&block_on(host.drive(&key)).unwrap())["status"], "deployed");
+}
+
+/// A step's beginning waits for the next entry. It is written alone because the step takes long, and an event has taken its place by then.
+#[test]
+fn a_beginning_whose_place_an_event_has_taken_is_written_before_its_end() {
+    let folder = TempDir::new().unwrap();
+    let to: Arc<Mutex<Option<(Host, InstanceKey)>>> = Arc::default();
+    let receiver = Arc::clone(&to);
+    let send = move |write: &Write<'_>| {
+        let Write::Append { batch, writer: Writer::Driver, .. } = write else { return };
+        if matches!(&*batch.entries, [Entry::StepStarted { .. }])
+            && let Some((host, key)) = receiver.lock().unwrap().take()
+        {
+            host.send_event(&key, &"note".parse().unwrap(), "1").unwrap();
+        }
+    };
+    let host = support::storage::builder(folder.path())
+        .wrap_store(|inner| Box::new(Faulty::observed(inner, send)))
+        .open()
+        .unwrap();
+    let spins = json!({ "program": [{ "spin": { "name": "a", "ms": 300, "retries": 0, "inside": false } }] });
+    let key = start(&host, "durable", &spins.to_string());
+    *to.lock().unwrap() = Some((host.clone(), key.clone()));
+    let end = block_on(host.drive(&key)).unwrap();
+    assert!(matches!(end, Status::Completed(_)), "{end:?}");
+    assert!(to.lock().unwrap().is_none(), "the beginning was written alone");
+    let entries = entries(&host, &key);
+    let kinds = ["event-received", "step-started", "step-failed", "completed"].map(|kind| {
+        assert_eq!(count(&entries, kind), 1, "{kind}: {entries:?}");
+        entries.iter().position(|entry| serde_json::to_value(entry).unwrap()["fact"] == kind)
+    });
+    assert!(kinds.is_sorted(), "{entries:?}");
 }

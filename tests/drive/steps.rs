@@ -47,7 +47,7 @@ fn a_step_fails_with_its_last_attempt() {
     harness.until_due(&key);
     harness.until_due(&key);
     assert_eq!(harness.result(&key), json!([{ "failed": "step-failed: a failed 3" }]));
-    assert_eq!(harness.clock.now() - BEGINNING, 30, "10 ms and 20 ms");
+    assert_eq!(harness.clock.ms() - BEGINNING, 30, "10 ms and 20 ms");
 }
 
 #[test]
@@ -65,8 +65,8 @@ fn a_step_says_itself_when_to_try_again_and_when_not_to() {
 /// clock takes eleven minutes.
 #[test]
 fn an_attempt_that_takes_too_long_has_failed() {
-    let hands = support::harness::ManualClock::at(BEGINNING);
-    let slow = hands.clone();
+    let clock = support::harness::ManualClock::at(BEGINNING);
+    let slow = clock.clone();
     let harness = Harness::with(|builder| {
         builder.clock(move || Timestamp::from_millis(slow.pass(Duration::from_secs(660))))
     });
@@ -85,8 +85,8 @@ fn an_attempt_that_takes_too_long_has_failed() {
 /// too. Here every reading of the clock takes a minute.
 #[test]
 fn an_attempt_that_never_ends_is_cut_off() {
-    let hands = support::harness::ManualClock::at(BEGINNING);
-    let slow = hands.clone();
+    let clock = support::harness::ManualClock::at(BEGINNING);
+    let slow = clock.clone();
     let harness = Harness::with(|builder| {
         builder.clock(move || Timestamp::from_millis(slow.pass(Duration::from_secs(60))))
     });

@@ -1,57 +1,27 @@
 //! The worker: many drives at once, tenants in turns, due instances found by index, until it is stopped.
 
 use crate::support;
+use crate::support::clock::WakingClock;
 use crate::support::held::Held;
 use crate::support::judgement;
 use engine::{Builder, Clock, Host, Start, Status, WorkerOptions};
-use receipt::{Decision, Timestamp};
+use receipt::Decision;
 use rusqlite::Connection;
 use sandbox::SandboxLimits;
 use serde_json::json;
 use std::cell::Cell;
-use std::pin::Pin;
-use std::sync::atomic::{AtomicI64, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 use store::{Fact, InstanceKey, InstanceState, Quotas, Selection};
 use tempfile::TempDir;
-use tokio::sync::{Notify, watch};
+use tokio::sync::watch;
 use workflow::Entry;
-
-/// A clock that only moves when the test sets it, and then wakes the waiting threads.
-#[derive(Clone)]
-struct ManualClock(Arc<(AtomicI64, Notify)>);
-
-impl ManualClock {
-    fn new() -> Self {
-        Self(Arc::new((AtomicI64::new(1_800_000_000_000), Notify::new())))
-    }
-
-    fn move_by(&self, time: Duration) {
-        self.0.0.fetch_add(i64::try_from(time.as_millis()).unwrap(), Ordering::SeqCst);
-        self.0.1.notify_one();
-    }
-}
-
-impl Clock for ManualClock {
-    fn now(&self) -> Timestamp {
-        Timestamp::from_millis(self.0.0.load(Ordering::SeqCst))
-    }
-
-    fn until(&self, then: Timestamp) -> Pin<Box<dyn Future<Output = ()> + Send + '_>> {
-        Box::pin(async move {
-            while self.now() < then {
-                self.0.1.notified().await;
-            }
-        })
-    }
-}
 
 /// A host that is watched.
 struct Fixture {
     folder: TempDir,
     host: Host,
-    clock: ManualClock,
+    clock: WakingClock,
     facts: Arc<Mutex<Vec<Fact>>>,
     troubles: Arc<Mutex<Vec<String>>>,
     seen: watch::Receiver<usize>,
@@ -68,7 +38,7 @@ impl Fixture {
 
     fn on(folder: TempDir, settings: impl FnOnce(Builder) -> Builder) -> Self {
         let (clock, facts, troubles) =
-            (ManualClock::new(), Arc::<Mutex<Vec<Fact>>>::default(), Arc::<Mutex<Vec<String>>>::default());
+            (WakingClock::new(), Arc::<Mutex<Vec<Fact>>>::default(), Arc::<Mutex<Vec<String>>>::default());
         let (tell, seen) = watch::channel(0);
         let tell = Arc::new(tell);
         let (kept, told, also) = (Arc::clone(&facts), Arc::clone(&troubles), Arc::clone(&tell));
@@ -210,12 +180,12 @@ fn an_instance_that_waits_is_left_alone_until_its_time_comes() {
     assert_eq!(fixture.host.store().next_due(fixture.clock.now()).wait().unwrap(), Some(due));
     assert_eq!(fixture.host.store().due_tenants(fixture.clock.now()).wait().unwrap(), []);
     // Other work is done meanwhile, and this instance is not touched.
-    fixture.clock.move_by(Duration::from_secs(23 * 3_600));
+    fixture.clock.pass(Duration::from_secs(23 * 3_600));
     fixture.start("acme", STEPS);
     fixture.work_until(|fixture| fixture.count("completed") == 1);
     assert_eq!(fixture.count("lapsed"), 0);
     let clock = fixture.clock.clone();
-    let moving = std::thread::spawn(move || clock.move_by(Duration::from_secs(3_600)));
+    let moving = std::thread::spawn(move || clock.pass(Duration::from_secs(3_600)));
     fixture.work_until(|fixture| fixture.count("failed") == 1);
     moving.join().unwrap();
     assert_eq!(fixture.count("lapsed"), 1);
@@ -340,7 +310,7 @@ fn what_goes_wrong_with_one_is_told_and_the_others_go_on() {
     let due = fixture.host.store().entered(&keys[2]).wait().unwrap().unwrap().schedule.due.unwrap();
     assert_eq!(due.as_millis() - fixture.clock.now().as_millis(), 1_000);
     let clock = fixture.clock.clone();
-    let moving = std::thread::spawn(move || clock.move_by(Duration::from_secs(1)));
+    let moving = std::thread::spawn(move || clock.pass(Duration::from_secs(1)));
     fixture.work_until(|fixture| fixture.troubles.lock().unwrap().len() == 2);
     moving.join().unwrap();
     let due = fixture.host.store().entered(&keys[2]).wait().unwrap().unwrap().schedule.due.unwrap();

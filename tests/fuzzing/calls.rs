@@ -9,7 +9,7 @@ use receipt::Decision;
 use std::sync::{LazyLock, Mutex};
 use store::InstanceKey;
 
-static GROUND: Mutex<Option<Fixture>> = Mutex::new(None);
+static FIXTURE: Mutex<Option<Fixture>> = Mutex::new(None);
 static PUPPET: LazyLock<Vec<u8>> = LazyLock::new(|| framed(include_str!("puppet.wat")));
 
 /// For any calls, the journal folds, no action took place without an approval, each action has its signed outcome, the
@@ -17,7 +17,7 @@ static PUPPET: LazyLock<Vec<u8>> = LazyLock::new(|| framed(include_str!("puppet.
 pub fn stand(input: &[u8]) {
     let mut u = Unstructured::new(input);
     let Ok(script) = Script::draw(&mut u) else { return };
-    fixture::lend(&GROUND, |fixture| {
+    fixture::lend(&FIXTURE, |fixture| {
         let key = fixture.start(&PUPPET, &script.params()).unwrap();
         // No more decisions than calls.
         for _ in 0..=fixture::limits().calls {

@@ -6,7 +6,7 @@ use engine::Status;
 use receipt::Json;
 use std::sync::{LazyLock, Mutex};
 
-static GROUND: Mutex<Option<Fixture>> = Mutex::new(None);
+static FIXTURE: Mutex<Option<Fixture>> = Mutex::new(None);
 static ECHO: LazyLock<Vec<u8>> = LazyLock::new(|| framed(include_str!("echo.wat")));
 
 /// Room for the parameters in the echo's memory.
@@ -16,7 +16,7 @@ const ROOM: usize = 60 << 10;
 /// for byte, and comes back the same.
 pub fn stands(input: &[u8]) {
     let Ok(params) = std::str::from_utf8(input) else { return };
-    fixture::lend(&GROUND, |fixture| {
+    fixture::lend(&FIXTURE, |fixture| {
         let acceptable = Json::parse(params).is_ok() && params.len() <= fixture::limits().result_bytes;
         match fixture.start(&ECHO, params) {
             Err(refused) => {

@@ -139,11 +139,11 @@ fn a_long_text_is_refused_and_an_artifact_costs_fuel_for_each_byte() {
     assert!(failure.message.contains("limit fuel reached"), "{failure}");
 }
 
-/// A clock that is set.
+/// A clock that stands still until it is set.
 #[derive(Clone)]
-struct ManualClock(Arc<AtomicI64>);
+struct StoppedClock(Arc<AtomicI64>);
 
-impl Clock for ManualClock {
+impl Clock for StoppedClock {
     fn now(&self) -> Timestamp {
         Timestamp::from_millis(self.0.load(Ordering::SeqCst))
     }
@@ -188,7 +188,7 @@ const LOOKS_BETWEEN_SLEEPS: &str = r#"
 #[test]
 fn the_guest_s_clock_shows_that_time_passed_and_shows_the_same_on_every_run() {
     const BEGIN: i64 = 1_800_000_000;
-    let clock = ManualClock(Arc::new(AtomicI64::new(BEGIN * 1_000)));
+    let clock = StoppedClock(Arc::new(AtomicI64::new(BEGIN * 1_000)));
     let folder = TempDir::new().unwrap();
     let host = Host::builder(folder.path()).clock(clock.clone()).open().unwrap();
     let module = format!(

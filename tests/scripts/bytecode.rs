@@ -159,7 +159,7 @@ fn drive(harness: &Harness, bundle: &Bundle) -> Option<Status> {
 #[test]
 fn altered_bytecode_under_a_valid_seal_ends_with_a_name_and_the_host_continues() {
     let limits = SandboxLimits { fuel: 300_000_000, memory_bytes: 32 << 20, ..SandboxLimits::default() };
-    let harness = script::desk_with(|builder| builder.sandbox(limits));
+    let harness = script::harness_with(|builder| builder.sandbox(limits));
     let honest = numbered(0);
     let Some(Status::Completed(result)) = drive(&harness, &honest) else { panic!("it does not complete") };
     let cache = Cache::of(harness.folder.path());

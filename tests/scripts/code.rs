@@ -88,7 +88,7 @@ fn the_engines_were_built_from_these_sources() {
 fn many_bundles_leave_a_bounded_trace() {
     let load = LoadLimits { cache_bytes: 40 << 20, programs: 16, ..LoadLimits::default() };
     let limits = SandboxLimits { load, ..SandboxLimits::default() };
-    let harness = script::desk_with(|builder| builder.sandbox(limits));
+    let harness = script::harness_with(|builder| builder.sandbox(limits));
     let (count, length) = (asked("PP_MANY").unwrap_or(200), asked("PP_MANY_BYTES").unwrap_or(400_000));
     let mut resident = Vec::new();
     for number in 1..=count {

@@ -18,7 +18,7 @@ fn limits() -> SandboxLimits {
 }
 
 fn end(body: &str) -> Status {
-    let harness = script::desk_with(|builder| builder.sandbox(limits()));
+    let harness = script::harness_with(|builder| builder.sandbox(limits()));
     let key = script::start(&harness.host, &script::workflow(body), &json!({}));
     let end = harness.finish(&key, Decision::Approved, &[]);
     let after = script::start(&harness.host, &script::workflow("return 'alive';"), &json!({}));

@@ -107,7 +107,7 @@ fn limits() -> SandboxLimits {
 
 /// Every text is refused with a bounded error, or runs and ends.
 fn any_text(cases: u32) {
-    let harness = script::desk_with(|builder| builder.sandbox(limits()));
+    let harness = script::harness_with(|builder| builder.sandbox(limits()));
     let run = |text: String, name: &str, inside: bool| {
         let text = if inside { script::text(&text) } else { text };
         let bundle = script::bundle(&[(name, &text)]);

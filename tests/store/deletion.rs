@@ -1,21 +1,20 @@
 //! Deleting ended instances, by hand and by age: what is deleted, what is kept, and what no longer counts.
 
 use crate::support;
+use crate::support::clock::WakingClock;
 use crate::support::people::ApprovalFixture;
 use crate::support::recount::recount;
 use crate::support::{block_on, finish, new_host, start, start_for};
 use engine::limits::Settings;
-use engine::{Clock, Error, Host, Start, WorkerOptions};
+use engine::{Error, Host, Start, WorkerOptions};
 use receipt::{Decision, Timestamp};
 use rusqlite::Connection;
 use std::path::Path;
-use std::pin::Pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};
 use std::time::Duration;
 use store::{InstanceKey, Selection, StoreError};
 use tempfile::TempDir;
-use tokio::sync::Notify;
 
 fn usage(host: &Host, tenant: &str) -> store::Usage {
     host.store().usage(&tenant.parse().unwrap()).wait().unwrap()
@@ -72,10 +71,10 @@ fn a_component_stays_as_long_as_an_instance_has_it() {
 #[test]
 fn no_place_is_given_out_twice_and_no_time_runs_backwards() {
     let folder = TempDir::new().unwrap();
-    let hands = Arc::new(AtomicI64::new(2_000_000_000_000));
+    let time = Arc::new(AtomicI64::new(2_000_000_000_000));
     let clock = || {
-        let hands = Arc::clone(&hands);
-        move || Timestamp::from_millis(hands.load(Ordering::SeqCst))
+        let time = Arc::clone(&time);
+        move || Timestamp::from_millis(time.load(Ordering::SeqCst))
     };
     let mut last = 0;
     for _ in 0..3 {
@@ -91,7 +90,7 @@ fn no_place_is_given_out_twice_and_no_time_runs_backwards() {
         }
         drop(host);
         // The clock is set back, and no entry is left that has the time.
-        hands.store(1_000_000_000_000, Ordering::SeqCst);
+        time.store(1_000_000_000_000, Ordering::SeqCst);
     }
 }
 
@@ -126,34 +125,6 @@ fn a_folder_of_an_older_format_gives_back_what_its_instances_kept() {
         assert_eq!(usage(&host, tenant), recount(folder.path(), tenant), "{key}");
     }
     assert_eq!(count(folder.path(), "components"), 0);
-}
-
-/// A clock that only moves when the test sets it, and then wakes the waiting threads.
-#[derive(Clone)]
-struct ManualClock(Arc<(AtomicI64, Notify)>);
-
-impl Clock for ManualClock {
-    fn now(&self) -> Timestamp {
-        Timestamp::from_millis(self.0.0.load(Ordering::SeqCst))
-    }
-
-    fn until(&self, then: Timestamp) -> Pin<Box<dyn Future<Output = ()> + Send + '_>> {
-        Box::pin(async move {
-            while self.now() < then {
-                let moved = self.0.1.notified();
-                if self.now() < then {
-                    moved.await;
-                }
-            }
-        })
-    }
-}
-
-impl ManualClock {
-    fn move_by(&self, time: Duration) {
-        self.0.0.fetch_add(i64::try_from(time.as_millis()).unwrap(), Ordering::SeqCst);
-        self.0.1.notify_waiters();
-    }
 }
 
 const SECOND: Duration = Duration::from_secs(1);
@@ -198,8 +169,7 @@ fn work_until_left(host: &Host, left: usize) {
 
 #[test]
 fn what_ended_longer_ago_than_its_tenant_keeps_it_goes_and_nothing_else() {
-    let hands = Arc::new((AtomicI64::new(1_800_000_000_000), Notify::new()));
-    let (folder, clock) = (TempDir::new().unwrap(), ManualClock(hands));
+    let (folder, clock) = (TempDir::new().unwrap(), WakingClock::new());
     let text = "[limits]\nretention = \"2h\"\n[tenants.archive.limits]\nretention = \"for good\"\n[tenants.hasty.limits]\nretention = 3600\n";
     let settings = Settings::parse(Path::new("pp-host.toml"), text).unwrap();
     let host = Host::builder(folder.path()).clock(clock.clone()).settings(settings).open().unwrap();
@@ -208,19 +178,19 @@ fn what_ended_longer_ago_than_its_tenant_keeps_it_goes_and_nothing_else() {
     let archived = ended(&host, "archive", 1);
     ended(&host, "acme", 100);
     ended(&host, "hasty", 1);
-    clock.move_by(2 * MINUTE);
+    clock.pass(2 * MINUTE);
     let hasty = ended(&host, "hasty", 1);
-    clock.move_by(59 * MINUTE);
+    clock.pass(59 * MINUTE);
     // The shortest retention is an hour: the older of the two is deleted. Other due instances would have been deleted
     // before it.
     work_until_left(&host, 103);
     assert!(names(&host).contains(&hasty[0].to_string()));
     let late = ended(&host, "acme", 1);
     assert_eq!(names(&host).iter().filter(|name| name.starts_with("acme")).count(), 102);
-    clock.move_by(59 * MINUTE + 30 * SECOND);
+    clock.pass(59 * MINUTE + 30 * SECOND);
     work_until_left(&host, 103);
     assert!(!names(&host).contains(&hasty[0].to_string()));
-    clock.move_by(30 * SECOND);
+    clock.pass(30 * SECOND);
     work_until_left(&host, 3);
     let mut left: Vec<_> = [&waiting, &archived[0], &late[0]].map(ToString::to_string).to_vec();
     left.sort();
@@ -236,15 +206,14 @@ fn what_ended_longer_ago_than_its_tenant_keeps_it_goes_and_nothing_else() {
 /// A server that runs when the time comes need not restart.
 #[test]
 fn what_becomes_old_enough_while_a_server_runs_is_deleted_then() {
-    let hands = Arc::new((AtomicI64::new(1_800_000_000_000), Notify::new()));
-    let (folder, clock) = (TempDir::new().unwrap(), ManualClock(hands));
+    let (folder, clock) = (TempDir::new().unwrap(), WakingClock::new());
     let settings = Settings::parse(Path::new("pp-host.toml"), "[limits]\nretention = \"1d\"\n").unwrap();
     let host = Host::builder(folder.path()).clock(clock.clone()).settings(settings).open().unwrap();
     ended(&host, "acme", 3);
     block_on(async {
         let enough = async {
             while !names(&host).is_empty() {
-                clock.move_by(10 * MINUTE);
+                clock.pass(10 * MINUTE);
                 tokio::task::yield_now().await;
             }
         };

@@ -116,7 +116,7 @@ fn whichever_write_fails_the_run_ends_with_one_of_everything() {
 
 /// The first write of a drive records that the instance runs. Where it failed, the next one records it.
 #[test]
-fn how_an_instance_stands_is_written_with_the_next_write_where_one_failed() {
+fn the_schedule_row_is_written_with_the_next_write_where_one_failed() {
     let folder = TempDir::new().unwrap();
     // The second: after the one that creates the instance.
     let faulty = |inner| -> Box<dyn Store> { Box::new(Faulty::new(inner, When::Before, 2)) };
@@ -475,8 +475,8 @@ fn a_copy_that_is_made_meanwhile_is_a_moment_or_refused() {
 fn a_clock_that_is_set_back_or_far_ahead_loses_nothing() {
     let folder = TempDir::new().unwrap();
     let now = Arc::new(AtomicI64::new(1_800_000_000_000));
-    let hands = Arc::clone(&now);
-    let clock = move || Timestamp::from_millis(hands.load(Ordering::SeqCst));
+    let time = Arc::clone(&now);
+    let clock = move || Timestamp::from_millis(time.load(Ordering::SeqCst));
     let host = Host::builder(folder.path()).clock(clock).open().unwrap();
     let parked = |host: &Host| {
         let key = support::start(host, "tenant-workflow", "{}");

@@ -88,7 +88,7 @@ fn in_a_group_each_write_stands_or_falls_alone() {
     assert!(matches!(exists.wait(), Err(StoreError::Exists(_))));
     assert!(matches!(nowhere.wait(), Err(StoreError::NoInstance(_))));
     assert!(matches!(over.wait(), Err(StoreError::Quota(OverQuota { name: "instances", .. }))));
-    assert!(matches!(unseen.wait(), Err(StoreError::FateMoved(_))));
+    assert!(matches!(unseen.wait(), Err(StoreError::ReceiptMoved(_))));
     assert_eq!(index(&store, "b", after), 1);
     assert_eq!(bodies(folder.path()), 4 + 1 + 200 + 1);
     assert_eq!(store.usage(&"acme".parse().unwrap()).wait().unwrap().instances, 4);
@@ -304,7 +304,7 @@ fn what_was_decided_on_another_state_is_not_written() {
     let store = open(folder.path());
     create(&store, "a").wait().unwrap();
     let redeemed = ReceiptState { redeemed: Some((AT, 9)), ..ReceiptState::default() };
-    assert!(matches!(append_seeing(&store, "a", redeemed).wait(), Err(StoreError::FateMoved(_))));
+    assert!(matches!(append_seeing(&store, "a", redeemed).wait(), Err(StoreError::ReceiptMoved(_))));
     store.act(0, AT, "{}".to_owned()).unwrap();
     assert!(matches!(append_seeing(&store, "a", ReceiptState::default()).wait(), Err(StoreError::ActsMoved)));
     assert!(matches!(store.act(0, AT, "{}".to_owned()), Err(StoreError::ActsMoved)));

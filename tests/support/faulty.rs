@@ -2,6 +2,7 @@
 
 use receipt::{Digest, Timestamp};
 use std::sync::atomic::{AtomicI64, AtomicUsize, Ordering};
+use std::sync::{Condvar, Mutex};
 use std::thread;
 use std::time::Duration;
 use store::{
@@ -38,12 +39,49 @@ pub struct Faulty {
     left: AtomicUsize,
     /// The latest time that was asked for, where the clock of the store is not used.
     clock: Option<AtomicI64>,
+    /// Called before each write.
+    before: Box<dyn Fn(&Write<'_>) + Send + Sync>,
+}
+
+/// Holds writes back while it is closed, like a disk that hangs.
+#[derive(Default)]
+pub struct Gate {
+    /// Whether it is closed, and the number of writes that wait.
+    state: Mutex<(bool, usize)>,
+    changed: Condvar,
+}
+
+impl Gate {
+    pub fn close(&self) {
+        self.state.lock().unwrap().0 = true;
+    }
+
+    pub fn open(&self) {
+        self.state.lock().unwrap().0 = false;
+        self.changed.notify_all();
+    }
+
+    pub fn waiting(&self) -> usize {
+        self.state.lock().unwrap().1
+    }
+
+    pub fn pass(&self) {
+        let mut state = self.state.lock().unwrap();
+        state.1 += 1;
+        state = self.changed.wait_while(state, |(is_closed, _)| *is_closed).unwrap();
+        state.1 -= 1;
+    }
 }
 
 impl Faulty {
     /// A store whose write number `failing` fails, counted from 1.
     pub fn new(inner: Box<dyn Store>, when: When, failing: usize) -> Self {
-        Self { inner, when, left: AtomicUsize::new(failing), clock: None }
+        Self { inner, when, left: AtomicUsize::new(failing), clock: None, before: Box::new(|_| {}) }
+    }
+
+    /// A store in which no write fails, and this is called before each.
+    pub fn observed(inner: Box<dyn Store>, before: impl Fn(&Write<'_>) + Send + Sync + 'static) -> Self {
+        Self { before: Box::new(before), ..Self::new(inner, When::Before, 0) }
     }
 
     /// A store in which no write fails, for its only host: that host's claims last forever, and its clock is the time,
@@ -52,12 +90,13 @@ impl Faulty {
         let signer = HostSigner::Own(Digest::of(b"keys"));
         let (name, version) = ("alone:1".to_owned(), "0.0.0".to_owned());
         inner.register(&HostInfo { id: "alone".parse().unwrap(), name, version, signer }).wait().unwrap();
-        Self { inner, when: When::Before, left: AtomicUsize::new(0), clock: Some(AtomicI64::new(0)) }
+        Self { clock: Some(AtomicI64::new(0)), ..Self::new(inner, When::Before, 0) }
     }
 }
 
 impl WriteStore for Faulty {
     fn write(&self, write: Write<'_>) -> Commit {
+        (self.before)(&write);
         let last = self.left.fetch_update(Ordering::SeqCst, Ordering::SeqCst, |left| left.checked_sub(1));
         match (last, self.when) {
             (Ok(1), When::Before) => Commit::ready(Err(StoreError::Full(Medium::Folder))),

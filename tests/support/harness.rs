@@ -3,47 +3,14 @@
 
 use crate::support;
 use engine::{Builder, Host, Status};
-use receipt::{Decision, Timestamp};
+use receipt::Decision;
 use serde_json::{Value, json};
 use std::path::Path;
-use std::sync::Arc;
-use std::sync::atomic::{AtomicI64, Ordering};
-use std::time::Duration;
 use store::InstanceKey;
 use tempfile::TempDir;
 use workflow::{Entry, Pending, Wait};
 
-/// The initial time, in milliseconds since the epoch.
-pub const BEGINNING: i64 = 1_800_000_000_000;
-
-/// A clock that only moves when the test sets it.
-#[derive(Clone)]
-pub struct ManualClock(Arc<AtomicI64>);
-
-impl ManualClock {
-    pub fn at(ms: i64) -> Self {
-        Self(Arc::new(AtomicI64::new(ms)))
-    }
-
-    pub fn now(&self) -> i64 {
-        self.0.load(Ordering::SeqCst)
-    }
-
-    pub fn set(&self, ms: i64) {
-        self.0.store(ms, Ordering::SeqCst);
-    }
-
-    /// Moves on by so much.
-    pub fn pass(&self, time: Duration) -> i64 {
-        let ms = i64::try_from(time.as_millis()).unwrap();
-        self.0.fetch_add(ms, Ordering::SeqCst) + ms
-    }
-
-    pub fn give(&self, builder: Builder) -> Builder {
-        let hands = self.clone();
-        builder.clock(move || Timestamp::from_millis(hands.now()))
-    }
-}
+pub use super::clock::{BEGINNING, ManualClock};
 
 /// A host, its folder and its clock.
 pub struct Harness {

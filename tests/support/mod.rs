@@ -2,6 +2,7 @@
 
 pub mod child;
 pub mod cli;
+pub mod clock;
 pub mod commands;
 pub mod compiled;
 pub mod faulty;

@@ -1,37 +1,14 @@
 //! People with keys, and a host where they decide.
 
 use engine::trust::Act;
-use engine::{Clock, Error, Host, Recorded, Status};
-use receipt::{Decision, Ed25519StatementSigner, Envelope, PersonId, StatementSigner as _, Timestamp};
+use engine::{Error, Host, Recorded, Status};
+use receipt::{Decision, Ed25519StatementSigner, Envelope, PersonId, StatementSigner as _};
 use std::path::Path;
-use std::sync::Arc;
-use std::sync::atomic::{AtomicI64, Ordering};
 use store::InstanceKey;
 use tempfile::TempDir;
 use workflow::RequestId;
 
-/// When every test begins.
-pub const NOON: i64 = 1_800_000_000_000;
-
-/// A clock that a test moves.
-#[derive(Clone)]
-pub struct ManualClock(Arc<AtomicI64>);
-
-impl ManualClock {
-    pub fn new() -> Self {
-        Self(Arc::new(AtomicI64::new(NOON)))
-    }
-
-    pub fn move_by_minutes(&self, minutes: i64) {
-        self.0.fetch_add(minutes * 60_000, Ordering::SeqCst);
-    }
-}
-
-impl Clock for ManualClock {
-    fn now(&self) -> Timestamp {
-        Timestamp::from_millis(self.0.load(Ordering::SeqCst))
-    }
-}
+pub use super::clock::{BEGINNING as NOON, ManualClock};
 
 /// A host in a new folder where people decide.
 pub struct ApprovalFixture {

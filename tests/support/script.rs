@@ -40,10 +40,10 @@ pub fn text(body: &str) -> String {
 
 /// A harness whose host has the engine.
 pub fn harness() -> Harness {
-    desk_with(|builder| builder)
+    harness_with(|builder| builder)
 }
 
-pub fn desk_with(settings: impl FnOnce(Builder) -> Builder) -> Harness {
+pub fn harness_with(settings: impl FnOnce(Builder) -> Builder) -> Harness {
     let (folder, clock) = (TempDir::new().unwrap(), ManualClock::at(BEGINNING));
     compiled::put_engine(folder.path());
     let host = open(folder.path(), &clock, settings);

@@ -9,7 +9,7 @@
 //! api                      every operation and query as a value
 //! schedule, instances, approvals    what runs when; what is done to one instance; requests and decisions
 //! drive                    one instance running
-//! runtime                  what they share
+//! runtime                  the host: the state that drives, signals and the schedule share
 //! issuer, capability       the private keys; the gate and what is behind it
 //! trust, limits, history   who may decide; every bound; an instance's past for people
 //! storage                  opening the durable state, whichever engine keeps it

@@ -169,7 +169,7 @@ fn of_the_store(error: &StoreError) -> Problem {
     let (status, code) = match error {
         StoreError::NoInstance(_) => (S::NOT_FOUND, "no-instance"),
         StoreError::Exists(_) => (S::CONFLICT, "exists"),
-        StoreError::Conflict(_) | StoreError::ActsMoved | StoreError::FateMoved(_) => {
+        StoreError::Conflict(_) | StoreError::ActsMoved | StoreError::ReceiptMoved(_) => {
             (S::CONFLICT, "changed-meanwhile")
         }
         StoreError::Spent(_) => (S::CONFLICT, "spent"),

@@ -1,7 +1,7 @@
 //! The [`Store`](store::Store) in PostgreSQL, for several hosts.
 //!
 //! ```text
-//! postgres   the store: its writer, its readers        contract   the traits of the store, each call in a line; claims
+//! postgres   the store: its writer, its readers        contract   the traits of the store, each call in a line; which host drives which shards
 //! session    connections: place, TLS, clock            schema     the tables, and the step to each version
 //! write      what a record needs: loaded, decided, saved, in one transaction of the group
 //! read       queries over the committed state          blob       the bytes of artifacts

@@ -1,7 +1,7 @@
 //! The [`Store`](store::Store) in one SQLite file, in a folder that one process owns.
 //!
 //! ```text
-//! sqlite    the store: a writer and readers; its claims, which are all; its export, for another engine
+//! sqlite    the store: a writer and readers; its claims: it drives every instance; its export, for another engine
 //! journal   entries as rows, their encoding, the end of each journal
 //! writer    one thread that commits all writes
 //! tables    requests, receipts, schedule, usage, deployments …

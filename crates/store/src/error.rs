@@ -34,7 +34,7 @@ pub enum StoreError {
     ActsMoved,
     /// The state of a receipt has changed meanwhile.
     #[error("receipt {0} was spent or taken back meanwhile: nothing was written; look at it and try again")]
-    FateMoved(ReceiptId),
+    ReceiptMoved(ReceiptId),
     /// The receipt is spent and cannot be revoked.
     #[error("receipt {0} is spent already: its action is under way or done (pp-host receipts show {0})")]
     Spent(ReceiptId),

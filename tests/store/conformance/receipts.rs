@@ -70,7 +70,7 @@ pub(super) fn are_spent_or_taken_back_and_never_both(engine: &impl Engine) {
         let ReceiptState { redeemed, revoked: taken_back, .. } = state(&*store, &name);
         match (spent, revoked) {
             (Ok(_), Err(StoreError::Spent(_))) => assert!(redeemed.is_some() && taken_back.is_none()),
-            (Err(StoreError::FateMoved(_)), Ok(())) => assert!(redeemed.is_none() && taken_back.is_some()),
+            (Err(StoreError::ReceiptMoved(_)), Ok(())) => assert!(redeemed.is_none() && taken_back.is_some()),
             both => panic!("{both:?}"),
         }
     }
@@ -116,7 +116,7 @@ pub(super) fn are_spent_as_the_writer_saw_them(engine: &impl Engine) {
     store.append(place(&key("a"), 4), &seen).wait().unwrap();
     assert!(state(&*store, "a").redeemed.is_some());
     let again = store.append(place(&key("a"), 5), &redemption("a", unspent("a", 1), None)).wait();
-    assert!(matches!(again, Err(StoreError::FateMoved(_))));
+    assert!(matches!(again, Err(StoreError::ReceiptMoved(_))));
     store.revoke(id("b"), AT, r#"{"id":"rev"}"#.to_owned()).unwrap();
     assert!(matches!(store.revoke(id("b"), AT, "{}".to_owned()), Err(StoreError::Revoked(_))));
     assert_eq!((length(&*store, &key("a")), length(&*store, &key("b"))), (5, 4));

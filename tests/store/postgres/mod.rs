@@ -127,7 +127,7 @@ fn a_receipt_is_spent_by_one_host_or_taken_back_by_another() {
                 (Ok(_), Err(StoreError::Spent(_))) => {
                     (lengths[number], spent) = (lengths[number] + 1, spent + 1)
                 }
-                (Err(StoreError::FateMoved(_)), Ok(_)) => taken_back += 1,
+                (Err(StoreError::ReceiptMoved(_)), Ok(_)) => taken_back += 1,
                 both => panic!("{both:?}"),
             }
         }

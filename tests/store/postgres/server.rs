@@ -1,6 +1,8 @@
 //! The server and the connections to it: lost answers, servers that die, TLS and passwords, damage.
 
 use super::*;
+use std::sync::mpsc::channel;
+use std::task::Poll;
 
 /// Some commits do not arrive, some answers are lost, and some commits arrive late. Each write takes place once, and its caller is told so.
 #[test]
@@ -26,14 +28,34 @@ fn an_answer_that_is_lost_is_looked_up() {
     assert!(commits > 200 && late > 5, "some were lost, and some late: {commits} {late}");
 }
 
-/// Waits until that many sessions of hosts wait for a standby.
-fn wait_for_sessions_at_the_standby(server: &Server, count: u32) {
+/// Has commits wait for a standby of that name; of none, for no standby.
+fn demand(server: &Server, standby: &str) {
+    server
+        .session()
+        .run(&format!("ALTER SYSTEM SET synchronous_standby_names = '{standby}'; SELECT pg_reload_conf();"));
+}
+
+/// A commit to the instance `one` that waits for a standby, and its place. The server takes a new setting up some time after it is made: commits
+/// until then do not wait.
+fn a_commit_at_the_standby(server: &Server, store: &Postgres) -> (Commit, usize) {
     let waiting =
         "SELECT count(*) FROM pg_stat_activity WHERE application_name = 'pp-host' AND wait_event = 'SyncRep'";
     let end = Instant::now() + PATIENCE;
-    while server.sql(waiting).parse::<u32>().unwrap() != count {
-        assert!(Instant::now() < end, "{count} sessions do not wait for a standby");
+    for place in 1.. {
+        let step = u32::try_from(place - 1).unwrap();
+        let mut commit = append(store, "one", place, &steps([step]), Writer::Driver);
+        loop {
+            if let Poll::Ready(committed) = pin!(&mut commit).poll(&mut Context::from_waker(Waker::noop())) {
+                committed.unwrap();
+                break;
+            }
+            if server.sql(waiting) == "1" {
+                return (commit, place);
+            }
+            assert!(Instant::now() < end, "no commit waits for a standby");
+        }
     }
+    unreachable!("there is always a next place");
 }
 
 /// A commit's wait for a standby is cut short. The server answers with a warning, and the writer does not take that for an answer: it looks the
@@ -46,15 +68,8 @@ fn a_commit_that_comes_with_a_warning_is_looked_up() {
     let store = holder(&url);
     create(&store, "one");
     assert_eq!(store.hosts().wait().unwrap().replication, Replication::None);
-    let demand = |standby: &str| {
-        let mut session = server.session();
-        session.run(&format!(
-            "ALTER SYSTEM SET synchronous_standby_names = '{standby}'; SELECT pg_reload_conf();"
-        ));
-    };
-    demand("none_is_there");
-    let mut commit = append(&store, "one", 1, &steps([0]), Writer::Driver);
-    wait_for_sessions_at_the_standby(&server, 1);
+    demand(&server, "none_is_there");
+    let (mut commit, place) = a_commit_at_the_standby(&server, &store);
     assert_eq!(store.hosts().wait().unwrap().replication, Replication::Synchronous);
     let cut_short = || {
         server.sql("SELECT pg_cancel_backend(pid) FROM pg_stat_activity WHERE application_name = 'pp-host' AND wait_event = 'SyncRep'")
@@ -80,9 +95,31 @@ fn a_commit_that_comes_with_a_warning_is_looked_up() {
     cut_short();
     look_up(&session);
     assert!(pin!(&mut commit).poll(&mut Context::from_waker(Waker::noop())).is_pending());
-    demand("");
+    demand(&server, "");
     commit.wait().unwrap();
-    assert_eq!(length(&store, "one"), 2);
+    assert_eq!(length(&store, "one"), place + 1);
+}
+
+/// A store that closes removes its row. It waits for no standby: a host that stops would hang.
+#[test]
+fn a_store_is_closed_while_no_standby_is_there() {
+    let Some(server) = Server::start_with(&[]) else { return };
+    let url = server.url();
+    Postgres::migrate(&url).unwrap();
+    let (idle, store) = (host(&url, "idle"), holder(&url));
+    create(&store, "one");
+    demand(&server, "none_is_there");
+    let (commit, _) = a_commit_at_the_standby(&server, &store);
+    let (closed, is_closed) = channel();
+    let closing = std::thread::spawn(move || {
+        drop(idle);
+        closed.send(()).unwrap();
+    });
+    let is_closed = is_closed.recv_timeout(PATIENCE);
+    demand(&server, "");
+    assert!(is_closed.is_ok(), "it waits for a standby");
+    closing.join().unwrap();
+    commit.wait().unwrap();
 }
 
 /// Sessions are ended by the server at any moment.

@@ -16,7 +16,7 @@ pub(crate) fn measure(bench: &Bench, report: &mut dyn FnMut(Line)) -> Result<(),
         Ok::<_, MeasureError>(key)
     })?;
     let began = Instant::now();
-    Template::of(&old, &key)?.cast(&old, finished, 0)?;
+    Template::of(&old, &key)?.copies(&old, finished, 0)?;
     report(Line::new(
         format!("{finished} finished instances were written in"),
         began.elapsed().as_secs_f64(),

@@ -17,14 +17,14 @@ pub(crate) fn measure(bench: &Bench, report: &mut dyn FnMut(Line)) -> Result<(),
     let (count, taken) = (bench.extent.of(5_000, 1_000_000), bench.extent.of(400, 12_000));
     let (key, _) = fixture.runtime.block_on(fixture.park(APPROVED))?;
     let began = Instant::now();
-    let casts = Template::of(&fixture, &key)?.cast(&fixture, count, taken)?;
+    let copies = Template::of(&fixture, &key)?.copies(&fixture, count, taken)?;
     report(Line::new(
         format!("{count} parked instances were written in"),
         began.elapsed().as_secs_f64(),
         "s",
     ));
     let fixture = opened(fixture, count, report)?;
-    let (alone, together) = casts.split_at(casts.len() / 6);
+    let (alone, together) = copies.split_at(copies.len() / 6);
     one_by_one(&fixture, alone, report)?;
     many_at_once(fixture, together, report)
 }
@@ -58,13 +58,13 @@ fn resident_bytes() -> Result<u64, MeasureError> {
 
 fn one_by_one(
     fixture: &Fixture,
-    casts: &[InstanceCopy],
+    copies: &[InstanceCopy],
     report: &mut dyn FnMut(Line),
 ) -> Result<(), MeasureError> {
     let mut bare = Bare::open(&fixture.folder.path().join("bare.sqlite"))?;
     let (mut times, mut commits) = (Vec::new(), Vec::new());
-    for cast in casts {
-        times.push(fixture.runtime.block_on(decided(fixture, cast))?);
+    for copy in copies {
+        times.push(fixture.runtime.block_on(decided(fixture, copy))?);
         let four: Result<Vec<_>, _> =
             (0..COMMITS).map(|_| bare.commit(&["b".repeat(500)]).map(micros)).collect();
         commits.push(four?.iter().sum::<f64>());
@@ -76,21 +76,21 @@ fn one_by_one(
     Ok(())
 }
 
-async fn decided(fixture: &Fixture, cast: &InstanceCopy) -> Result<f64, MeasureError> {
+async fn decided(fixture: &Fixture, copy: &InstanceCopy) -> Result<f64, MeasureError> {
     let began = Instant::now();
-    fixture.approve(cast.request.clone().ok_or("nothing to decide")?).await?;
-    fixture.finish(&cast.key).await?;
+    fixture.approve(copy.request.clone().ok_or("nothing to decide")?).await?;
+    fixture.finish(&copy.key).await?;
     Ok(micros(began.elapsed()))
 }
 
 fn many_at_once(
     fixture: Fixture,
-    casts: &[InstanceCopy],
+    copies: &[InstanceCopy],
     report: &mut dyn FnMut(Line),
 ) -> Result<(), MeasureError> {
-    let waiting: Vec<_> = casts
+    let waiting: Vec<_> = copies
         .iter()
-        .map(|cast| InstanceCopy { key: cast.key.clone(), request: cast.request.clone() })
+        .map(|copy| InstanceCopy { key: copy.key.clone(), request: copy.request.clone() })
         .collect();
     let (fixture, waiting) = (Arc::new(fixture), Arc::new(Mutex::new(waiting)));
     let began = Instant::now();
@@ -101,8 +101,8 @@ fn many_at_once(
                 fixture.clone().runtime.spawn(async move {
                     loop {
                         let next = waiting.lock().unwrap_or_else(PoisonError::into_inner).pop();
-                        let Some(cast) = next else { return Ok::<_, MeasureError>(()) };
-                        decided(&fixture, &cast).await?;
+                        let Some(copy) = next else { return Ok::<_, MeasureError>(()) };
+                        decided(&fixture, &copy).await?;
                     }
                 })
             })
@@ -111,7 +111,7 @@ fn many_at_once(
     };
     take()?;
     #[expect(clippy::cast_precision_loss, reason = "a figure for people")]
-    let rate = casts.len() as f64 / began.elapsed().as_secs_f64();
+    let rate = copies.len() as f64 / began.elapsed().as_secs_f64();
     report(Line::new("decisions taken to the end, 64 in flight", rate, "/s").with(Target::AtLeast(2e3)));
     Ok(())
 }

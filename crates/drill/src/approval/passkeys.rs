@@ -114,15 +114,15 @@ fn refused(
 }
 
 /// Alice, who decides with a passkey, and a request that waits for her.
-struct Case<'g> {
-    fixture: &'g Fixture,
+struct Case<'f> {
+    fixture: &'f Fixture,
     alice: SoftwareAuthenticator,
     key: KeyId,
     id: RequestId,
 }
 
-impl<'g> Case<'g> {
-    fn new(fixture: &'g Fixture) -> Result<Self, SetupError> {
+impl<'f> Case<'f> {
+    fn new(fixture: &'f Fixture) -> Result<Self, SetupError> {
         let (host, alice) = (fixture.host(), authenticator(7)?);
         let code = host.invite("operator", invite("alice")?)?;
         let key = host.register_passkey(&code, &alice.create(&code.challenge()))?.key_id();

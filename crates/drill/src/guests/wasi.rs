@@ -1,4 +1,4 @@
-//! WASI through the hostile guest (`tests/guests/hostile/src/wasi.rs` and `files.rs`): every call of every interface that is linked.
+//! WASI through the hostile guest (`guests/hostile/src/wasi.rs` and `files.rs`): every call of every interface that is linked.
 
 use crate::Refusal::{Answers, Ends};
 use crate::fixture::Fixture;

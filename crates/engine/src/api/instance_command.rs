@@ -1,8 +1,8 @@
 //! An operator's commands to one instance.
 
-use crate::api::submit::ComponentBytes;
 use crate::api::{OperationOutcome, Right};
 use crate::instances::Back;
+use crate::instances::ComponentBytes;
 use crate::{Error, Host, Workflow};
 use serde::{Deserialize, Serialize};
 use store::{InstanceKey, InstanceState};

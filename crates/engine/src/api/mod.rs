@@ -17,14 +17,14 @@ mod view;
 pub use crate::access::{
     About, AccessError, Account, DeciderSession, Principal, Right, TokenGrant, TokenScope, UnknownScope,
 };
-pub use crate::instances::Back;
+pub use crate::instances::{Back, ComponentBytes};
 pub use audit_place::{AuditPlace, InvalidAuditPlace};
 pub use change::Change;
 pub use instance_command::InstanceCommand;
 pub use migration::MovedState;
 pub use query::{AuditScope, Extent, Query};
 pub use read_only::ReadOnlyHost;
-pub use submit::{ComponentBytes, Created, Submit};
+pub use submit::{Created, Submit};
 pub use view::{
     AuditRecord, CallRow, DeciderKeyRow, DeciderRow, DeploymentRow, EventCount, InstanceDetail, InstanceRow,
     KeptReceipt, LimitRow, ListedInstance, LoggedRequest, OpenAction, ReceiptKind, ReceiptRow, RequestDetail,

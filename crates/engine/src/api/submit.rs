@@ -1,10 +1,10 @@
 //! Creating instances, under a name of the caller's own where there is one: then the same again is the same instance.
 
 use crate::api::OperationOutcome;
+use crate::instances::ComponentBytes;
 use crate::{Error, Host, Start, ids};
 use receipt::{Digest, Json, PersonId};
 use serde::{Deserialize, Serialize};
-use std::sync::Arc;
 use store::{InstanceKey, StoreError};
 use workflow::{ActorId, Entry, InstanceId, TenantId};
 
@@ -31,40 +31,6 @@ pub struct Submit {
     pub component: ComponentBytes,
 }
 
-/// The bytes of a component or a bundle, and their digest, which is computed once.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct ComponentBytes {
-    digest: Digest,
-    bytes: Arc<[u8]>,
-}
-
-impl ComponentBytes {
-    /// The digest.
-    #[must_use]
-    pub fn digest(&self) -> Digest {
-        self.digest
-    }
-
-    /// The bytes.
-    #[must_use]
-    pub fn bytes(&self) -> &Arc<[u8]> {
-        &self.bytes
-    }
-}
-
-impl<T: Into<Arc<[u8]>>> From<T> for ComponentBytes {
-    fn from(bytes: T) -> Self {
-        let bytes = bytes.into();
-        Self { digest: Digest::of(&bytes), bytes }
-    }
-}
-
-impl Default for ComponentBytes {
-    fn default() -> Self {
-        Self::from([])
-    }
-}
-
 /// Whether the instance is new.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
@@ -78,7 +44,7 @@ pub enum Created {
 impl Host {
     pub(crate) fn submitted(&self, submit: Submit) -> Result<OperationOutcome, Error> {
         let Submit { id, tenant, actor, operator, submitter, name, params, component } = submit;
-        let code = self.code_for(&tenant, (component.digest, component.bytes))?;
+        let code = self.code_for(&tenant, component)?;
         let start = Start { tenant, actor, operator, submitter, name, params };
         let Some(id) = id else {
             let instance = ids::id("wf_", self.0.now()?)?;

@@ -4,8 +4,8 @@
 //! the journal is complete without the uploads.
 
 use crate::access::{About, Principal, Right};
-use crate::api::ComponentBytes;
 use crate::api::guard::check;
+use crate::instances::ComponentBytes;
 use crate::{Error, Host};
 use receipt::Digest;
 use sandbox::Inspection;

@@ -28,9 +28,11 @@ pub(crate) struct Driver {
     /// Entries that have been applied and are not on disk: beginnings of steps that wait for the next entry, and that
     /// entry.
     pub(super) unwritten: Vec<Entry>,
+    /// Entries have been applied that the store refused. Nothing is written any more.
+    is_ahead: bool,
     /// The instance's schedule row on disk. `None` while it is being written, and after a failed write: then it is
     /// written again.
-    line: Option<ScheduleRow>,
+    row: Option<ScheduleRow>,
     writing: Writing,
     /// Since when the first of them waits.
     since: Instant,
@@ -97,7 +99,7 @@ pub(crate) async fn watch(driver: &Mutex<Driver>) -> Result<(), Error> {
         }
         before = driver.replay.len();
         if driver.since.elapsed() >= PATIENCE {
-            // Where this fails, the entries are written with the next one, or the drive fails with it.
+            // Where this fails, the entries wait for the next one, and the drive fails where that fails too.
             let _ = driver.flush().await;
         }
     }
@@ -174,14 +176,28 @@ impl Driver {
         inner: Arc<HostState>,
         origin: Origin,
         replay: Replay,
-        (times, line): (Times, ScheduleRow),
+        (times, row): (Times, ScheduleRow),
         (lease, writing): (Arc<Lease>, Writing),
     ) -> Self {
         let quotas = inner.journals.settings.of(&origin.key.tenant).quotas;
-        let (unwritten, since) = (Vec::new(), Instant::now());
+        let (unwritten, is_ahead, since) = (Vec::new(), false, Instant::now());
         let (origin, slice, spent) = (Arc::new(origin), inner.slots.begin(), None);
-        let line = Some(line);
-        Self { inner, origin, replay, times, quotas, unwritten, writing, line, since, slice, spent, lease }
+        let row = Some(row);
+        Self {
+            inner,
+            origin,
+            replay,
+            times,
+            quotas,
+            unwritten,
+            is_ahead,
+            writing,
+            row,
+            since,
+            slice,
+            spent,
+            lease,
+        }
     }
 
     fn place(&self) -> (usize, Option<Timestamp>) {

@@ -38,7 +38,7 @@ impl Driver {
             let batch = Batch { entries: vec![entry], seen, signed, artifact, ..Batch::default() };
             match self.write(batch).await {
                 // A decider was removed, a freeze began, or the receipt was revoked since the gate looked.
-                Err(Error::Store(StoreError::ActsMoved | StoreError::FateMoved(_))) => {}
+                Err(Error::Store(StoreError::ActsMoved | StoreError::ReceiptMoved(_))) => {}
                 // A signal arrived. The gate looks again, unless the signal stops the instance.
                 Err(Error::Store(StoreError::Conflict(_))) => {
                     self.catch_up(&[]).await?;

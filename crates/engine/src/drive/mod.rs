@@ -6,7 +6,7 @@ mod request;
 mod spent;
 
 use crate::drive::driver::{Driver, Shared, Stop, Writing};
-use crate::runtime::due::{schedule_row, state};
+use crate::runtime::due::{instance_state, schedule_row};
 use crate::runtime::journals::Origin;
 use crate::runtime::lease::Lease;
 use crate::runtime::times::Times;
@@ -35,7 +35,7 @@ impl Host {
         let driven = async {
             let driven = self.drive_on(key).await;
             match &driven {
-                Ok(status) => tracing::debug!(state = %state(status), "driven"),
+                Ok(status) => tracing::debug!(state = %instance_state(status), "driven"),
                 Err(error) => tracing::debug!(error = %Clipped(&error.to_string()), "the drive failed"),
             }
             driven
@@ -94,9 +94,9 @@ impl Host {
             tenant: origin.key.tenant.to_string(),
         };
         let (key, limits) = (origin.key.clone(), self.0.journals.settings.of(&origin.key.tenant).sandbox);
-        let line = schedule_row(&replay.status(), self.0.now()?);
+        let row = schedule_row(&replay.status(), self.0.now()?);
         let driver =
-            Driver::new(Arc::clone(&self.0), origin, replay, (times, line), (Arc::clone(lease), writing));
+            Driver::new(Arc::clone(&self.0), origin, replay, (times, row), (Arc::clone(lease), writing));
         let driver = Arc::new(Mutex::new(driver));
         let program = match self.program_of(component).await {
             Ok(program) => program,

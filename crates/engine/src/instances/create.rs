@@ -39,6 +39,40 @@ impl Workflow {
     }
 }
 
+/// The bytes of a component or a bundle, and their digest, which is computed once.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ComponentBytes {
+    digest: Digest,
+    bytes: Arc<[u8]>,
+}
+
+impl ComponentBytes {
+    /// The digest.
+    #[must_use]
+    pub fn digest(&self) -> Digest {
+        self.digest
+    }
+
+    /// The bytes.
+    #[must_use]
+    pub fn bytes(&self) -> &Arc<[u8]> {
+        &self.bytes
+    }
+}
+
+impl<T: Into<Arc<[u8]>>> From<T> for ComponentBytes {
+    fn from(bytes: T) -> Self {
+        let bytes = bytes.into();
+        Self { digest: Digest::of(&bytes), bytes }
+    }
+}
+
+impl Default for ComponentBytes {
+    fn default() -> Self {
+        Self::from([])
+    }
+}
+
 /// The recorded properties of a component, compiled or not.
 pub(crate) struct LoadedCode {
     pub(crate) digest: Digest,
@@ -101,11 +135,8 @@ impl Host {
 
     /// A component that is not compiled yet: it is refused now where that needs no compiling, otherwise when the
     /// instance is driven.
-    pub(crate) fn code_for(
-        &self,
-        tenant: &TenantId,
-        (digest, bytes): (Digest, Arc<[u8]>),
-    ) -> Result<LoadedCode, Error> {
+    pub(crate) fn code_for(&self, tenant: &TenantId, component: ComponentBytes) -> Result<LoadedCode, Error> {
+        let ComponentBytes { digest, bytes } = component;
         self.0.journals.settings.of(tenant).sandbox.check_component(bytes.len())?;
         let imports = match self.0.programs.get(&digest) {
             Some(program) => program.imports().to_vec(),
@@ -202,7 +233,7 @@ impl Host {
         self.0.journals.settings.of(tenant)
     }
 
-    /// Whether hosts share the durable state, which answers over a network then.
+    /// Whether several hosts share the durable state. A shared store answers over a network.
     #[must_use]
     pub fn shares_store(&self) -> bool {
         self.0.claims.are_shared()

@@ -5,7 +5,7 @@ mod deletion;
 pub(crate) mod signal;
 mod sweep;
 
-pub use create::{Start, Workflow};
+pub use create::{ComponentBytes, Start, Workflow};
 pub(crate) use deletion::{Deletion, delete};
 pub use signal::Back;
 pub(crate) use sweep::sweep_artifacts;

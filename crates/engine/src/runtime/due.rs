@@ -5,7 +5,7 @@ use store::{InstanceState, ScheduleRow};
 use workflow::Status;
 
 /// The instance's state, without what it waits for.
-pub(crate) fn state(status: &Status) -> InstanceState {
+pub(crate) fn instance_state(status: &Status) -> InstanceState {
     schedule_row(status, Timestamp::from_millis(0)).state
 }
 
@@ -26,7 +26,7 @@ pub(crate) fn schedule_row(status: &Status, now: Timestamp) -> ScheduleRow {
 
 /// Whether two rows differ. Of two that are due at once, it does not matter since when.
 pub(crate) fn differs(before: ScheduleRow, after: ScheduleRow) -> bool {
-    let due = |line: ScheduleRow| line.due.filter(|_| line.state == InstanceState::Waiting);
+    let due = |row: ScheduleRow| row.due.filter(|_| row.state == InstanceState::Waiting);
     (before.state, due(before)) != (after.state, due(after))
 }
 

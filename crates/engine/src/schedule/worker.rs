@@ -216,15 +216,15 @@ impl<'a> Worker<'a> {
 
     /// Schedules an instance after a drive. One that is due although it was just driven would loop without progress.
     async fn reschedule(&mut self, key: &InstanceKey, status: &Status) -> Result<(), Error> {
-        let line = schedule_row(status, self.host.0.now()?);
-        if line.state == InstanceState::Running {
+        let row = schedule_row(status, self.host.0.now()?);
+        if row.state == InstanceState::Running {
             let error =
                 Error::Internal("the drive came back and the instance neither ended nor waits".to_owned());
             self.trouble(key, &error).await;
             return Ok(());
         }
         self.troubled.remove(key);
-        match line.due {
+        match row.due {
             Some(due) if self.is_past(due) => self.due(key.clone()),
             Some(due) => self.next = Some(self.next.map_or(due, |next| next.min(due))),
             None => {}

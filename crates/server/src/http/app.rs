@@ -107,7 +107,7 @@ async fn answer(state: &Arc<State>, route: &'static Route, request: Request) -> 
         return tokio::task::block_in_place(caught);
     }
     let answered = tokio::time::timeout(state.limits.time, tokio::task::spawn_blocking(caught));
-    answered.await.map_err(|_| late(state))?.unwrap_or_else(|_| panicked())
+    answered.await.map_err(|_| late(state))?.unwrap_or_else(|ended| Err(Problem::internal(&ended)))
 }
 
 fn late(state: &State) -> Problem {
@@ -115,9 +115,9 @@ fn late(state: &State) -> Problem {
     Problem::limit(StatusCode::GATEWAY_TIMEOUT, http_names::SECONDS, most)
 }
 
-/// Whether a handler runs on the connection's thread, whose other tasks continue on another one. To wake a thread for it, and the connection's
-/// again, takes longer than a brief handler over a local disk does. A handler that may take long, or waits for a network, has a thread of its own,
-/// and its caller gets an answer in time.
+/// Whether a handler runs on its connection's thread; the runtime moves that thread's other tasks to another. Waking a thread for the handler,
+/// and the connection's again, takes longer than a brief handler over a local disk. A handler that may take long, or waits for a network, has a
+/// thread of its own, and its caller gets an answer in time.
 fn is_answered_in_place(state: &State, route: &Route) -> bool {
     let is_brief = route.pace == Pace::Brief && !state.host.shares_store();
     is_brief && Handle::current().runtime_flavor() == RuntimeFlavor::MultiThread

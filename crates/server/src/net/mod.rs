@@ -1,4 +1,4 @@
-//! What the server knows of the network: its own URL, its certificates, and the operator's receivers.
+//! The site's URL, TLS certificates, and requests to the operator's receivers.
 
 pub(crate) mod outbound;
 pub(crate) mod site;

@@ -1,4 +1,4 @@
-//! What the server tells those who watch it: metrics and traces.
+//! Metrics and traces.
 
 pub(crate) mod metrics;
 #[cfg(feature = "otlp")]

@@ -238,7 +238,7 @@ fn redeem(
     let mut receipt_state = state.receipt_states.get(receipt).cloned().unwrap_or_default();
     match (&receipt_state.redeemed, &receipt_state.revoked) {
         (Some(_), _) => return Err(StoreError::Conflict(place.key.clone())),
-        (None, Some(_)) => return Err(StoreError::FateMoved(receipt.clone())),
+        (None, Some(_)) => return Err(StoreError::ReceiptMoved(receipt.clone())),
         (None, None) => {}
     }
     let at = instance(state, &place.key)?.at;
@@ -375,7 +375,7 @@ fn check_seen(state: &State, seen: &Precondition) -> Result<(), StoreError> {
     }
     match state.receipt_states.get(&seen.receipt).cloned().unwrap_or_default() == seen.receipt_state {
         true => Ok(()),
-        false => Err(StoreError::FateMoved(seen.receipt.clone())),
+        false => Err(StoreError::ReceiptMoved(seen.receipt.clone())),
     }
 }
 

@@ -28,7 +28,7 @@ const NEW_TENANTS: &str =
     "INSERT INTO usage SELECT k, 0, 0, 0 FROM unnest($1::text[]) AS k ORDER BY k ON CONFLICT DO NOTHING";
 const TENANTS: &str = "SELECT u.tenant, u.instances, u.pending, u.bytes
     FROM unnest($1::text[]) AS k(tenant) JOIN usage u USING (tenant) ORDER BY u.tenant FOR UPDATE OF u";
-const NEW_FATES: &str = "INSERT INTO receipt_states (receipt) SELECT k FROM unnest($1::text[]) AS k ORDER BY k ON CONFLICT DO NOTHING";
+const NEW_RECEIPT_STATES: &str = "INSERT INTO receipt_states (receipt) SELECT k FROM unnest($1::text[]) AS k ORDER BY k ON CONFLICT DO NOTHING";
 const RECEIPT_STATES: &str =
     "SELECT f.receipt, f.redeemed_at, f.redeemed_seq, f.attestation, f.revoked_at, f.revocation
     FROM unnest($1::text[]) AS k(receipt) JOIN receipt_states f USING (receipt) ORDER BY f.receipt FOR UPDATE OF f";
@@ -162,7 +162,7 @@ fn locks(needs: &Needs, claim: &str) -> Vec<(Call, Take)> {
     }
     if !needs.receipt_states.is_empty() {
         let receipts: Vec<String> = needs.receipt_states.iter().map(ToString::to_string).collect();
-        plan.push((Call::new(NEW_FATES, values![receipts.clone()]), |_, _| Ok(())));
+        plan.push((Call::new(NEW_RECEIPT_STATES, values![receipts.clone()]), |_, _| Ok(())));
         plan.push((Call::new(RECEIPT_STATES, values![receipts]), take_receipt_state));
     }
     plan

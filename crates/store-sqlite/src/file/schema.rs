@@ -27,7 +27,7 @@ const STEPS: [fn() -> String; FORMAT as usize] = [
     || EVERYTHING.to_owned(),
     || COUNTERS.to_owned(),
     || APPROVALS.to_owned(),
-    || AGENDA.to_owned(),
+    || SCHEDULE.to_owned(),
     || DELETIONS.to_owned(),
     || format!("{DENSITY}{}{}", views::words_table(), views::create()),
     || format!("{TAIL}{}", views::create()),
@@ -109,7 +109,7 @@ const APPROVALS: &str = "
 /// Format 4 has the schedule: each instance's state, as the number of its [`InstanceState`](store::InstanceState), and
 /// when it is due. Until then instances only waited for decisions, which lapse at a time too. `subjects` counts
 /// requests by capability and resource, which was a scan.
-const AGENDA: &str = "
+const SCHEDULE: &str = "
     ALTER TABLE instances ADD COLUMN state INTEGER NOT NULL DEFAULT 1;
     ALTER TABLE instances ADD COLUMN due INTEGER;
     ALTER TABLE instances ADD COLUMN since INTEGER NOT NULL DEFAULT 0;

@@ -193,7 +193,7 @@ fn check_seen(db: &Connection, seen: &Precondition) -> Result<(), StoreError> {
     approvals::check_acts(db, seen.acts)?;
     match query::receipt_state(db, &seen.receipt)? == seen.receipt_state {
         true => Ok(()),
-        false => Err(StoreError::FateMoved(seen.receipt.clone())),
+        false => Err(StoreError::ReceiptMoved(seen.receipt.clone())),
     }
 }
 

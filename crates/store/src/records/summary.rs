@@ -78,7 +78,7 @@ impl FromStr for InstanceState {
     }
 }
 
-/// An instance's line in the schedule.
+/// An instance's row in the schedule.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct ScheduleRow {
     /// Its state.
@@ -87,12 +87,12 @@ pub struct ScheduleRow {
     pub due: Option<Timestamp>,
 }
 
-/// An instance, with its line in the schedule.
+/// An instance, with its row in the schedule.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct InstanceSummary {
     /// Its name.
     pub key: InstanceKey,
-    /// Its line.
+    /// Its row.
     pub schedule: ScheduleRow,
     /// Since when it is in that state.
     pub since: Timestamp,

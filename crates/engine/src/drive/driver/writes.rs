@@ -20,40 +20,42 @@ impl Driver {
         self.append_batch(Batch { entries: entries.into(), ..Batch::default() })
     }
 
-    /// The table sees an entry before the disk does. When the disk refuses, this driver is done for, and its replay with
-    /// it: it writes none of the entries later, because what belongs to them, such as a deployment's row, is written with
-    /// them or not at all. Only entries that waited, and were handed over alone, wait again.
+    /// The table sees an entry before the disk does. Entries that only waited, and are refused, wait again. Others are
+    /// dropped when they are refused, because what belongs to them, such as a deployment's row, is written with them or
+    /// not at all; the table is ahead of the disk then, and this driver writes nothing more.
     #[expect(
         clippy::manual_async_fn,
         reason = "a function would hold the batch twice, and a step is moved about with it"
     )]
     pub(crate) fn append_batch(&mut self, mut batch: Batch) -> impl Future<Output = Result<(), Error>> {
         async move {
+            self.check_is_level()?;
             let now = self.inner.now()?;
             self.apply(&batch.entries)?;
             let waited = self.put_before(&mut batch);
             loop {
                 let after = self.replay.len() - batch.entries.len();
-                let line = schedule_row(&self.replay.status(), now);
-                batch.schedule = self.is_moved(line).then_some(line);
-                self.line = None;
-                match self.hand_over(after, &mut batch, now).await {
-                    Err(StoreError::Conflict(_)) => self.catch_up(&batch.entries).await?,
-                    Err(error) => {
-                        if batch.entries.len() == waited {
-                            self.unwritten = batch.entries;
-                        }
-                        return Err(error.into());
-                    }
+                let row = schedule_row(&self.replay.status(), now);
+                batch.schedule = self.is_moved(row).then_some(row);
+                self.row = None;
+                let refused = match self.hand_over(after, &mut batch, now).await {
+                    Err(StoreError::Conflict(_)) => self.catch_up(&batch.entries).await.err(),
+                    Err(error) => Some(error.into()),
                     Ok(stamp) => {
                         self.inner.journals.observe(stamp, &self.origin.key, after, &batch.entries);
                         self.times.extend(stamp, &batch.entries);
-                        self.line = Some(line);
+                        self.row = Some(row);
                         batch.entries.clear();
                         self.unwritten = batch.entries;
                         return Ok(());
                     }
+                };
+                let Some(error) = refused else { continue };
+                match batch.entries.len() == waited {
+                    true => self.unwritten = batch.entries,
+                    false => self.is_ahead = true,
                 }
+                return Err(error);
             }
         }
     }
@@ -63,7 +65,7 @@ impl Driver {
     pub(crate) async fn catch_up(&mut self, applied: &[Entry]) -> Result<(), Error> {
         let key = &self.origin.key;
         let facts = self.inner.journals.store.facts(Some(key)).await?;
-        let line = self.inner.journals.store.entered(key).await?;
+        let row = self.inner.journals.store.entered(key).await?;
         let unwritten: Vec<_> = self.unwritten.iter().chain(applied).cloned().collect();
         let caught_up = self.replay.caught_up(facts.iter().map(|fact| &fact.entry), &unwritten);
         let moved_on = facts.len() > self.replay.len() - unwritten.len();
@@ -73,19 +75,18 @@ impl Driver {
             _ => return Err(StoreError::Conflict(key.clone()).into()),
         }
         self.times = Times::of(&facts);
-        self.line = line.map(|entered| entered.schedule);
+        self.row = row.map(|entered| entered.schedule);
         Ok(())
     }
 
-    /// Removes the entries of a batch that the store refused, so many: the guest has not been told of them, and continues
-    /// without them. The entries that waited before them wait again.
+    /// Removes the last `refused` entries, which the store refused: the guest has not been told of them, and continues
+    /// without them. The entries that `waited` before them wait again.
     pub(crate) async fn take_back(&mut self, waited: Vec<Entry>, refused: usize) -> Result<(), Error> {
-        self.unwritten = waited;
         let facts = self.inner.journals.store.facts(Some(&self.origin.key)).await?;
         let entries = facts.iter().map(|fact| &fact.entry);
-        let before = self.replay.taken_back(entries, &self.unwritten, refused);
+        let before = self.replay.taken_back(entries, &waited, refused);
         match before.map_err(|illegal| self.illegal(illegal))? {
-            Some(replay) => self.replay = replay,
+            Some(replay) => (self.replay, self.unwritten, self.is_ahead) = (replay, waited, false),
             None => return Err(StoreError::Conflict(self.origin.key.clone()).into()),
         }
         self.times = Times::of(&facts);
@@ -125,13 +126,14 @@ impl Driver {
     }
 
     /// Whether the schedule has another row than this.
-    fn is_moved(&self, line: ScheduleRow) -> bool {
-        self.line.is_none_or(|before| differs(before, line))
+    fn is_moved(&self, row: ScheduleRow) -> bool {
+        self.row.is_none_or(|before| differs(before, row))
     }
 
     /// Writes entries that are not in the table yet, and applies them when they are on disk. Returns the place of the
     /// last of them among all facts.
     pub(crate) async fn write(&mut self, mut batch: Batch) -> Result<u64, Error> {
+        self.check_is_level()?;
         let (after, now) = (self.replay.len() - self.unwritten.len(), self.inner.now()?);
         let waited = self.put_before(&mut batch);
         match self.hand_over(after, &mut batch, now).await {
@@ -146,6 +148,14 @@ impl Driver {
                 self.unwritten = batch.entries;
                 Err(error.into())
             }
+        }
+    }
+
+    /// Refuses to write where the table is ahead of the disk: the next drive begins with what is on disk.
+    fn check_is_level(&self) -> Result<(), StoreError> {
+        match self.is_ahead {
+            true => Err(StoreError::Conflict(self.origin.key.clone())),
+            false => Ok(()),
         }
     }
 
