@@ -117,7 +117,7 @@ fn removed(name: &str) -> Act {
 }
 
 fn noon() -> Timestamp {
-    Timestamp::from_millis(NOON)
+    Timestamp::from_millis(BEGINNING)
 }
 
 #[test]
@@ -368,7 +368,7 @@ fn a_review_with_a_compromised_key_does_not_count() {
     review(BOB).unwrap();
     assert_eq!(unreviewed(), 0);
     // A review stays valid when the key is compromised later or the reviewer leaves.
-    fixture.record_act(key_revoked(2, Some(Timestamp::from_millis(NOON + 2 * 60_000)))).unwrap();
+    fixture.record_act(key_revoked(2, Some(Timestamp::from_millis(BEGINNING + 2 * 60_000)))).unwrap();
     fixture.record_act(removed("bob")).unwrap();
     assert_eq!(unreviewed(), 0);
 }

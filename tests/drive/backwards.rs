@@ -17,7 +17,7 @@ use tempfile::TempDir;
 use workflow::{Artifact, Effect, Entry, ReceiptId};
 
 /// 2026-01-01T12:00:00Z.
-const NOON: i64 = 1_767_268_800_000;
+const BEGINNING: i64 = 1_767_268_800_000;
 
 const HOUR: i64 = 3_600_000;
 
@@ -90,7 +90,7 @@ fn times(host: &Host, key: &InstanceKey) -> ([Timestamp; 2], [String; 2]) {
 #[test]
 fn an_action_does_not_end_before_it_begins() {
     let folder = TempDir::new().unwrap();
-    let time = Arc::new(AtomicI64::new(NOON));
+    let time = Arc::new(AtomicI64::new(BEGINNING));
     let (read, set_back) = (Arc::clone(&time), Arc::clone(&time));
     let first = First::new(folder.path(), move || {
         set_back.fetch_sub(HOUR, Ordering::SeqCst);

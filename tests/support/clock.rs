@@ -1,6 +1,6 @@
 //! Clocks that tests move.
 
-use engine::{Builder, Clock};
+use engine::Clock;
 use receipt::Timestamp;
 use std::pin::Pin;
 use std::sync::Arc;
@@ -40,11 +40,6 @@ impl ManualClock {
 
     pub fn move_by_minutes(&self, minutes: i64) {
         self.0.fetch_add(minutes * 60_000, Ordering::SeqCst);
-    }
-
-    pub fn give(&self, builder: Builder) -> Builder {
-        let clock = self.clone();
-        builder.clock(move || Timestamp::from_millis(clock.ms()))
     }
 }
 

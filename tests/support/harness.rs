@@ -129,7 +129,7 @@ impl Harness {
 
 /// A host on that folder, by that clock.
 pub fn open(folder: &Path, clock: &ManualClock, settings: impl FnOnce(Builder) -> Builder) -> Host {
-    settings(clock.give(crate::support::storage::builder(folder))).open().unwrap()
+    settings(crate::support::storage::builder(folder).clock(clock.clone())).open().unwrap()
 }
 
 /// The attempt that it waits for, where it waits for one.

@@ -8,7 +8,7 @@ use store::InstanceKey;
 use tempfile::TempDir;
 use workflow::RequestId;
 
-pub use super::clock::{BEGINNING as NOON, ManualClock};
+pub use super::clock::{BEGINNING, ManualClock};
 
 /// A host in a new folder where people decide.
 pub struct ApprovalFixture {

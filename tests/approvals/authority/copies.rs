@@ -34,7 +34,7 @@ fn an_authority_with_other_keys_or_another_past_is_refused_and_nothing_is_taken_
     // The same acts, other keys.
     let other_keys = two.path("other-keys");
     copy(&two.path("authority"), &other_keys, &["journal.sqlite"]);
-    Keyring::open(&other_keys.join("keys"), &[[7; 32], [8; 32]], Timestamp::from_millis(NOON)).unwrap();
+    Keyring::open(&other_keys.join("keys"), &[[7; 32], [8; 32]], Timestamp::from_millis(BEGINNING)).unwrap();
     serve(&other_keys, &two.path("other-keys.socket"), ONE, &two.clock);
     // The same keys, other acts.
     let other_acts = two.path("other-acts");
@@ -81,7 +81,7 @@ fn an_older_copy_of_the_authority_is_refused_and_a_later_one_is_taken_on_loudly(
     assert!(said.len() == 2 && said[0].contains("carol may decide as release"), "{said:?}");
     // A key is rotated, and the authority starts again.
     let rotated =
-        Keyring::rotate(&keys.join("keys"), Scope::Production, &[9; 32], Timestamp::from_millis(NOON));
+        Keyring::rotate(&keys.join("keys"), Scope::Production, &[9; 32], Timestamp::from_millis(BEGINNING));
     let rotated = rotated.unwrap();
     let later = two.path("later");
     copy(&keys, &later, &["journal.sqlite", "keys"]);
@@ -106,7 +106,7 @@ fn a_key_that_is_rotated_or_revoked_there_counts_here_at_once() {
     let two = Two::new(ONE);
     let keys = two.path("authority/keys");
     let production =
-        |seed| Keyring::rotate(&keys, Scope::Production, &[seed; 32], Timestamp::from_millis(NOON));
+        |seed| Keyring::rotate(&keys, Scope::Production, &[seed; 32], Timestamp::from_millis(BEGINNING));
     let (key, request) = two.asked();
     two.said();
     let rotated = production(9).unwrap();
@@ -119,7 +119,7 @@ fn a_key_that_is_rotated_or_revoked_there_counts_here_at_once() {
     assert!(two.said().iter().any(|said| said.contains(&rotated) && said.contains("is new")));
     let (key, request) = two.asked();
     two.host.sign(&request, &two.envelope(&request, ALICE)).unwrap();
-    Keyring::revoke(&keys, &rotated, Timestamp::from_millis(NOON)).unwrap();
+    Keyring::revoke(&keys, &rotated, Timestamp::from_millis(BEGINNING)).unwrap();
     support::block_on(two.host.drive(&key)).unwrap();
     assert_eq!(support::deployments(&two.path("host")).len(), 1, "the revoked key's receipt opens nothing");
     assert!(two.said().iter().any(|said| said.contains("is revoked")));

@@ -3,7 +3,7 @@
 mod copies;
 
 use crate::support;
-use crate::support::people::{ManualClock, NOON, decider_key};
+use crate::support::people::{BEGINNING, ManualClock, decider_key};
 use drill::authenticator::SoftwareAuthenticator;
 use engine::issuer::{IssuerServer, Keyring, Request, own_account};
 use engine::trust::{Act, InvitationCode, RecordedTrustAct, Trust};
@@ -151,7 +151,7 @@ fn record_act(keys: &Path, act: Act) {
     let mut trust = Trust::default();
     trust.extend(&store.acts(0).wait().unwrap()).unwrap();
     let body = serde_json::to_string(&RecordedTrustAct { by: "test".to_owned(), act }).unwrap();
-    store.act(trust.seq(), Timestamp::from_millis(NOON), body).unwrap();
+    store.act(trust.seq(), Timestamp::from_millis(BEGINNING), body).unwrap();
 }
 
 fn add(keys: &Path, name: &str, role: &str, seed: u8, valid_until: Option<Timestamp>) {
@@ -164,7 +164,7 @@ fn add(keys: &Path, name: &str, role: &str, seed: u8, valid_until: Option<Timest
 
 fn people(keys: &Path) {
     add(keys, "alice", "release", 1, None);
-    add(keys, "bob", "release", 2, Some(Timestamp::from_millis(NOON + 600_000)));
+    add(keys, "bob", "release", 2, Some(Timestamp::from_millis(BEGINNING + 600_000)));
     add(keys, "dora", "break-glass", 4, None);
 }
 
@@ -199,7 +199,7 @@ fn a_key_that_has_ended_signs_nothing_whatever_time_it_writes() {
     let request = two.host.request(&other).unwrap();
     let backdated = receipt::sign_decision(
         &DecisionStatement {
-            decided_at: Timestamp::from_millis(NOON + 599_000),
+            decided_at: Timestamp::from_millis(BEGINNING + 599_000),
             ..two.statement(&other, BOB)
         },
         &decider_key(2),
@@ -274,7 +274,7 @@ fn a_host_chooses_no_name_no_salt_and_no_age() {
         assert!(refusal(&two.ask(&question)).contains(member));
     }
     let aged = |created: i64, expires: i64| {
-        let at = |minutes: i64| Timestamp::from_millis(NOON + minutes * 60_000);
+        let at = |minutes: i64| Timestamp::from_millis(BEGINNING + minutes * 60_000);
         let request = Request { created_at: at(created), expires_at: at(expires), ..request.clone() };
         let question = json!({ "ask": "issue", "request": request, "envelopes": null });
         refusal(&two.ask(&question)).to_owned()
@@ -283,7 +283,7 @@ fn a_host_chooses_no_name_no_salt_and_no_age() {
     assert!(aged(2, 10).contains("compare the clocks"));
     assert!(aged(0, 366 * 24 * 60).contains("longer than a year"));
     // Another age is another request, which is not signed.
-    let older = Request { created_at: Timestamp::from_millis(NOON - 60_000), ..request };
+    let older = Request { created_at: Timestamp::from_millis(BEGINNING - 60_000), ..request };
     assert!(refusal(&two.issue(&older, &[&two.envelope(&id, ALICE)])).contains("digest of the request"));
 }
 

@@ -88,7 +88,7 @@ fn a_request_lapses_when_the_policy_says() {
 fn with_an_end(fixture: &ApprovalFixture, name: &str, seed: u8) {
     let key = decider_key(seed).public_key();
     let (kind, public_key) = (key.scheme().as_str().to_owned(), key.to_base64());
-    let valid_until = Some(receipt::Timestamp::from_millis(NOON + 600_000));
+    let valid_until = Some(receipt::Timestamp::from_millis(BEGINNING + 600_000));
     fixture
         .record_act(Act::KeyAdded {
             decider: name.parse().unwrap(),
@@ -178,7 +178,7 @@ fn t28_what_a_compromised_key_signed_does_not_count() {
     fixture.clock.move_by_minutes(1);
     let compromised = Act::KeyRevoked {
         key_id: decider_key(1).public_key().key_id().to_string(),
-        compromised_at: Some(receipt::Timestamp::from_millis(NOON - 60_000)),
+        compromised_at: Some(receipt::Timestamp::from_millis(BEGINNING - 60_000)),
         reason: "stolen yesterday".to_owned(),
     };
     fixture.record_act(compromised).unwrap();

@@ -28,7 +28,8 @@ const NEW_TENANTS: &str =
     "INSERT INTO usage SELECT k, 0, 0, 0 FROM unnest($1::text[]) AS k ORDER BY k ON CONFLICT DO NOTHING";
 const TENANTS: &str = "SELECT u.tenant, u.instances, u.pending, u.bytes
     FROM unnest($1::text[]) AS k(tenant) JOIN usage u USING (tenant) ORDER BY u.tenant FOR UPDATE OF u";
-const NEW_RECEIPT_STATES: &str = "INSERT INTO receipt_states (receipt) SELECT k FROM unnest($1::text[]) AS k ORDER BY k ON CONFLICT DO NOTHING";
+const NEW_RECEIPT_STATES: &str = "INSERT INTO receipt_states (receipt)
+    SELECT k FROM unnest($1::text[]) AS k ORDER BY k ON CONFLICT DO NOTHING";
 const RECEIPT_STATES: &str =
     "SELECT f.receipt, f.redeemed_at, f.redeemed_seq, f.attestation, f.revoked_at, f.revocation
     FROM unnest($1::text[]) AS k(receipt) JOIN receipt_states f USING (receipt) ORDER BY f.receipt FOR UPDATE OF f";

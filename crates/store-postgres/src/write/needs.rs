@@ -4,7 +4,7 @@ use crate::write::decide::minute;
 use crate::write::record::{Beside, Record};
 use receipt::Digest;
 use std::collections::{BTreeMap, BTreeSet};
-use store::{InstanceKey, InstanceState, RATE_WINDOW, Shard, Writer};
+use store::{InstanceKey, RATE_WINDOW, Shard, Writer};
 use workflow::{ReceiptId, RequestId, TenantId};
 
 /// The lock on the row of the last act.
@@ -101,8 +101,7 @@ impl Needs {
         self.receipt_states.extend(beside.receipts().cloned());
         self.requests.extend(beside.requests().chain(&batch.reopened).cloned());
         self.requests.extend(batch.request.iter().map(|request| request.id.clone()));
-        let has_ended = |state: InstanceState| state.has_ended();
-        if batch.schedule.is_some_and(|schedule| has_ended(schedule.state)) {
+        if batch.schedule.is_some_and(|schedule| schedule.state.has_ended()) {
             self.ending.insert(key.clone());
         }
         if let Some(receipt) = &batch.receipt {
