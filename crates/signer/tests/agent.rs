@@ -2,8 +2,10 @@
 
 use std::fs;
 use std::io::{BufRead as _, BufReader};
+use std::os::unix::net::{UnixListener, UnixStream};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
+use std::thread;
 use std::time::Duration;
 
 use signer::{Agent, AgentError, DeciderKey, Kind, Patience, PublicKey};
@@ -169,7 +171,11 @@ fn where_no_agent_is_the_error_says_so() {
     let missing = folder.path().join("missing");
     let file = place(&folder, "file", "");
     let deserted = folder.path().join("deserted");
-    drop(std::os::unix::net::UnixListener::bind(&deserted).unwrap());
+    drop(UnixListener::bind(&deserted).unwrap());
+    // A child process that another test starts has a copy of the listener until it executes its program.
+    while UnixStream::connect(&deserted).is_ok() {
+        thread::yield_now();
+    }
     let too_long = PathBuf::from(format!("/{}", "x".repeat(200)));
     for socket in [&missing, &file, &deserted, &too_long, Path::new("")] {
         let error = Agent::at(socket, patience).identities().unwrap_err();
