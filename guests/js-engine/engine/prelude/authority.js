@@ -1,6 +1,6 @@
 // What a workflow gets as `env`: asking for permission, and what can be done with it.
 
-import { MapDelete, MapGet, MapSet, Map_, ObjectFreeze, Parse, Queue, Date_, deferred } from 'pp:primordials';
+import { ObjectFreeze, Parse, Queue, SafeMap, Date_, deferred } from 'pp:primordials';
 import { here, named, printed, refusal } from 'pp:errors';
 import { ask, goesOn } from 'pp:loop';
 import { bytesOf, canonical, toJson } from 'pp:json';
@@ -10,7 +10,7 @@ import { startedBy } from 'pp:step';
 export const RESERVED = 'pp-approval';
 
 // What was approved, by the receipt's id: what a deployment leaves out is taken from here. It permits nothing; the gate looks at the receipt.
-const approved = new Map_();
+const approved = new SafeMap();
 const decisions = new Queue();
 const listeners = new Queue();
 
@@ -82,7 +82,7 @@ function approvalEntry(request, stack) {
         return;
       }
       const receipt = new Receipt(ready.receipt, ready.text);
-      MapSet(approved, receipt.id, request);
+      approved.set(receipt.id, request);
       entry.resolve(decision(request, receipt));
       announce(receipt);
     },
@@ -155,7 +155,7 @@ class Cloudflare {
 // { artifact, receiptId }, or { resource, artifact: { name, bytes | text }, receipt }.
 function deployment(what) {
   const id = receiptOf(what);
-  const known = MapGet(approved, id);
+  const known = approved.get(id);
   let { artifact } = what;
   if (artifact === undefined || typeof artifact === 'string') {
     if (!known?.artifact) throw named('InvalidDeploymentError', `deploy: no artifact was approved under the receipt ${id}: give { artifact: { name, bytes } }`);
@@ -186,7 +186,7 @@ function deployEntry({ id, resource, artifact }, stack) {
     begin(native) {
       const ended = native.deploy(resource, artifact.name, artifact.bytes, id);
       if (ended.kind === 'done') {
-        MapDelete(approved, id);
+        approved.delete(id);
         entry.resolve({ id: ended.name, location: ended.text, artifactSha256: ended.digest, receiptId: ended.receipt, artifact: artifact.name, resource });
       } else entry.reject(notDeployed(ended));
     },

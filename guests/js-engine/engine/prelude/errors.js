@@ -2,7 +2,7 @@
 
 import {
   CaptureStack, Error_, SetStackLines, StackLines, TypeError_, RangeError_, SyntaxError_, ReferenceError_, EvalError_, URIError_,
-  ObjectDefine, RegExpExec, String_, StringSlice, StringWellFormed,
+  ObjectDefine, RegExpExec, String_, StringEndsWith, StringSlice, StringWellFormed,
 } from 'pp:primordials';
 
 // Set by the engine: finds the first place in a stack that lies in the workflow's own modules, as `file:line:column`.
@@ -81,10 +81,17 @@ export function placeOf(error) {
 // The stack of the workflow's call to `called`, for `placeIn`: the caller, and one more where the caller is a built-in function. Each line costs
 // some microseconds.
 export function here(called) {
-  const at = { __proto__: null }, lines = StackLines(Error_);
-  SetStackLines(Error_, 2);
-  CaptureStack(at, called);
+  const limit = StackLines(Error_);
+  let stack = captured(called, 1);
+  if (StringEndsWith(stack, '(native)\n')) stack = captured(called, 2);
+  SetStackLines(Error_, limit);
+  return stack;
+}
+
+function captured(called, lines) {
+  const at = { __proto__: null };
   SetStackLines(Error_, lines);
+  CaptureStack(at, called);
   return at.stack;
 }
 

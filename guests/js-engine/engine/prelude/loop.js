@@ -3,13 +3,13 @@
 // A scope is the workflow itself, or the body of a step. While a body is open, only what was asked since it opened is begun or waited for: a
 // body is opened when everything outside of it is at rest, so whatever runs meanwhile was caused by it.
 
-import { MapDelete, MapForEach, MapGet, MapSet, MapSize, Map_, Queue, SetAdd, SetDelete, Set_ } from 'pp:primordials';
+import { SafeMap, SafeSet } from 'pp:primordials';
 import { named, placeIn, toFailure } from 'pp:errors';
 
-// What the engine offers: see natives.rs.
+// What the engine offers: see native.rs.
 let native;
 
-const open = new Queue();
+// The innermost scope. The maps of a scope are made when something comes into them: most bodies of steps need none.
 let scope;
 
 export const CONFIGURED = -1;
@@ -19,13 +19,14 @@ export function connect(natives) {
   native = natives;
 }
 
-function newScope(entry) {
-  return { __proto__: null, entry, queue: new Queue(), pending: new Map_(), unhandled: new Map_(), outcome: undefined };
+// `first` and `last` are the ends of the queue: what was asked for and has not begun. `pending` has begun and has not ended.
+function newScope(outer, entry, id) {
+  return { __proto__: null, outer, entry, id, first: undefined, last: undefined, pending: undefined, unhandled: undefined, outcome: undefined };
 }
 
 // The workflow begins. `main` returns a promise of its result as JSON text.
 export function begin(main) {
-  scope = newScope(undefined);
+  scope = newScope(undefined, undefined, undefined);
   scope.unhandled = early;
   const root = scope;
   settle(root, main);
@@ -46,8 +47,17 @@ export function isInsideStep() {
 // Asks for something that the host does: `entry.begin` is called when its turn comes.
 export function ask(entry) {
   if (!scope) throw named('OutsideWorkflowError', 'steps can be used while the workflow runs, and not outside of its run method');
-  scope.queue.push(entry);
+  if (scope.first === undefined) scope.first = entry;
+  else scope.last.next = entry;
+  scope.last = entry;
   return entry.promise;
+}
+
+// Takes what was asked for first.
+function next() {
+  const entry = scope.first;
+  if (entry !== undefined) scope.first = entry.next;
+  return entry;
 }
 
 // Makes one call to the host, after which there may be something to run again. `true` when the workflow has ended.
@@ -57,9 +67,9 @@ export function turn() {
     close();
     return false;
   }
-  const next = scope.queue.shift();
-  if (next) beginEntry(next);
-  else if (MapSize(scope.pending) > 0) tell(native.first());
+  const entry = next();
+  if (entry) beginEntry(entry);
+  else if (scope.pending?.size) tell(native.first());
   else stuck();
   return false;
 }
@@ -74,16 +84,17 @@ function beginEntry(entry) {
 
 // Something was begun and goes on: `entry.told` is called with its end.
 export function goesOn(entry, id) {
-  MapSet(scope.pending, id, entry);
+  scope.pending ??= new SafeMap();
+  scope.pending.set(id, entry);
 }
 
 function tell(ready) {
-  const entry = MapGet(scope.pending, ready.id);
+  const entry = scope.pending.get(ready.id);
   if (ready.kind === 'again') {
     openBody(entry, ready.id, ready.number);
     return;
   }
-  MapDelete(scope.pending, ready.id);
+  scope.pending.delete(ready.id);
   try {
     entry.told(ready);
   } catch (error) {
@@ -91,12 +102,9 @@ function tell(ready) {
   }
 }
 
-// Runs the body of a step up to its first wait.
+// Runs the body of a step, whose attempt the host has opened, up to its first wait.
 export function openBody(entry, id, number) {
-  open.push(scope);
-  scope = newScope(entry);
-  scope.id = id;
-  native.enter();
+  scope = newScope(scope, entry, id);
   attempt(scope, entry, number);
 }
 
@@ -114,8 +122,7 @@ async function attempt(body, entry, number) {
 function close() {
   const body = scope, { outcome, entry, id } = body;
   const mistake = forgotten(body) ?? unhandled(body);
-  native.leave();
-  scope = open.pop();
+  scope = body.outer;
   const error = mistake ?? outcome.error;
   if (mistake || 'error' in outcome) {
     const failure = toFailure(error);
@@ -140,9 +147,7 @@ function stuck() {
 
 // A step that was asked for, and the work ended before it was begun: nobody awaited it.
 function forgotten(ended) {
-  const entry = ended.queue.shift();
-  if (!entry) return undefined;
-  return neverAwaited(entry);
+  return ended.first && neverAwaited(ended.first);
 }
 
 function neverAwaited(entry) {
@@ -157,27 +162,29 @@ function atPlace(stack) {
 
 function unhandled(ended) {
   let first;
-  MapForEach(ended.unhandled, (reason) => (first ??= { reason }));
+  ended.unhandled?.forEach((reason) => (first ??= { reason }));
   return first?.reason;
 }
 
-const rejections = new Set_();
+const rejections = new SafeSet();
 
 // Rejections while modules are evaluated, before the workflow begins.
-const early = new Map_();
+const early = new SafeMap();
 
 // Told by the engine of a promise that was rejected with nothing to handle it, and of one that is handled after all.
 export function rejected(promise, reason, isHandled) {
-  if (probing) SetAdd(rejections, promise);
+  if (probing) rejections.add(promise);
   else if (isHandled) forgive(promise);
-  else MapSet(scope ? scope.unhandled : early, promise, reason);
+  else unhandledIn(scope).set(promise, reason);
+}
+
+function unhandledIn(scope) {
+  return scope ? (scope.unhandled ??= new SafeMap()) : early;
 }
 
 function forgive(promise) {
-  MapDelete(early, promise);
-  if (!scope) return;
-  MapDelete(scope.unhandled, promise);
-  open.each((outer) => MapDelete(outer.unhandled, promise));
+  early.delete(promise);
+  for (let one = scope; one; one = one.outer) one.unhandled?.delete(promise);
 }
 
 let probing = false;
@@ -196,7 +203,7 @@ export function end() {
 function abandoned() {
   let found;
   probing = true;
-  MapForEach(scope.pending, (entry) => {
+  scope.pending?.forEach((entry) => {
     entry.reject(undefined);
     if (hasNobody(entry.promise)) found ??= entry;
   });
@@ -205,5 +212,5 @@ function abandoned() {
 }
 
 function hasNobody(promise) {
-  return SetDelete(rejections, promise);
+  return rejections.delete(promise);
 }

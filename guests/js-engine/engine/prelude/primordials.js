@@ -3,17 +3,14 @@
 const { call } = Function.prototype;
 const uncurried = call.bind(Function.prototype.bind, call);
 
-export const ObjectCreate = Object.create;
 export const ObjectDefine = Object.defineProperty;
-export const ObjectDescriptor = Object.getOwnPropertyDescriptor;
+const ObjectDescriptor = Object.getOwnPropertyDescriptor;
 export const ObjectKeys = Object.keys;
 export const ObjectFreeze = Object.freeze;
 export const ObjectPrototypeOf = Object.getPrototypeOf;
 export const ObjectSetPrototypeOf = Object.setPrototypeOf;
 export const ObjectPrototype = Object.prototype;
-export const ObjectToString = uncurried(Object.prototype.toString);
-export const HasOwn = Object.hasOwn;
-export const OwnKeys = Reflect.ownKeys;
+const OwnKeys = Reflect.ownKeys;
 export const Construct = Reflect.construct;
 
 export const IsArray = Array.isArray;
@@ -24,24 +21,18 @@ export const Parse = JSON.parse;
 export const MapGet = uncurried(Map.prototype.get);
 export const MapSet = uncurried(Map.prototype.set);
 export const MapHas = uncurried(Map.prototype.has);
-export const MapDelete = uncurried(Map.prototype.delete);
 export const MapForEach = uncurried(Map.prototype.forEach);
 export const MapSize = uncurried(ObjectDescriptor(Map.prototype, 'size').get);
 export const SetAdd = uncurried(Set.prototype.add);
-export const SetHas = uncurried(Set.prototype.has);
-export const SetDelete = uncurried(Set.prototype.delete);
 export const SetForEach = uncurried(Set.prototype.forEach);
 
+export const StringEndsWith = uncurried(String.prototype.endsWith);
 export const StringSlice = uncurried(String.prototype.slice);
 export const StringTrim = uncurried(String.prototype.trim);
-export const StringIncludes = uncurried(String.prototype.includes);
-export const StringStartsWith = uncurried(String.prototype.startsWith);
 export const StringWellFormed = uncurried(String.prototype.toWellFormed);
 export const RegExpExec = uncurried(RegExp.prototype.exec);
 export const NumberIsFinite = Number.isFinite;
-export const NumberIsInteger = Number.isInteger;
 export const MathRound = Math.round;
-export const MathMax = Math.max;
 export const DateTime = uncurried(Date.prototype.getTime);
 export const DateISO = uncurried(Date.prototype.toISOString);
 export const DateParse = Date.parse;
@@ -59,7 +50,6 @@ export const Map_ = Map;
 export const Set_ = Set;
 export const Date_ = Date;
 export const Promise_ = Promise;
-export const Symbol_ = Symbol;
 export const Error_ = Error;
 export const TypeError_ = TypeError;
 export const RangeError_ = RangeError;
@@ -71,6 +61,19 @@ export const CaptureStack = Error.captureStackTrace;
 const { get: stackLines, set: setStackLines } = ObjectDescriptor(Error, 'stackTraceLimit');
 export const StackLines = uncurried(stackLines);
 export const SetStackLines = uncurried(setStackLines);
+
+// A map and a set whose methods no workflow can change: their prototypes have nothing above them, and no workflow gets one.
+export const SafeMap = safe(class extends Map {});
+export const SafeSet = safe(class extends Set {});
+
+function safe(Class) {
+  const own = Class.prototype, inherited = ObjectPrototypeOf(own);
+  for (const key of OwnKeys(inherited)) {
+    if (key !== 'constructor') ObjectDefine(own, key, { __proto__: null, ...ObjectDescriptor(inherited, key) });
+  }
+  ObjectSetPrototypeOf(own, null);
+  return Class;
+}
 
 // A promise with its two functions. `Promise.withResolvers` would look them up where a workflow can change them.
 export function deferred() {
@@ -84,37 +87,20 @@ export function deferred() {
 
 // A queue. An array would meet the setters that a workflow can define on its prototype.
 export class Queue {
-  #entries = new Map_();
-  #first = 0;
-  #next = 0;
+  first = undefined;
+  last = undefined;
 
-  get size() {
-    return this.#next - this.#first;
-  }
-
-  push(entry) {
-    MapSet(this.#entries, this.#next, entry);
-    this.#next += 1;
+  push(value) {
+    const link = { __proto__: null, value, next: undefined };
+    if (this.first === undefined) this.first = link;
+    else this.last.next = link;
+    this.last = link;
   }
 
   shift() {
-    if (this.#first === this.#next) return undefined;
-    const entry = MapGet(this.#entries, this.#first);
-    MapDelete(this.#entries, this.#first);
-    this.#first += 1;
-    return entry;
-  }
-
-  // Calls the function with each entry, the oldest first.
-  each(use) {
-    for (let index = this.#first; index < this.#next; index += 1) use(MapGet(this.#entries, index));
-  }
-
-  pop() {
-    if (this.#first === this.#next) return undefined;
-    this.#next -= 1;
-    const entry = MapGet(this.#entries, this.#next);
-    MapDelete(this.#entries, this.#next);
-    return entry;
+    const link = this.first;
+    if (link === undefined) return undefined;
+    this.first = link.next;
+    return link.value;
   }
 }

@@ -1,6 +1,6 @@
 // What a workflow gets as `step`.
 
-import { Date_, MapGet, MapSet, ObjectFreeze, Parse, String_, StringWellFormed, deferred } from 'pp:primordials';
+import { Date_, ObjectFreeze, ObjectSetPrototypeOf, Parse, Promise_, SafeMap, String_, StringWellFormed, deferred } from 'pp:primordials';
 import { NonRetryableError, fromFailure, here, isError, named, printed } from 'pp:errors';
 import { CONFIGURED, NEVER, ask, goesOn, openBody } from 'pp:loop';
 import { toJson } from 'pp:json';
@@ -9,7 +9,7 @@ import { nextApproval, RESERVED } from 'pp:authority';
 import { register } from 'pp:rollback';
 
 const BACKOFF = { __proto__: null, constant: 0, linear: 1, exponential: 2 };
-const counts = new Map();
+const counts = new SafeMap();
 
 class WorkflowStep {
   do(name, ...rest) {
@@ -88,40 +88,69 @@ function limitOf(limit, title) {
 
 // `stack` is where it was asked for.
 export function stepEntry({ title, callback, config }, stack) {
-  const tries = triesOf(config, title);
-  const count = (MapGet(counts, title) ?? 0) + 1;
-  MapSet(counts, title, count);
-  const entry = {
-    __proto__: null,
-    ...deferred(),
-    name: title,
-    count,
-    what: `step "${title}"`,
-    stack,
-    begin(native) {
-      const started = startedBy('step-rejected', () => native.start(title, tries.limit, tries.delay, tries.backoff, tries.timeout));
-      const id = started < 0 ? ~started : started;
-      goesOn(entry, id);
-      if (started >= 0) openBody(entry, id, 1);
-    },
-    body(attempt) {
-      return callback({ step: { name: title, count }, attempt, config: tries.given ?? {} });
-    },
-    write(value) {
-      return toJson(value, `the result of step "${title}"`);
-    },
-    retry: (error, attempt) => retryOf(tries, error, attempt, title),
-    told(ready) {
-      if (ready.kind === 'failed') entry.reject(fromFailure(ready.name, ready.text));
-      else {
-        const value = Parse(ready.text);
-        entry.output = ready.text;
-        entry.resolve(value);
-      }
-    },
-  };
-  return entry;
+  return new StepEntry(title, callback, config === undefined ? PLAIN : triesOf(config, title), stack);
 }
+
+const PLAIN = triesOf(undefined, '');
+
+class StepEntry {
+  constructor(name, callback, tries, stack) {
+    this.name = name;
+    this.callback = callback;
+    this.tries = tries;
+    this.stack = stack;
+    this.count = (counts.get(name) ?? 0) + 1;
+    counts.set(name, this.count);
+    this.output = undefined;
+    this.next = undefined;
+    this.promise = new Promise_((resolve, reject) => {
+      this.resolve = resolve;
+      this.reject = reject;
+    });
+  }
+
+  get what() {
+    return `step "${this.name}"`;
+  }
+
+  begin(native) {
+    const { limit, delay, backoff, timeout } = this.tries;
+    let started;
+    try {
+      started = native.start(this.name, limit, delay, backoff, timeout);
+    } catch (error) {
+      throw rejection('step-rejected', error);
+    }
+    const id = started < 0 ? ~started : started;
+    goesOn(this, id);
+    if (started >= 0) openBody(this, id, 1);
+  }
+
+  body(attempt) {
+    const { callback, name, count, tries } = this;
+    return callback({ step: { name, count }, attempt, config: tries.given ?? {} });
+  }
+
+  write(value) {
+    return toJson(value, `the result of step "${this.name}"`);
+  }
+
+  retry(error, attempt) {
+    return retryOf(this.tries, error, attempt, this.name);
+  }
+
+  told(ready) {
+    if (ready.kind === 'failed') {
+      this.reject(fromFailure(ready.name, ready.text));
+      return;
+    }
+    const value = Parse(ready.text);
+    this.output = ready.text;
+    this.resolve(value);
+  }
+}
+
+ObjectSetPrototypeOf(StepEntry.prototype, null);
 
 // What becomes of a step whose attempt has failed.
 async function retryOf(tries, error, attempt, title) {
@@ -163,6 +192,10 @@ export function startedBy(name, start) {
   try {
     return start();
   } catch (error) {
-    throw named(name, String_(error?.message));
+    throw rejection(name, error);
   }
+}
+
+function rejection(name, error) {
+  return named(name, String_(error?.message));
 }

@@ -8,6 +8,7 @@ use crate::bindings::permission_protocol::tenant::workflow::Pending;
 use crate::bindings::permission_protocol::tenant::workflow::Started;
 use crate::bindings::permission_protocol::tenant::workflow::Step;
 use std::cell::RefCell;
+use std::collections::BTreeMap;
 use std::collections::HashMap;
 use std::ptr::NonNull;
 
@@ -24,8 +25,8 @@ pub(crate) enum First {
 pub(crate) struct Drive {
     step: Option<NonNull<Step>>,
     begun: u32,
-    pending: HashMap<u32, Pending>,
-    attempts: HashMap<u32, Attempt>,
+    pending: BTreeMap<u32, Pending>,
+    attempts: BTreeMap<u32, Attempt>,
     receipts: HashMap<String, Receipt>,
     /// What goes on in each open scope, the innermost last: the numbers, in the order in which they were begun.
     scopes: Vec<Vec<u32>>,
@@ -64,31 +65,28 @@ impl Drive {
         number
     }
 
-    /// A step was started. Its number, and whether its first attempt is to be made now.
+    /// A step was started. Its number, and whether its first attempt is to be made now: the scope of its body is open then.
     pub(crate) fn started(&mut self, Started { pending, attempt }: Started) -> (u32, bool) {
         let number = self.goes_on(pending);
         let is_open = attempt.is_some();
         if let Some(attempt) = attempt {
-            self.attempts.insert(number, attempt);
+            self.enter(number, attempt);
         }
         (number, is_open)
     }
 
-    /// The attempt that is open, to end it.
-    pub(crate) fn attempt(&mut self, number: u32) -> Option<Attempt> {
-        self.attempts.remove(&number)
-    }
-
     /// The body of a step begins.
-    pub(crate) fn enter(&mut self) {
+    fn enter(&mut self, number: u32, attempt: Attempt) {
+        self.attempts.insert(number, attempt);
         self.scopes.push(Vec::new());
     }
 
-    /// It has ended, and what it began and did not wait for is given up.
-    pub(crate) fn leave(&mut self) {
+    /// The body of a step has ended. What it began and did not wait for is given up. Its attempt, to report the end.
+    pub(crate) fn leave(&mut self, number: u32) -> Option<Attempt> {
         for number in self.scopes.pop().unwrap_or_default() {
             self.pending.remove(&number);
         }
+        self.attempts.remove(&number)
     }
 
     /// Waits for the first among what goes on in the innermost scope that has ended, or is to be tried again.
@@ -100,7 +98,7 @@ impl Drive {
         let number = scope[place];
         match woken.ready {
             Ready::Again(another) => {
-                self.attempts.insert(number, another.attempt);
+                self.enter(number, another.attempt);
                 (number, First::Again(another.number))
             }
             ready => {

@@ -31,8 +31,6 @@ pub(super) fn offer(natives: &Natives<'_, '_>) -> Result<()> {
     })?;
     natives.offer("startWait", wait)?;
     natives.offer("startApproval", ask)?;
-    natives.offer("enter", || world::with(world::Drive::enter))?;
-    natives.offer("leave", || world::with(world::Drive::leave))?;
     natives.offer("complete", complete)?;
     natives.offer("fail", fail)?;
     natives.offer("first", ready::first)?;
@@ -106,17 +104,18 @@ fn ask(
     Ok(world::with(|drive| drive.goes_on(pending)))
 }
 
+/// The body of a step has ended with a result.
 fn complete(ctx: Ctx<'_>, number: u32, output: String) -> Result<()> {
-    let Some(attempt) = world::with(|drive| drive.attempt(number)) else { return Ok(()) };
+    let Some(attempt) = world::with(|drive| drive.leave(number)) else { return Ok(()) };
     Attempt::complete(attempt, &output).map_err(|error| match error {
         StepError::Rejected(message) => refused(&ctx, &message),
         StepError::Failed(failure) => refused(&ctx, &failure.message),
     })
 }
 
-/// The attempt has failed. `retry` is -1 for what the step's options say, -2 for never, or milliseconds.
+/// The body of a step has failed. `retry` is -1 for what the step's options say, -2 for never, or milliseconds.
 fn fail(number: u32, name: String, message: String, retry: f64) {
-    let Some(attempt) = world::with(|drive| drive.attempt(number)) else { return };
+    let Some(attempt) = world::with(|drive| drive.leave(number)) else { return };
     let failure = Failure { name, message };
     match retry {
         -1.0 => drop(Attempt::fail(attempt, &failure)),
