@@ -100,6 +100,22 @@ fn no_module_of_the_engine_knows_one_above_it() {
 }
 
 #[test]
+fn the_architecture_describes_every_module_of_the_engine() {
+    let text = fs::read_to_string(support::root().join("docs/architecture.md")).unwrap();
+    let (_, rest) = text.split_once("| Module | For |").unwrap();
+    let rows = rest.lines().skip(2).take_while(|line| line.starts_with('|'));
+    let names = rows.flat_map(|row| row.split('|').nth(1).unwrap().split('`').skip(1).step_by(2));
+    assert_eq!(names.collect::<BTreeSet<_>>(), BTreeSet::from(ENGINE));
+    let place = |name| ENGINE.iter().position(|module| *module == name);
+    let arrows = text.lines().find_map(|line| line.strip_prefix("engine: ")).unwrap();
+    let levels = arrows.split(" ─► ").map(|level| level.split(", ").map(place).collect::<Option<Vec<_>>>());
+    let levels: Vec<_> = levels.map(|level| level.expect("a module of the engine")).collect();
+    for pair in levels.windows(2) {
+        assert!(pair[0].iter().min() > pair[1].iter().max(), "an arrow leads upwards: {arrows}");
+    }
+}
+
+#[test]
 fn files_and_functions_fit_on_a_few_screens() {
     let root = support::root();
     let mut long = BTreeMap::new();

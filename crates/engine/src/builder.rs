@@ -1,4 +1,4 @@
-//! Settings of a host, and how the rooms are put together.
+//! Settings of a host, and how its parts are put together.
 
 use crate::capability::{Artifacts, Capability, Registry, built_in};
 use crate::issuer::{Environment, Issuer, Keyring, LocalIssuer, RemoteIssuer, own_account};

@@ -1,4 +1,4 @@
-//! Approval: requests, decisions, and the receipts that state them. The only room with a private key; nothing in it runs a guest or
+//! Approval: requests, decisions, and the receipts that state them. The only module with a private key; nothing in it runs a guest or
 //! performs an action.
 
 mod demo;
