@@ -186,6 +186,8 @@ fn the_bundle_that_pack_prints_is_the_code_that_a_run_names() {
     assert_eq!((packed.code, packed.stdout.as_bytes()), (Some(0), bundle.as_slice()), "{}", packed.stderr);
     let readme = fs::read_to_string(support::root().join("README.md")).unwrap();
     assert!(readme.contains(&Digest::of(&bundle).to_string()), "the README names other code");
+    let engine = ::sandbox::script::current_engine().engine.to_string();
+    assert!(readme.contains(&format!("on engine sha256 {engine}")), "the README names another engine");
     let component = run(data.path(), &["pack", GUEST]);
     assert!(
         component.code == Some(1) && component.stderr.contains("is no source text"),
