@@ -62,25 +62,8 @@ impl Hook {
         std::thread::spawn(move || {
             let mut held = Vec::new();
             for order in orders {
-                let Ok((stream, _)) = listener.accept() else { return };
-                if order == Does::Ignore {
-                    held.push(Box::new(stream) as Box<dyn Stream>);
-                    continue;
-                }
-                let mut stream = accept(stream);
-                let notice = read(&mut *stream);
-                let status = match order {
-                    Does::Answer(status) => status,
-                    _ => 204,
-                };
-                if order == Does::Hang {
-                    held.push(stream);
-                } else {
-                    let head = "Location: https://elsewhere.example\r\nContent-Length: 0\r\n";
-                    write!(stream, "HTTP/1.1 {status} Word\r\n{head}\r\n").unwrap();
-                    stream.flush().unwrap();
-                }
-                if notices.send(notice).is_err() {
+                let Some(notice) = receive(&listener, &accept, order, &mut held) else { return };
+                if notice.is_some_and(|notice| notices.send(notice).is_err()) {
                     return;
                 }
             }
@@ -95,6 +78,38 @@ impl Hook {
     fn next(&self, does: Does) -> Received {
         self.does.send(does).unwrap();
         self.received.recv_timeout(Duration::from_secs(120)).unwrap()
+    }
+}
+
+/// Does with a connection what the order says. Where the sender gives up before it is answered, it comes again: the order is for that connection.
+/// `None` where no connection comes any more.
+fn receive(
+    listener: &TcpListener,
+    accept: &impl Fn(TcpStream) -> Box<dyn Stream>,
+    order: Does,
+    held: &mut Vec<Box<dyn Stream>>,
+) -> Option<Option<Received>> {
+    loop {
+        let (stream, _) = listener.accept().ok()?;
+        if order == Does::Ignore {
+            held.push(Box::new(stream));
+            return Some(None);
+        }
+        let mut stream = accept(stream);
+        let notice = read(&mut *stream);
+        let status = match order {
+            Does::Answer(status) => status,
+            _ => 204,
+        };
+        if order == Does::Hang {
+            held.push(stream);
+            return Some(Some(notice));
+        }
+        let head = "Location: https://elsewhere.example\r\nContent-Length: 0\r\n";
+        let answered = write!(stream, "HTTP/1.1 {status} Word\r\n{head}\r\n").and_then(|()| stream.flush());
+        if answered.is_ok() {
+            return Some(Some(notice));
+        }
     }
 }
 
