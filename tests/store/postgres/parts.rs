@@ -29,10 +29,8 @@ fn usage(store: &Postgres) -> store::Usage {
 /// Ends an instance whose journal has so many entries.
 fn end(store: &Postgres, name: &str, after: usize) {
     let schedule = Some(ScheduleRow { state: InstanceState::Complete, due: None });
-    let batch = Batch {
-        schedule,
-        ..Batch { entries: vec![Entry::Completed { output: "1".to_owned() }], ..Batch::default() }
-    };
+    let entries = vec![Entry::Completed { output: "1".to_owned() }];
+    let batch = Batch { entries, schedule, ..Batch::default() };
     append(store, name, after, &batch, Writer::Outside).wait().unwrap();
 }
 
@@ -276,7 +274,8 @@ fn of_two_hosts_that_deploy_at_once_the_later_redeemed_is_live() {
     let (a, b, reader) = (host(&url, "a"), host(&url, "b"), Postgres::open(&url).unwrap());
     create(&a, "of-0");
     create(&b, "of-1");
-    let done = AtomicBool::new(false);
+    let (done, barrier) = (AtomicBool::new(false), Barrier::new(2));
+    let barrier = &barrier;
     let read = std::thread::scope(|scope| {
         let reading = scope.spawn(|| {
             let (mut ids, mut after) = (Vec::new(), 0);
@@ -291,8 +290,6 @@ fn of_two_hosts_that_deploy_at_once_the_later_redeemed_is_live() {
                 }
             }
         });
-        let barrier = Barrier::new(2);
-        let barrier = &barrier;
         let deploying = [(&a, 0), (&b, 1)].map(|(store, number)| {
             scope.spawn(move || {
                 for round in 0..ROUNDS {
