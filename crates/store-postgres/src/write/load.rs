@@ -27,7 +27,7 @@ const INSTANCES: &str = "SELECT i.tenant, i.instance, i.id, i.next, i.at, i.stat
     FROM unnest($1::text[], $2::text[]) AS k(tenant, instance) JOIN instances i USING (tenant, instance)
     ORDER BY i.tenant, i.instance FOR UPDATE OF i";
 const NEW_TENANTS: &str = "INSERT INTO usage_parts SELECT k, 0, 0, 0 FROM unnest($1::text[]) AS k ORDER BY k ON CONFLICT DO NOTHING";
-// A part is added only while part 0 is locked: whoever has locked that sees all parts with the next statement.
+// A part is added only while part 0 is locked: a transaction that has locked part 0 sees all parts with its next statement.
 pub(crate) const FIRST_PARTS: &str =
     "SELECT 1 FROM usage_parts WHERE tenant = ANY($1::text[]) AND part = 0 ORDER BY tenant FOR UPDATE";
 const NEW_PARTS: &str = "INSERT INTO usage_parts (tenant, instances, pending, bytes, part)

@@ -181,7 +181,7 @@ impl State {
         self.usage.get(tenant).is_some_and(Balance::is_whole)
     }
 
-    /// The refusal of a change. If it is only for want of room, the group is judged again with all parts of the tenant locked, and nobody gets this answer.
+    /// The refusal of a change. If it is only for want of room, the group is judged again with all parts of the tenant locked, and no caller gets this answer.
     pub(crate) fn refuse(&mut self, tenant: &TenantId, refused: Refused) -> StoreError {
         match refused {
             Refused::Quota(over) => over.into(),
