@@ -175,6 +175,30 @@ fn no_write_waits_for_another_hosts_commit_in_the_same_tenant() {
     session.run("COMMIT; SELECT 1;");
 }
 
+/// Processes that were killed have left rows, most of them in the first parts.
+#[test]
+fn writers_that_start_at_once_have_parts_of_their_own() {
+    const WRITERS: i16 = 8;
+    let Some(server) = postgres::shared() else { return };
+    let url = server.schema();
+    let schema = url.rsplit_once("%3D").unwrap().1;
+    server.sql(&format!(
+        "INSERT INTO {schema}.writers (writer, last, part, seen)
+            SELECT 'gone-' || n, 0, n % 3, now() - interval '1 hour' FROM generate_series(1, 30) AS n"
+    ));
+    let barrier = Barrier::new(usize::from(WRITERS.unsigned_abs()));
+    let open = || {
+        barrier.wait();
+        Postgres::open(&url).unwrap()
+    };
+    let _stores: Vec<Postgres> = std::thread::scope(|scope| {
+        let opening: Vec<_> = (0..WRITERS).map(|_| scope.spawn(open)).collect();
+        opening.into_iter().map(|opening| opening.join().unwrap()).collect()
+    });
+    let parts = format!("SELECT count(DISTINCT part) FROM {schema}.writers WHERE writer NOT LIKE 'gone%'");
+    assert_eq!(server.sql(&parts), WRITERS.to_string());
+}
+
 /// Two hosts are users of one component, and one of them removes both.
 #[test]
 fn a_component_is_gone_with_its_last_user_on_any_host() {
@@ -311,11 +335,57 @@ fn of_two_hosts_that_deploy_at_once_the_later_redeemed_is_live() {
         assert_eq!(live.map(|live| live.order), Some(4 * resource + 3));
     }
     assert_eq!(artifacts(server, &url, &a), 1_000);
+    assert_eq!(miscounted(server, &url), "0|0");
+}
+
+/// Holders of places that are not live, and by how much the counted holders differ from those that there are.
+fn miscounted(server: &Server, url: &str) -> String {
     let schema = url.rsplit_once("%3D").unwrap().1;
-    let lost = format!(
-        "SELECT count(*) FROM {schema}.artifact_holders h WHERE holder < 0 AND NOT EXISTS (SELECT FROM {schema}.live WHERE place = -holder)"
+    server.sql(&format!(
+        "SET search_path = {schema}; SELECT
+            (SELECT count(*) FROM artifact_holders h WHERE holder < 0 AND NOT EXISTS (SELECT FROM live WHERE place = -holder)),
+            (SELECT sum(holders) FROM artifacts) - (SELECT count(*) FROM artifact_holders)"
+    ))
+}
+
+/// A host finds no live deployment of a resource and then sees the one that a second host commits, which a third host replaces before the first commits.
+#[test]
+fn a_live_deployment_that_another_host_commits_in_between_is_replaced_once() {
+    let Some(server) = postgres::shared() else { return };
+    let url = server.schema();
+    let schema = url.rsplit_once("%3D").unwrap().1.to_owned();
+    let [a, b, c] = ["a", "b", "c"].map(|id| (host(&url, id), format!("of-{id}")));
+    // Each host's part has users of the artifact and room, so that no deployment below locks all parts.
+    for (store, name) in [&a, &b, &c] {
+        create(store, name);
+        append(store, name, 1, &request(name, Quotas::default()), Writer::Outside).wait().unwrap();
+        deploy(store, name, &deployment(&format!("first-{name}"), name, ("same", 0)));
+    }
+    let deployed = |id: &str, order| Some(Box::new(deployment(id, "r", ("same", order))));
+    // Nobody reads requests, and later nobody writes them: the first host waits after it has looked for what to lock, and then before its last statements.
+    let mut session = server.session();
+    let lock = |mode| format!("LOCK TABLE {schema}.requests IN {mode} MODE;");
+    session.run(&format!("BEGIN; {} SAVEPOINT s; {} SELECT 1;", lock("SHARE"), lock("ACCESS EXCLUSIVE")));
+    let waits = format!("FROM pg_locks l WHERE l.relation = '{schema}.requests'::regclass AND NOT l.granted");
+    let asking = Batch { deployment: deployed("d2", 2), ..request("again", Quotas::default()) };
+    let of_a = append(&a.0, &a.1, 4, &asking, Writer::Outside);
+    server.wait_until(&format!("SELECT count(*) {waits} AND mode = 'AccessShareLock'"), "1");
+    let made = Batch { deployment: deployed("d1", 1), ..steps([2]) };
+    append(&b.0, &b.1, 4, &made, Writer::Outside).wait().unwrap();
+    session.run("ROLLBACK TO s; SELECT 1;");
+    server.wait_until(&format!("SELECT count(*) {waits} AND mode = 'RowExclusiveLock'"), "1");
+    let made = Batch { deployment: deployed("d3", 3), ..steps([2]) };
+    let of_c = append(&c.0, &c.1, 4, &made, Writer::Outside);
+    let goes_on = format!(
+        "SELECT EXISTS (SELECT FROM {schema}.live WHERE redeemed = 3)
+            OR EXISTS (SELECT {waits} AND EXISTS (SELECT FROM pg_stat_activity s WHERE l.pid = ANY(pg_blocking_pids(s.pid))))"
     );
-    assert_eq!(server.sql(&lost), "0", "only what is live is held for its resource");
+    server.wait_until(&goes_on, "t");
+    session.run("COMMIT; SELECT 1;");
+    of_a.wait().unwrap();
+    of_c.wait().unwrap();
+    let live = b.0.live_deployment(&key("any").tenant, "r").wait().unwrap();
+    assert_eq!((live.map(|live| live.order), &*miscounted(server, &url)), (Some(3), "0|0"));
 }
 
 /// A database of the version before is upgraded with what it has.

@@ -36,7 +36,8 @@ const NEW_PARTS: &str = "INSERT INTO usage_parts (tenant, instances, pending, by
 const TENANTS: &str = "SELECT tenant, part, instances, pending, bytes, room_instances, room_pending, room_bytes, room_requests,
         most_instances, most_pending, most_bytes, most_requests, since FROM usage_parts
     WHERE tenant = ANY($1::text[]) AND part = $2::smallint OR tenant = ANY($3::text[]) ORDER BY tenant, part FOR UPDATE";
-// The rows that are read with a live deployment are read by a later statement, which sees what its last writer has committed.
+// The rows that are read with a live deployment are read by a later statement, which sees what its last writer has committed. That statement locks
+// too: a live deployment that another host has committed in between was not there to be locked.
 const LIVE_LOCKS: &str = "SELECT 1 FROM live l JOIN unnest($1::text[], $2::bytea[]) AS k(tenant, resource) USING (tenant, resource)
     ORDER BY l.tenant, l.resource FOR UPDATE OF l";
 const NEW_RECEIPT_STATES: &str = "INSERT INTO receipt_states (receipt)
@@ -58,7 +59,8 @@ const HOLDINGS: &str = "SELECT h.tenant, h.component, h.part, h.instances
 const OUTPUTS: &str = "SELECT o.instance, o.text FROM unnest($1::text[], $2::text[]) AS k(tenant, instance)
     JOIN instances i USING (tenant, instance) JOIN outputs o ON o.instance = i.id";
 const LIVE: &str = "SELECT l.tenant, l.resource, l.place, l.redeemed, d.sha256
-    FROM unnest($1::text[], $2::bytea[]) AS k(tenant, resource) JOIN live l USING (tenant, resource) JOIN deployments d ON d.place = l.place";
+    FROM unnest($1::text[], $2::bytea[]) AS k(tenant, resource) JOIN live l USING (tenant, resource) JOIN deployments d ON d.place = l.place
+    ORDER BY l.tenant, l.resource FOR UPDATE OF l";
 const ARTIFACTS: &str = "SELECT a.tenant, a.sha256, a.bytes, a.part, a.holders
     FROM unnest($1::text[], $2::text[]) AS k(tenant, sha256) JOIN artifacts a USING (tenant, sha256)
     UNION SELECT a.tenant, a.sha256, a.bytes, a.part, a.holders
