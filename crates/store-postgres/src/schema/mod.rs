@@ -22,7 +22,7 @@ const STEPS: [&str; VERSION as usize] = [
 ];
 
 /// The key of the lock that keeps two programs from changing a schema at once: "pp-host" as bytes.
-const LOCK: i64 = 0x0070_702d_686f_7374;
+pub(crate) const LOCK: i64 = 0x0070_702d_686f_7374;
 
 /// Creates or upgrades the schema, in one transaction.
 pub(crate) async fn migrate(db: &Connection) -> Result<(), Trouble> {

@@ -86,8 +86,8 @@ pub(crate) struct Group<'a> {
 
 type Take = fn(&mut State, &Row) -> Result<(), StoreError>;
 
-/// Begins a transaction, and locks and reads rows: all parts of the tenants in `whole`, and this writer's of the others. Returns the state, and the
-/// place of each write's entries among all facts.
+/// Begins a transaction, and locks and reads rows: all parts of the tenants in `whole`, and this writer's of the others. If there are such tenants, the
+/// transaction in which their room did not suffice is still open, and ends first. Returns the state, and the place of each write's entries among all facts.
 pub(crate) async fn load(
     db: &Connection,
     group: &Group<'_>,
@@ -104,7 +104,8 @@ pub(crate) async fn load(
         takes.push(take);
     }
     calls.push(facts);
-    let mut answers = db.begin("BEGIN", &calls).await?.into_iter();
+    let begin = if whole.is_empty() { "BEGIN" } else { "ROLLBACK; BEGIN" };
+    let mut answers = db.begin(begin, &calls).await?.into_iter();
     let own = answers.next().unwrap_or_default();
     let own = own.first().ok_or(Trouble::Lost(StoreError::Stopped))?;
     let mut state = State { is_synchronous: own.get(0), part: group.part, ..State::default() };

@@ -13,6 +13,7 @@
 //! end.
 
 use crate::error::{PostgresError, Trouble};
+use crate::schema::LOCK;
 use crate::session::connection::{Call, Connection, values};
 use crate::session::shared::Shared;
 use crate::write::balance::PARTS;
@@ -82,15 +83,9 @@ enum Attempt {
 impl Writer {
     /// Registers on a session.
     pub(crate) async fn start(shared: Arc<Shared>, db: Connection) -> Result<Self, Trouble> {
-        // The part that has the fewest writers.
-        const NAME: &str = "INSERT INTO writers (writer, last, part) SELECT gen_random_uuid()::text, 0, p.part
-            FROM generate_series(0, $1::smallint - 1) AS p(part)
-            ORDER BY (SELECT count(*) FROM writers w WHERE w.part = p.part), p.part LIMIT 1 RETURNING writer, part";
-        const LONG_GONE: &str = "DELETE FROM writers WHERE seen < now() - interval '30 days'";
         db.run(PLANS).await?;
-        db.query(LONG_GONE, Vec::new()).await?;
-        let row = db.one(NAME, values![PARTS]).await?.ok_or(StoreError::Stopped)?;
-        let (name, part, promotions) = (row.get(0), row.get(1), shared.promotions());
+        let (name, part) = register(&db).await?;
+        let promotions = shared.promotions();
         Ok(Self { shared, name, part, number: 0, acknowledged: 0, promotions, db: Some(db) })
     }
 
@@ -327,6 +322,23 @@ impl Writer {
     }
 }
 
+/// Gives a writer its name and a part: the one with the fewest writers that were seen lately, then with the fewest of all, as a process that was killed leaves
+/// its row. Among equals the first, so that a lone host has the same part after each start. Writers that start at once do so one after another.
+async fn register(db: &Connection) -> Result<(String, i16), Trouble> {
+    const ALONE: &str = "SELECT pg_advisory_xact_lock($1::bigint # 'writers'::regclass::oid::bigint)";
+    const LONG_GONE: &str = "DELETE FROM writers WHERE seen < now() - interval '30 days'";
+    const NAME: &str = "INSERT INTO writers (writer, last, part) SELECT gen_random_uuid()::text, 0, p.part
+        FROM generate_series(0, $1::smallint - 1) AS p(part)
+        ORDER BY (SELECT count(*) FROM writers w WHERE w.part = p.part AND w.seen > now() - interval '10 minutes'),
+            (SELECT count(*) FROM writers w WHERE w.part = p.part), p.part LIMIT 1 RETURNING writer, part";
+    let calls =
+        [Call::new(ALONE, values![LOCK]), Call::new(LONG_GONE, Vec::new()), Call::new(NAME, values![PARTS])];
+    let answers = db.begin("BEGIN", &calls).await?;
+    db.commit(&[]).await?;
+    let row = answers.last().and_then(|rows| rows.first()).ok_or(StoreError::Stopped)?;
+    Ok((row.get(0), row.get(1)))
+}
+
 /// Everything up to the commit. Returns the final calls, if there is anything to write, and the answers.
 async fn prepare(
     shared: &Shared,
@@ -351,7 +363,6 @@ async fn prepare(
         }
         // The room of this writer's parts does not suffice. Locks are taken in their order, so it begins again.
         whole.append(&mut state.incomplete);
-        db.run("ROLLBACK").await?;
     }
 }
 
