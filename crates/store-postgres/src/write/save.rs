@@ -31,8 +31,10 @@ pub(crate) const SUBJECTS: &str =
 pub(crate) const RATES: &str =
     "INSERT INTO rates AS r SELECT k.*, $4::smallint FROM unnest($1::text[], $2::bigint[], $3::bigint[]) AS k
     ON CONFLICT (tenant, minute, part) DO UPDATE SET times = r.times + excluded.times";
-const LONG_AGO: &str = "DELETE FROM rates r USING unnest($1::text[], $2::bigint[]) AS k(tenant, minute)
-    WHERE r.tenant = k.tenant AND r.minute < k.minute - 24 * 60";
+// Of the writer's part, and of all parts where they are locked.
+const LONG_AGO: &str =
+    "DELETE FROM rates r USING unnest($1::text[], $2::bigint[], $3::boolean[]) AS k(tenant, minute, is_whole)
+    WHERE r.tenant = k.tenant AND r.minute < k.minute - 24 * 60 AND (k.is_whole OR r.part = $4::smallint)";
 pub(crate) const DENIALS: &str =
     "INSERT INTO denials AS d SELECT * FROM unnest($1::text[], $2::bytea[], $3::bytea[], $4::bigint[])
     ON CONFLICT (tenant, subject, signers) DO UPDATE SET times = d.times + excluded.times";
@@ -268,8 +270,9 @@ fn deployments(state: &State, calls: &mut Vec<Call>) {
 fn counts(state: &State, calls: &mut Vec<Call>) {
     let rates = columns!(state.rates.changed(), row => row.0.0.to_string(), row.0.1, *row.1);
     if push(calls, RATES, in_part(rates, state.part)) {
-        let old = columns!(state.rates.changed(), row => row.0.0.to_string(), row.0.1);
-        push(calls, LONG_AGO, old);
+        let old =
+            columns!(state.rates.changed(), row => row.0.0.to_string(), row.0.1, state.is_whole(&row.0.0));
+        push(calls, LONG_AGO, in_part(old, state.part));
     }
 }
 
