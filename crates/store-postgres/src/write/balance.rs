@@ -19,7 +19,7 @@ type Amounts = [i64; 4];
 const REQUESTS: usize = 3;
 
 /// A part's row.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Part {
     /// The part's share of the tenant's usage. Negative if what another writer has added was removed here.
     pub(crate) used: [i64; 3],
@@ -29,6 +29,13 @@ pub(crate) struct Part {
     pub(crate) most: Amounts,
     /// The minute from which requests were counted.
     pub(crate) since: i64,
+}
+
+/// A new row, as the database makes it: without room, so that no quota has to bound it.
+impl Default for Part {
+    fn default() -> Self {
+        Self { used: [0; 3], room: [0; 4], most: [i64::MAX; 4], since: 0 }
+    }
 }
 
 /// Why a change is not counted.
@@ -43,6 +50,8 @@ pub(crate) enum Refused {
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Balance {
     own: Part,
+    /// Whether the writer's part has a row. Without one, nothing is locked, and no change could be written.
+    has_own: bool,
     /// Every other part; `None` if they are not locked.
     others: Option<BTreeMap<i16, Part>>,
     /// The quotas of the last write that had some.
@@ -65,7 +74,7 @@ impl Balance {
     /// Adds a row that was read: the writer's own, or another one of a whole balance.
     pub(crate) fn read(&mut self, number: i16, own: i16, part: Part) {
         match &mut self.others {
-            _ if number == own => self.own = part,
+            _ if number == own => (self.own, self.has_own) = (part, true),
             Some(others) => drop(others.insert(number, part)),
             None => {}
         }
@@ -101,7 +110,11 @@ impl Balance {
         }
         let most = quotas.map(amounts);
         let changes = [change.instances, change.pending, change.bytes];
-        let fits = |(index, more): (usize, i64)| more <= 0 || self.has_room(index, more, most);
+        let fits = |(index, more): (usize, i64)| match more.signum() {
+            0 => true,
+            -1 => self.has_own,
+            _ => self.has_room(index, more, most),
+        };
         match changes.into_iter().enumerate().all(fits) {
             true => Ok(()),
             false => Err(Refused::Room),
@@ -134,7 +147,9 @@ impl Balance {
 
     /// Room that was given out by a higher quota than the write's does not count.
     fn has_room(&self, index: usize, more: i64, most: Option<Amounts>) -> bool {
-        self.own.room[index] >= more && most.is_none_or(|most| self.own.most[index] <= most[index])
+        self.has_own
+            && self.own.room[index] >= more
+            && most.is_none_or(|most| self.own.most[index] <= most[index])
     }
 
     /// The sum of the parts that are locked.
@@ -159,7 +174,8 @@ impl Balance {
             return rows;
         }
         for index in 0..REQUESTS {
-            let known = rows.iter().map(|(_, part)| part.most[index]).max().unwrap_or(0);
+            // Of a part that was added since room was given out, it is the greatest number.
+            let known = rows.iter().map(|(_, part)| part.most[index]).min().unwrap_or(0);
             let most = self.quotas.map_or(known, |quotas| quotas[index]);
             give_out(&mut rows, index, (most, self.sum(index)));
         }
@@ -321,6 +337,22 @@ mod tests {
         assert!(!tenant_rows.write(0, |balance, _| balance.charge(&tenant(), change(2, 1), Some(&quotas))));
         assert!(tenant_rows.write(0, |balance, _| balance.charge(&tenant(), change(2, -4_021), None)));
         assert!(tenant_rows.write(1, |balance, _| balance.charge(&tenant(), change(2, 1), Some(&quotas))));
+    }
+
+    #[test]
+    fn a_part_without_a_row_counts_nothing() {
+        let (mut tenant_rows, quotas) = (Tenant::default(), quotas());
+        assert!(tenant_rows.write(0, |balance, _| balance.charge(&tenant(), change(1, 5), Some(&quotas))));
+        let mut without = tenant_rows.balance(1, false);
+        assert_eq!(without.charge(&tenant(), change(1, -2), None), Err(Refused::Room));
+        assert_eq!(without.charge(&tenant(), change(1, 2), None), Err(Refused::Room));
+        assert_eq!(without.charge(&tenant(), change(1, 0), Some(&quotas)), Ok(()));
+        assert!(tenant_rows.write(1, |balance, _| balance.charge(&tenant(), change(1, -2), None)));
+        assert_eq!((tenant_rows.used(1), tenant_rows.rows.len()), (3, 2));
+        assert!(tenant_rows.balance(1, false).check(&tenant(), change(1, -1), None).is_ok());
+        // The room is that by the quota, which the new part does not have.
+        let room: i64 = tenant_rows.rows.values().map(|part| part.room[1]).sum();
+        assert_eq!(room, signed(QUOTAS[1]) - 3);
     }
 
     #[test]
