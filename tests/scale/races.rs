@@ -21,7 +21,7 @@ fn host(url: &str, folder: &Path) -> Host {
 }
 
 /// Two hosts with the same keys.
-fn hosts(url: &str) -> [(TempDir, Host); 2] {
+pub(super) fn hosts(url: &str) -> [(TempDir, Host); 2] {
     let folders = [(); 2].map(|()| TempDir::new().unwrap());
     let first = host(url, folders[0].path());
     same_keys(folders[0].path(), folders[1].path());

@@ -1,9 +1,12 @@
 //! Several hosts without failures.
 
 use super::cluster::Cluster;
+use super::races::hosts;
 use crate::support::cli::{GUEST, command, run};
 use crate::support::postgres;
-use crate::support::until;
+use crate::support::{PATIENCE, start, until};
+use engine::WorkerOptions;
+use std::time::Instant;
 
 #[test]
 fn hosts_share_the_work_and_a_third_one_submits_and_approves() {
@@ -26,6 +29,30 @@ fn hosts_share_the_work_and_a_third_one_submits_and_approves() {
     a.stop();
     until("all is the other's", || cluster.shares() == [256]);
     b.stop();
+}
+
+/// Its own instances wake the busy host more often than it polls.
+#[test]
+fn a_host_that_is_always_busy_drives_what_another_host_creates() {
+    let Some(server) = postgres::shared() else { return };
+    let [(_a, busy), (_b, other)] = hosts(&server.schema());
+    let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().unwrap();
+    let (stop, stopped) = tokio::sync::oneshot::channel::<()>();
+    let working = busy.clone();
+    let worked = runtime.spawn(async move {
+        working.work(WorkerOptions::default(), async { drop(stopped.await) }).await.unwrap();
+    });
+    let ends = |key| busy.status(&key).unwrap().has_ended();
+    let first = start(&busy, "paces", "{}");
+    until("it works", || ends(first.clone()));
+    let key = start(&other, "paces", "{}");
+    let end = Instant::now() + PATIENCE;
+    while !ends(key.clone()) {
+        assert!(Instant::now() < end, "it polls only when it has nothing else to do");
+        start(&busy, "paces", "{}");
+    }
+    drop(stop);
+    runtime.block_on(worked).unwrap();
 }
 
 #[test]

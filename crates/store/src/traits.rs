@@ -306,7 +306,7 @@ pub trait DeploymentStore: Send + Sync {
 
 /// Tenants' usage.
 pub trait UsageStore: Send + Sync {
-    /// A tenant's usage, read from one row.
+    /// A tenant's usage, read from a few rows.
     ///
     /// # Errors
     /// When the state cannot be read.

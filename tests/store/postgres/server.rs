@@ -255,12 +255,11 @@ fn damage_is_said_and_harms_one_instance() {
         append(&store, name, 1, &steps([0]), Writer::Driver).wait().unwrap();
     }
     let schema = url.rsplit_once("%3D").unwrap().1.to_owned();
-    server.sql(&format!(
-        "UPDATE {schema}.entries SET body = replace(body, '\"s\"', '\"t\"') WHERE instance = 1"
-    ));
+    let of_one = format!("instance = (SELECT id FROM {schema}.instances WHERE instance = 'one')");
+    server.sql(&format!("UPDATE {schema}.entries SET body = replace(body, '\"s\"', '\"t\"') WHERE {of_one}"));
     let damaged = store.facts(Some(&key("one"))).wait().unwrap_err();
     assert!(damaged.to_string().contains("acme/one"), "{damaged}");
-    server.sql(&format!("DELETE FROM {schema}.entries WHERE instance = 1 AND idx = 0"));
+    server.sql(&format!("DELETE FROM {schema}.entries WHERE {of_one} AND idx = 0"));
     assert!(matches!(store.facts(Some(&key("one"))).wait(), Err(StoreError::Damaged(_))));
     assert_eq!(length(&store, "two"), 2);
 }

@@ -210,10 +210,10 @@ impl HostsBench<'_> {
         let mut hosts = self.working(self.url, Guest::Paces, 2)?;
         let (mut one, mut two, mut ratios) = (Vec::new(), Vec::new(), Vec::new());
         for _ in 0..self.extent.of(1, 5) {
-            let both = self.rate(&mut hosts, APPROVED)?;
+            let both = self.rate(&mut hosts, deploying)?;
             hosts.stop(1)?;
             hosts.settle()?;
-            let alone = self.rate(&mut hosts, APPROVED)?;
+            let alone = self.rate(&mut hosts, deploying)?;
             hosts.work(1);
             hosts.settle()?;
             ratios.push(both / alone);
@@ -230,13 +230,13 @@ impl HostsBench<'_> {
     }
 
     /// Whole workflows a second, each followed by another, created on every host in turns and approved on the one that asks.
-    fn rate(&self, hosts: &mut Hosts, params: &str) -> Result<f64, MeasureError> {
+    fn rate(&self, hosts: &mut Hosts, params: fn(u32) -> String) -> Result<f64, MeasureError> {
         let time = self.extent.of(Duration::from_secs(2), Duration::from_secs(10));
         let runtime = hosts.runtime.handle().clone();
         runtime.block_on(async {
             let began = Instant::now();
             for number in 0..FLOWS {
-                hosts.create_soon(number as usize, params);
+                hosts.create_soon(number as usize, &params(number));
             }
             let (mut done, mut left) = (0_u32, FLOWS);
             while left > 0 {
@@ -245,7 +245,7 @@ impl HostsBench<'_> {
                     What::Ended => {
                         done += 1;
                         match began.elapsed() < time {
-                            true => hosts.create_soon(done as usize, params),
+                            true => hosts.create_soon(done as usize, &params(FLOWS + done)),
                             false => left -= 1,
                         }
                     }
@@ -342,8 +342,8 @@ impl HostsBench<'_> {
         let mut new = self.working(self.second, Guest::Paces, 1)?;
         let (mut rates, mut ratios) = (Vec::new(), Vec::new());
         for _ in 0..self.extent.of(1, 5) {
-            let first = self.rate(&mut new, PLAIN)?;
-            let second = self.rate(&mut old, PLAIN)?;
+            let first = self.rate(&mut new, |_| PLAIN.to_owned())?;
+            let second = self.rate(&mut old, |_| PLAIN.to_owned())?;
             rates.push(second);
             ratios.push(second / first);
         }
@@ -362,6 +362,11 @@ impl HostsBench<'_> {
         hosts.settle()?;
         Ok(hosts)
     }
+}
+
+/// The parameters of a workflow that deploys to a resource of its own.
+fn deploying(number: u32) -> String {
+    format!(r#"{},"resource":"cloudflare://workers/paces/app-{number}"}}"#, APPROVED.trim_end_matches('}'))
 }
 
 /// A table that is only appended to, on a connection of its own.

@@ -11,6 +11,7 @@ use std::pin::pin;
 use std::time::Duration;
 use store::{InstanceKey, InstanceState, StoreError, Write};
 use tokio::task::{Id, JoinError, JoinSet};
+use tokio::time::{Instant, Interval, MissedTickBehavior, interval_at};
 use workflow::{Status, TenantId};
 
 /// Instances of a tenant that are kept ready in memory.
@@ -61,6 +62,7 @@ impl<'a> Worker<'a> {
 
     pub(super) async fn run(mut self, stop: impl Future<Output = ()>) -> Result<(), Error> {
         let mut stop = pin!(stop);
+        let mut others = Poll::new();
         let looked = self.look().await;
         self.outlast(looked).await?;
         loop {
@@ -77,7 +79,7 @@ impl<'a> Worker<'a> {
                 () = &mut stop => break,
                 Some(driven) = self.drives.join_next_with_id() => self.ended(driven).await,
                 () = inner.wakeups.notified() => self.take_wakeups().await,
-                () = others_appended(&inner.claims) => self.look().await,
+                () = others.next(&inner.claims) => self.look().await,
                 () = time => Ok(()),
             };
             let turned = match self.next.is_some_and(|next| self.is_past(next)) {
@@ -269,10 +271,21 @@ pub(super) fn is_away(error: &StoreError) -> bool {
     matches!(error, StoreError::Unavailable(_) | StoreError::Database(_) | StoreError::Stopped)
 }
 
-/// Completes when it is time to poll for other hosts' appends; never, where there are no other hosts.
-async fn others_appended(claims: &ClaimTable) {
-    match claims.are_shared() {
-        true => tokio::time::sleep(LOOK_AGAIN).await,
-        false => std::future::pending().await,
+/// The polls for other hosts' appends. Their times do not move when the worker has other things to do in between.
+struct Poll(Interval);
+
+impl Poll {
+    fn new() -> Self {
+        let mut polls = interval_at(Instant::now() + LOOK_AGAIN, LOOK_AGAIN);
+        polls.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        Self(polls)
+    }
+
+    /// Completes when it is time for the next one; never, where there are no other hosts.
+    async fn next(&mut self, claims: &ClaimTable) {
+        match claims.are_shared() {
+            true => drop(self.0.tick().await),
+            false => std::future::pending().await,
+        }
     }
 }

@@ -94,7 +94,7 @@ fn in_doubt(place: &Location) -> StoreError {
 /// Begins the transaction. No host reads or writes until it ends.
 async fn begin(db: &Connection) -> Result<(), Trouble> {
     const LOCK: &str = "BEGIN; SET LOCAL idle_in_transaction_session_timeout = 0;
-        LOCK TABLE writers, claims, acts_head, acts, instances, usage, receipt_states, receipts, requests, entries, components, holdings, outputs, subjects,
+        LOCK TABLE writers, claims, acts_head, acts, instances, usage_parts, receipt_states, receipts, requests, entries, components, holdings, outputs, subjects,
             denials, rates, precedents, deletions, deployments, deployments_head, live, artifacts, artifact_holders, blobs, blob_chunks, hosts, moves
             IN ACCESS EXCLUSIVE MODE";
     db.run(LOCK).await
@@ -106,7 +106,7 @@ async fn is_empty(db: &Connection) -> Result<bool, Trouble> {
         "SELECT NOT (EXISTS (SELECT 1 FROM instances) OR EXISTS (SELECT 1 FROM entries) OR EXISTS (SELECT 1 FROM requests)
             OR EXISTS (SELECT 1 FROM receipts) OR EXISTS (SELECT 1 FROM receipt_states) OR EXISTS (SELECT 1 FROM acts) OR EXISTS (SELECT 1 FROM deletions)
             OR EXISTS (SELECT 1 FROM deployments) OR EXISTS (SELECT 1 FROM components) OR EXISTS (SELECT 1 FROM blobs)
-            OR EXISTS (SELECT 1 FROM usage) OR EXISTS (SELECT 1 FROM hosts) OR EXISTS (SELECT 1 FROM moves))";
+            OR EXISTS (SELECT 1 FROM usage_parts) OR EXISTS (SELECT 1 FROM hosts) OR EXISTS (SELECT 1 FROM moves))";
     Ok(db.one(EMPTY, Vec::new()).await?.is_some_and(|row| row.get(0)))
 }
 

@@ -3,14 +3,18 @@
 use crate::blob::blobs;
 use crate::error::Trouble;
 use crate::session::connection::{Call, Connection, values};
+use crate::write::balance::signed;
 use crate::write::decide::number;
 use crate::write::lines::{NEXT, Spot, sum};
 use crate::write::save::{
-    ACTS, DENIALS, DEPLOYMENTS, ENTRIES, HOLDERS, HOLDINGS, LIVE, NEW_INSTANCES, NEW_REQUESTS, OUTPUTS,
-    PRECEDENTS, RATES, SUBJECTS, bytes, columns, push,
+    ACTS, DENIALS, ENTRIES, HOLDERS, HOLDINGS, NEW_INSTANCES, NEW_REQUESTS, OUTPUTS, PRECEDENTS, RATES,
+    SUBJECTS, bytes, columns, in_part, push,
 };
 use receipt::Digest;
 use store::TransferRow;
+
+/// What has parts is moved to this one.
+const PART: i16 = 0;
 
 const COMPONENT: &str = "INSERT INTO components VALUES ($1, $2, $3)";
 const RECEIPTS: &str = "INSERT INTO receipts (seq, id, request, body) OVERRIDING SYSTEM VALUE
@@ -18,12 +22,16 @@ const RECEIPTS: &str = "INSERT INTO receipts (seq, id, request, body) OVERRIDING
 const RECEIPT_STATES: &str = "INSERT INTO receipt_states (receipt, redeemed_at, redeemed_seq, attestation, revoked_at, revocation, revocation_id)
     SELECT * FROM unnest($1::text[], $2::bigint[], $3::bigint[], $4::text[], $5::bigint[], $6::text[], $7::text[])";
 const USAGE: &str =
-    "INSERT INTO usage SELECT * FROM unnest($1::text[], $2::bigint[], $3::bigint[], $4::bigint[])";
+    "INSERT INTO usage_parts SELECT * FROM unnest($1::text[], $2::bigint[], $3::bigint[], $4::bigint[])";
+const DEPLOYMENTS: &str = "INSERT INTO deployments (place, id, tenant, resource, artifact, sha256, bytes, location, receipt, redeemed, approved_at)
+    SELECT * FROM unnest($1::bigint[], $2::text[], $3::text[], $4::bytea[], $5::bytea[], $6::text[], $7::bigint[], $8::bytea[], $9::text[], $10::bigint[], $11::bigint[])";
+const LIVE: &str =
+    "INSERT INTO live SELECT * FROM unnest($1::text[], $2::bytea[], $3::bigint[], $4::bigint[])";
 const DELETIONS: &str = "INSERT INTO deletions (at, tenant, instance, deleted_by, facts, state, ended_at)
     SELECT * FROM unnest($1::bigint[], $2::text[], $3::text[], $4::bytea[], $5::bigint[], $6::smallint[], $7::bigint[])";
 const ARTIFACTS: &str =
     "INSERT INTO artifacts AS a SELECT tenant, sha256, max(bytes), count(*) FROM unnest($1::text[], $2::text[], $3::bigint[]) AS k(tenant, sha256, bytes)
-        GROUP BY tenant, sha256 ON CONFLICT (tenant, sha256) DO UPDATE SET holders = a.holders + excluded.holders, bytes = greatest(a.bytes, excluded.bytes)";
+        GROUP BY tenant, sha256 ON CONFLICT (tenant, sha256, part) DO UPDATE SET holders = a.holders + excluded.holders, bytes = greatest(a.bytes, excluded.bytes)";
 
 /// The rows of one kind.
 macro_rules! of_kind {
@@ -93,7 +101,8 @@ fn requests(rows: &[TransferRow], calls: &mut Vec<Call>) {
     );
     push(calls, NEW_REQUESTS, columns);
     let subjects = of_kind!(rows, TransferRow::Subject(tenant, subject, times) => (tenant, subject, times));
-    push(calls, SUBJECTS, columns!(subjects, row => row.0.to_string(), bytes(row.1), row.2.cast_signed()));
+    let subjects = columns!(subjects, row => row.0.to_string(), bytes(row.1), row.2.cast_signed());
+    push(calls, SUBJECTS, in_part(subjects, PART));
     let denials =
         of_kind!(rows, TransferRow::Denial(tenant, subject, by, times) => (tenant, subject, by, times));
     push(
@@ -102,7 +111,8 @@ fn requests(rows: &[TransferRow], calls: &mut Vec<Call>) {
         columns!(denials, row => row.0.to_string(), bytes(row.1), bytes(row.2), row.3.cast_signed()),
     );
     let rates = of_kind!(rows, TransferRow::Rate(tenant, minute, times) => (tenant, minute, times));
-    push(calls, RATES, columns!(rates, row => row.0.to_string(), *row.1, row.2.cast_signed()));
+    let rates = columns!(rates, row => row.0.to_string(), *row.1, row.2.cast_signed());
+    push(calls, RATES, in_part(rates, PART));
 }
 
 fn receipts(rows: &[TransferRow], calls: &mut Vec<Call>) {
@@ -123,7 +133,7 @@ fn receipts(rows: &[TransferRow], calls: &mut Vec<Call>) {
     let columns = columns!(precedents, row =>
         row.tenant.to_string(), row.digest.to_string(), bytes(&row.signers), row.seq.cast_signed(), row.receipt.to_string(),
     );
-    push(calls, PRECEDENTS, columns);
+    push(calls, PRECEDENTS, in_part(columns, PART));
     let acts = of_kind!(rows, TransferRow::Act(act) => act);
     push(calls, ACTS, columns!(acts, row => row.seq.cast_signed(), row.at.as_millis(), row.body.clone()));
 }
@@ -136,12 +146,8 @@ fn revocation_id(body: &str) -> Option<String> {
 fn counts(rows: &[TransferRow], calls: &mut Vec<Call>) {
     let holdings =
         of_kind!(rows, TransferRow::Holding(tenant, component, times) => (tenant, component, times));
-    push(
-        calls,
-        HOLDINGS,
-        columns!(holdings, row => row.0.to_string(), row.1.to_string(), row.2.cast_signed()),
-    );
-    let signed = |count: u64| i64::try_from(count).unwrap_or(i64::MAX);
+    let holdings = columns!(holdings, row => row.0.to_string(), row.1.to_string(), row.2.cast_signed());
+    push(calls, HOLDINGS, in_part(holdings, PART));
     let usage = of_kind!(rows, TransferRow::Usage(tenant, usage) => (tenant, usage));
     let columns = columns!(usage, row =>
         row.0.to_string(), signed(row.1.instances), signed(row.1.pending_approvals), signed(row.1.stored_bytes),

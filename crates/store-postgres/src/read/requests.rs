@@ -73,7 +73,8 @@ fn recorded(row: &Row) -> Result<RecordedRequest, StoreError> {
 
 /// The history of requests for this subject.
 pub(crate) async fn asked(db: &Connection, tenant: &TenantId, subject: &str) -> Result<AskHistory, Trouble> {
-    const TIMES: &str = "SELECT times FROM subjects WHERE tenant = $1 AND subject = $2";
+    const TIMES: &str =
+        "SELECT coalesce(sum(times), 0)::bigint FROM subjects WHERE tenant = $1 AND subject = $2";
     const DENIALS: &str = "SELECT signers, times FROM denials WHERE tenant = $1 AND subject = $2";
     let values = || values![tenant.to_string(), subject.as_bytes().to_vec()];
     let answers = db.agreeing(&[Call::new(TIMES, values()), Call::new(DENIALS, values())]).await?;
@@ -136,7 +137,8 @@ pub(crate) async fn precedents(
     digest: &Digest,
 ) -> Result<Vec<ReceiptId>, Trouble> {
     const SELECT: &str =
-        "SELECT receipt FROM precedents WHERE tenant = $1 AND digest = $2 ORDER BY seq DESC LIMIT $3";
+        "SELECT receipt FROM (SELECT DISTINCT ON (signers) receipt, seq FROM precedents WHERE tenant = $1 AND digest = $2
+            ORDER BY signers, seq DESC) latest ORDER BY seq DESC LIMIT $3";
     let rows = db.query(SELECT, values![tenant.to_string(), digest.to_string(), PRECEDENTS]).await?;
     Ok(rows.iter().map(|row| name(row, 0)).collect::<Result<_, _>>()?)
 }

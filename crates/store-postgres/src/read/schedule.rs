@@ -161,7 +161,8 @@ fn summary(row: &Row) -> Result<InstanceSummary, StoreError> {
 
 /// A tenant's usage: zero for an unknown tenant.
 pub(crate) async fn kept(db: &Connection, tenant: &TenantId) -> Result<Usage, Trouble> {
-    const USAGE: &str = "SELECT instances, pending, bytes FROM usage WHERE tenant = $1";
+    const USAGE: &str = "SELECT coalesce(sum(instances), 0)::bigint, coalesce(sum(pending), 0)::bigint, coalesce(sum(bytes), 0)::bigint
+        FROM usage_parts WHERE tenant = $1";
     let row = db.one(USAGE, values![tenant.to_string()]).await?;
     Ok(row.map(|row| usage(&row, 0)).unwrap_or_default())
 }

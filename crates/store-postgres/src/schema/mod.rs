@@ -9,7 +9,7 @@ use crate::session::connection::{Connection, values};
 use crate::session::location::Location;
 
 /// The version that this program reads and writes.
-const VERSION: i32 = 5;
+const VERSION: i32 = 6;
 
 /// The step from version `n - 1` to version `n`.
 const STEPS: [&str; VERSION as usize] = [
@@ -18,10 +18,11 @@ const STEPS: [&str; VERSION as usize] = [
     include_str!("3.sql"),
     include_str!("4.sql"),
     include_str!("5.sql"),
+    include_str!("6.sql"),
 ];
 
 /// The key of the lock that keeps two programs from changing a schema at once: "pp-host" as bytes.
-const LOCK: i64 = 0x0070_702d_686f_7374;
+pub(crate) const LOCK: i64 = 0x0070_702d_686f_7374;
 
 /// Creates or upgrades the schema, in one transaction.
 pub(crate) async fn migrate(db: &Connection) -> Result<(), Trouble> {

@@ -1,9 +1,10 @@
 //! The effect of one write on locked rows in memory: pure, and independent of the other writes of the transaction.
 
 use crate::write::artifacts::{hold, record_deployment};
+use crate::write::balance::Refused;
 use crate::write::lines::{Lines, Spot, sum};
 use crate::write::record::{Beside, Record};
-use crate::write::state::{EntryRow, Instance, NewReceipt, Request, State};
+use crate::write::state::{EntryRow, Instance, NewReceipt, Request, State, Users};
 use receipt::{Digest, Timestamp};
 use std::sync::Arc;
 use store::{
@@ -64,7 +65,7 @@ fn create(
     let made = Instance { id, next: 0, at, state: queued, due: Some(at), since: at, ended: false };
     state.instances.set(key.clone(), made.clone());
     let mut change = UsageChange { instances: 1, ..UsageChange::of_bytes(lines.bytes) };
-    keep_component(state, &key.tenant, component, &mut change);
+    keep_component(state, &key.tenant, component, &mut change)?;
     let stamp = add(state, place, (made, seq), lines);
     charge(state, &key.tenant, change, Some(quotas))?;
     Ok(stamp)
@@ -124,16 +125,16 @@ fn prepare(
 ) -> Result<(), StoreError> {
     let tenant = &place.key.tenant;
     if let (Some(_), Some(quotas)) = (&beside.batch.request, quotas) {
-        let at = found.at.max(place.at.as_millis());
-        quotas.check_rate(tenant, asked_since(state, tenant, at))?;
+        ask(state, tenant, found.at.max(place.at.as_millis()), quotas)?;
     }
     if let Some(component) = &beside.batch.component {
-        keep_component(state, tenant, component, change);
+        keep_component(state, tenant, component, change)?;
     }
     if let Some(KeptArtifact { sha256, bytes, quotas }) = beside.batch.artifact.as_deref() {
-        let more = hold(state, tenant, (&sha256.to_string(), *bytes), found.id);
+        let more = hold(state, tenant, (&sha256.to_string(), *bytes), found.id)?;
         let kept = UsageChange { bytes: more, ..UsageChange::default() };
-        quotas.check(tenant, &state.usage_of(tenant), &kept.growth())?;
+        let checked = state.balance(tenant).check(tenant, kept, Some(quotas));
+        checked.map_err(|refused| state.refuse(tenant, refused))?;
         change.bytes = change.bytes.saturating_add(more);
     }
     Ok(())
@@ -321,14 +322,18 @@ fn keep_component(
     tenant: &TenantId,
     (digest, bytes): &(Digest, Arc<[u8]>),
     change: &mut UsageChange,
-) {
+) -> Result<(), StoreError> {
     let key = (tenant.clone(), *digest);
-    let instances = state.holdings.get(&key).copied().unwrap_or(0);
-    state.holdings.set(key, instances + 1);
-    if instances == 0 {
+    let Users { own, others } = state.holdings.get(&key).copied().unwrap_or_default();
+    if own == 0 && !state.is_whole(tenant) {
+        return Err(state.refuse(tenant, Refused::Room));
+    }
+    state.holdings.set(key, Users { own: own + 1, others });
+    if own + others == 0 {
         change.keep(bytes.len());
         state.components.set(*digest, Arc::clone(bytes));
     }
+    Ok(())
 }
 
 fn keep_output(state: &mut State, key: &InstanceKey, text: &str, quotas: &Quotas) -> Result<(), StoreError> {
@@ -386,20 +391,27 @@ fn charge(
     change: UsageChange,
     quotas: Option<&Quotas>,
 ) -> Result<(), StoreError> {
-    let usage = state.usage_of(tenant);
-    if let Some(quotas) = quotas {
-        quotas.check(tenant, &usage, &change.growth())?;
+    if change == UsageChange::default() {
+        return Ok(());
     }
-    if change != UsageChange::default() {
-        state.usage.set(tenant.clone(), change.on(usage));
-    }
+    let mut balance = state.balance(tenant);
+    balance.charge(tenant, change, quotas).map_err(|refused| state.refuse(tenant, refused))?;
+    state.usage.set(tenant.clone(), balance);
     Ok(())
 }
 
-/// The number of requests of a tenant in the window that ends then.
-fn asked_since(state: &State, tenant: &TenantId, at: i64) -> u64 {
+/// Counts a request that is made then, or refuses it because of the requests in the hour before.
+fn ask(state: &mut State, tenant: &TenantId, at: i64, quotas: &Quotas) -> Result<(), StoreError> {
     let window = i64::try_from(RATE_WINDOW.as_millis()).unwrap_or(i64::MAX);
     let since = minute(at.saturating_sub(window));
+    let (asked, mut balance) = (asked_since(state, tenant, since), state.balance(tenant));
+    balance.ask(tenant, quotas, (since, asked)).map_err(|refused| state.refuse(tenant, refused))?;
+    state.usage.set(tenant.clone(), balance);
+    Ok(())
+}
+
+/// The number of requests of a tenant from that minute on.
+fn asked_since(state: &State, tenant: &TenantId, since: i64) -> u64 {
     let before = state.minutes.get(tenant).into_iter().flatten();
     let before = before.filter(|(minute, _)| *minute >= since).map(|(_, times)| *times);
     let here = state.rates.iter().filter(|((of, minute), _)| of == tenant && *minute >= since);

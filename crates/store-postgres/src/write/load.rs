@@ -1,12 +1,14 @@
 //! Locks and reads the rows that a group of writes touches, in one exchange with the server.
 //!
 //! Every program takes locks in this order, and those of one table in the order of their keys: the writer's own row, claims, the last act, instances,
-//! tenants, receipts. Everything else belongs to an instance or a tenant that is locked.
+//! tenants, receipts, live deployments; of the tenants' parts, those with number 0 first. Everything else belongs to an instance, a part of a tenant or a
+//! resource that is locked.
 
 use crate::error::{Trouble, damaged};
 use crate::session::connection::{Call, Connection, values};
+use crate::write::balance::{Balance, part};
 use crate::write::needs::{ActsLock, Needs};
-use crate::write::state::{Held, Instance, Live, NewReceipt, Request, State};
+use crate::write::state::{Held, Instance, Live, NewReceipt, Request, State, Users};
 use receipt::Timestamp;
 use std::collections::BTreeSet;
 use std::str::FromStr;
@@ -24,10 +26,20 @@ const ACTS_EXCLUSIVE: &str = "SELECT last FROM acts_head FOR UPDATE";
 const INSTANCES: &str = "SELECT i.tenant, i.instance, i.id, i.next, i.at, i.state, i.due, i.since, i.ended
     FROM unnest($1::text[], $2::text[]) AS k(tenant, instance) JOIN instances i USING (tenant, instance)
     ORDER BY i.tenant, i.instance FOR UPDATE OF i";
-const NEW_TENANTS: &str =
-    "INSERT INTO usage SELECT k, 0, 0, 0 FROM unnest($1::text[]) AS k ORDER BY k ON CONFLICT DO NOTHING";
-const TENANTS: &str = "SELECT u.tenant, u.instances, u.pending, u.bytes
-    FROM unnest($1::text[]) AS k(tenant) JOIN usage u USING (tenant) ORDER BY u.tenant FOR UPDATE OF u";
+const NEW_TENANTS: &str = "INSERT INTO usage_parts SELECT k, 0, 0, 0 FROM unnest($1::text[]) AS k ORDER BY k ON CONFLICT DO NOTHING";
+// A part is added only while part 0 is locked: a transaction that has locked part 0 sees all parts with its next statement.
+pub(crate) const FIRST_PARTS: &str =
+    "SELECT 1 FROM usage_parts WHERE tenant = ANY($1::text[]) AND part = 0 ORDER BY tenant FOR UPDATE";
+const NEW_PARTS: &str = "INSERT INTO usage_parts (tenant, instances, pending, bytes, part)
+    SELECT tenant, 0, 0, 0, $2::smallint FROM usage_parts WHERE tenant = ANY($1::text[]) AND part = 0 ORDER BY tenant ON CONFLICT DO NOTHING";
+// The parts of this writer, and all parts of some tenants.
+const TENANTS: &str = "SELECT tenant, part, instances, pending, bytes, room_instances, room_pending, room_bytes, room_requests,
+        most_instances, most_pending, most_bytes, most_requests, since FROM usage_parts
+    WHERE tenant = ANY($1::text[]) AND part = $2::smallint OR tenant = ANY($3::text[]) ORDER BY tenant, part FOR UPDATE";
+// The rows that are read with a live deployment are read by a later statement, which sees what its last writer has committed. That statement locks
+// too: a live deployment that another host has committed in between was not there to be locked.
+const LIVE_LOCKS: &str = "SELECT 1 FROM live l JOIN unnest($1::text[], $2::bytea[]) AS k(tenant, resource) USING (tenant, resource)
+    ORDER BY l.tenant, l.resource FOR UPDATE OF l";
 const NEW_RECEIPT_STATES: &str = "INSERT INTO receipt_states (receipt)
     SELECT k FROM unnest($1::text[]) AS k ORDER BY k ON CONFLICT DO NOTHING";
 const RECEIPT_STATES: &str =
@@ -42,15 +54,16 @@ const RECEIPTS: &str = "SELECT id, request FROM receipts WHERE id = ANY($1::text
 const MINUTES: &str =
     "SELECT r.tenant, r.minute, r.times FROM unnest($1::text[], $2::bigint[]) AS k(tenant, first)
     JOIN rates r ON r.tenant = k.tenant AND r.minute >= k.first";
-const HOLDINGS: &str = "SELECT h.tenant, h.component, h.instances
+const HOLDINGS: &str = "SELECT h.tenant, h.component, h.part, h.instances
     FROM unnest($1::text[], $2::text[]) AS k(tenant, component) JOIN holdings h USING (tenant, component)";
 const OUTPUTS: &str = "SELECT o.instance, o.text FROM unnest($1::text[], $2::text[]) AS k(tenant, instance)
     JOIN instances i USING (tenant, instance) JOIN outputs o ON o.instance = i.id";
 const LIVE: &str = "SELECT l.tenant, l.resource, l.place, l.redeemed, d.sha256
-    FROM unnest($1::text[], $2::bytea[]) AS k(tenant, resource) JOIN live l USING (tenant, resource) JOIN deployments d ON d.place = l.place";
-const ARTIFACTS: &str = "SELECT a.tenant, a.sha256, a.bytes, a.holders
+    FROM unnest($1::text[], $2::bytea[]) AS k(tenant, resource) JOIN live l USING (tenant, resource) JOIN deployments d ON d.place = l.place
+    ORDER BY l.tenant, l.resource FOR UPDATE OF l";
+const ARTIFACTS: &str = "SELECT a.tenant, a.sha256, a.bytes, a.part, a.holders
     FROM unnest($1::text[], $2::text[]) AS k(tenant, sha256) JOIN artifacts a USING (tenant, sha256)
-    UNION SELECT a.tenant, a.sha256, a.bytes, a.holders
+    UNION SELECT a.tenant, a.sha256, a.bytes, a.part, a.holders
     FROM unnest($3::text[], $4::bytea[]) AS k(tenant, resource) JOIN live l USING (tenant, resource)
     JOIN deployments d ON d.place = l.place JOIN artifacts a ON a.tenant = d.tenant AND a.sha256 = d.sha256";
 const HOLDERS: &str = "SELECT h.holder, h.sha256 FROM unnest($1::text[], $2::text[]) AS k(tenant, instance)
@@ -60,9 +73,6 @@ const HOLDERS: &str = "SELECT h.holder, h.sha256 FROM unnest($1::text[], $2::tex
 const DEPLOYMENTS: &str = "SELECT id FROM deployments WHERE id = ANY($1::text[])";
 const FACTS: &str = "SELECT nextval('facts') FROM generate_series(1, $1::bigint)";
 const IDS: &str = "SELECT nextval('instance_ids') FROM generate_series(1, $1::bigint)";
-// Places are assigned in the order of commits, so that a reader that continues from a place misses none.
-const PLACES: &str = "WITH head AS (UPDATE deployments_head SET last = last + $1::bigint RETURNING last)
-    SELECT head.last - $1 + place FROM head, generate_series(1, $1) AS place ORDER BY 1";
 
 /// A group's writer and the group's number.
 pub(crate) struct Group<'a> {
@@ -70,18 +80,21 @@ pub(crate) struct Group<'a> {
     pub(crate) number: i64,
     /// The claim that the host's drivers write under.
     pub(crate) claim: &'a str,
+    /// The number of the writer's parts.
+    pub(crate) part: i16,
 }
 
 type Take = fn(&mut State, &Row) -> Result<(), StoreError>;
 
-/// Begins a transaction, and locks and reads rows. Returns the state, and the place of each write's entries among all facts.
+/// Begins a transaction, and locks and reads rows: all parts of the tenants in `whole`, and this writer's of the others. If there are such tenants, the
+/// transaction in which their room did not suffice is still open, and ends first. Returns the state, and the place of each write's entries among all facts.
 pub(crate) async fn load(
     db: &Connection,
-    group: Group<'_>,
-    needs: &Needs,
+    group: &Group<'_>,
+    (needs, whole): (&Needs, &BTreeSet<TenantId>),
 ) -> Result<(State, Vec<i64>), Trouble> {
-    let mut plan = locks(needs, group.claim);
-    plan.extend(reads(needs));
+    let mut plan = locks((needs, whole), group);
+    plan.extend(reads(needs, whole));
     let entries: usize = needs.entries.iter().sum();
     let facts = Call::new(FACTS, values![entries.cast_signed() as i64]);
     let mut calls = vec![Call::new(WRITER, values![group.writer.to_owned(), group.number])];
@@ -91,10 +104,12 @@ pub(crate) async fn load(
         takes.push(take);
     }
     calls.push(facts);
-    let mut answers = db.begin("BEGIN", &calls).await?.into_iter();
+    let begin = if whole.is_empty() { "BEGIN" } else { "ROLLBACK; BEGIN" };
+    let mut answers = db.begin(begin, &calls).await?.into_iter();
     let own = answers.next().unwrap_or_default();
     let own = own.first().ok_or(Trouble::Lost(StoreError::Stopped))?;
-    let mut state = State { is_synchronous: own.get(0), ..State::default() };
+    let mut state = State { is_synchronous: own.get(0), part: group.part, ..State::default() };
+    whole.iter().for_each(|tenant| state.usage.read(tenant.clone(), Balance::whole()));
     for take in takes {
         for row in answers.next().unwrap_or_default() {
             take(&mut state, &row)?;
@@ -102,7 +117,6 @@ pub(crate) async fn load(
     }
     // `pop` takes the next one from the end.
     state.ids.reverse();
-    state.places.reverse();
     let mut given = numbers(answers.next().unwrap_or_default());
     loop {
         if let Some(places) = runs(&given, &needs.entries) {
@@ -139,11 +153,11 @@ fn runs(given: &[i64], lengths: &[usize]) -> Option<Vec<i64>> {
     Some(firsts)
 }
 
-fn locks(needs: &Needs, claim: &str) -> Vec<(Call, Take)> {
+fn locks((needs, whole): (&Needs, &BTreeSet<TenantId>), group: &Group<'_>) -> Vec<(Call, Take)> {
     let mut plan: Vec<(Call, Take)> = Vec::new();
     if !needs.shards.is_empty() {
         let shards: Vec<i16> = needs.shards.iter().map(|shard| i16::from(shard.number())).collect();
-        plan.push((Call::new(CLAIMS, values![shards, claim.to_owned()]), take_claim));
+        plan.push((Call::new(CLAIMS, values![shards, group.claim.to_owned()]), take_claim));
     }
     match needs.acts {
         ActsLock::None => {}
@@ -155,21 +169,42 @@ fn locks(needs: &Needs, claim: &str) -> Vec<(Call, Take)> {
         plan.push((Call::new(INSTANCES, values![tenants, names]), take_instance));
     }
     if !needs.tenants.is_empty() {
-        let tenants: Vec<String> = needs.tenants.iter().map(ToString::to_string).collect();
-        if needs.creations > 0 {
-            plan.push((Call::new(NEW_TENANTS, values![tenants.clone()]), |_, _| Ok(())));
-        }
-        plan.push((Call::new(TENANTS, values![tenants]), take_usage));
+        plan.extend(parts((needs, whole), group.part));
     }
     if !needs.receipt_states.is_empty() {
         let receipts: Vec<String> = needs.receipt_states.iter().map(ToString::to_string).collect();
-        plan.push((Call::new(NEW_RECEIPT_STATES, values![receipts.clone()]), |_, _| Ok(())));
+        plan.push((Call::new(NEW_RECEIPT_STATES, values![receipts.clone()]), nothing));
         plan.push((Call::new(RECEIPT_STATES, values![receipts]), take_receipt_state));
+    }
+    if !needs.live.is_empty() {
+        let (tenants, resources) = live(needs);
+        plan.push((Call::new(LIVE_LOCKS, values![tenants, resources]), nothing));
     }
     plan
 }
 
-fn reads(needs: &Needs) -> Vec<(Call, Take)> {
+/// The locks of tenants' parts.
+fn parts((needs, whole): (&Needs, &BTreeSet<TenantId>), part: i16) -> Vec<(Call, Take)> {
+    let mut plan: Vec<(Call, Take)> = Vec::new();
+    let texts = |tenants: &BTreeSet<TenantId>| tenants.iter().map(ToString::to_string).collect::<Vec<_>>();
+    let (all, whole) = (texts(&needs.tenants), texts(whole));
+    if !whole.is_empty() {
+        if needs.creations > 0 {
+            plan.push((Call::new(NEW_TENANTS, values![whole.clone()]), nothing));
+        }
+        let first = if part == 0 { &all } else { &whole };
+        plan.push((Call::new(FIRST_PARTS, values![first.clone()]), nothing));
+        plan.push((Call::new(NEW_PARTS, values![whole.clone(), part]), nothing));
+    }
+    plan.push((Call::new(TENANTS, values![all, part, whole]), take_part));
+    plan
+}
+
+fn nothing(_: &mut State, _: &Row) -> Result<(), StoreError> {
+    Ok(())
+}
+
+fn reads(needs: &Needs, whole: &BTreeSet<TenantId>) -> Vec<(Call, Take)> {
     let mut plan: Vec<(Call, Take)> = Vec::new();
     if !needs.requests.is_empty() || !needs.ending.is_empty() {
         let ids: Vec<String> = needs.requests.iter().map(ToString::to_string).collect();
@@ -181,9 +216,10 @@ fn reads(needs: &Needs) -> Vec<(Call, Take)> {
         let requests: Vec<String> = needs.receipts.values().map(ToString::to_string).collect();
         plan.push((Call::new(RECEIPTS, values![ids, requests]), take_receipt));
     }
-    if !needs.minutes.is_empty() {
-        let tenants: Vec<String> = needs.minutes.keys().map(ToString::to_string).collect();
-        let first: Vec<i64> = needs.minutes.values().copied().collect();
+    let counted = needs.minutes.iter().filter(|(tenant, _)| whole.contains(tenant));
+    let (tenants, first): (Vec<String>, Vec<i64>) =
+        counted.map(|(tenant, first)| (tenant.to_string(), *first)).unzip();
+    if !tenants.is_empty() {
         plan.push((Call::new(MINUTES, values![tenants, first]), take_minute));
     }
     if !needs.holdings.is_empty() {
@@ -210,13 +246,9 @@ fn reads(needs: &Needs) -> Vec<(Call, Take)> {
 
 fn artifacts(needs: &Needs) -> Vec<(Call, Take)> {
     let (tenants, digests) = pairs(needs.artifacts.iter().map(|(tenant, digest)| (tenant, digest.clone())));
-    let (live_tenants, resources) =
-        pairs(needs.live.iter().map(|(tenant, name)| (tenant, name.clone().into_bytes())));
     let (holder_tenants, holders) = columns(&needs.holders);
-    let of_live = || (live_tenants.clone(), resources.clone());
-    let ((t1, r1), (t2, r2), (t3, r3)) = (of_live(), of_live(), of_live());
+    let ((t1, r1), (t2, r2), (t3, r3)) = (live(needs), live(needs), live(needs));
     let ids: Vec<String> = needs.deployments.iter().cloned().collect();
-    let places = ids.len().cast_signed() as i64;
     vec![
         (Call::new(LIVE, values![t1, r1]), take_live),
         (Call::new(ARTIFACTS, values![tenants, digests, t2, r2]), take_artifact),
@@ -225,11 +257,11 @@ fn artifacts(needs: &Needs) -> Vec<(Call, Take)> {
             state.deployments.read(row.get(0), None);
             Ok(())
         }),
-        (Call::new(PLACES, values![places]), |state, row| {
-            state.places.push(row.get(0));
-            Ok(())
-        }),
     ]
+}
+
+fn live(needs: &Needs) -> (Vec<String>, Vec<Vec<u8>>) {
+    pairs(needs.live.iter().map(|(tenant, name)| (tenant, name.clone().into_bytes())))
 }
 
 fn columns(keys: &BTreeSet<InstanceKey>) -> (Vec<String>, Vec<String>) {
@@ -283,8 +315,11 @@ fn take_instance(state: &mut State, row: &Row) -> Result<(), StoreError> {
     Ok(())
 }
 
-fn take_usage(state: &mut State, row: &Row) -> Result<(), StoreError> {
-    state.usage.read(name(row, 0)?, usage(row, 1));
+fn take_part(state: &mut State, row: &Row) -> Result<(), StoreError> {
+    let tenant = name(row, 0)?;
+    let mut balance = state.balance(&tenant);
+    balance.read(row.get(1), state.part, part(row, 2));
+    state.usage.read(tenant, balance);
     Ok(())
 }
 
@@ -320,7 +355,10 @@ fn take_minute(state: &mut State, row: &Row) -> Result<(), StoreError> {
 }
 
 fn take_holding(state: &mut State, row: &Row) -> Result<(), StoreError> {
-    state.holdings.read((name(row, 0)?, name(row, 1)?), row.get(2));
+    let key = (name(row, 0)?, name(row, 1)?);
+    let mut users = state.holdings.get(&key).copied().unwrap_or_default();
+    users.read((row.get(2), state.part), row.get(3));
+    state.holdings.read(key, users);
     Ok(())
 }
 
@@ -336,7 +374,10 @@ fn take_live(state: &mut State, row: &Row) -> Result<(), StoreError> {
 }
 
 fn take_artifact(state: &mut State, row: &Row) -> Result<(), StoreError> {
-    state.artifacts.read((name(row, 0)?, row.get(1)), Held { bytes: row.get(2), holders: row.get(3) });
+    let key = (name(row, 0)?, row.get(1));
+    let mut holders = state.artifacts.get(&key).map_or_else(Users::default, |held| held.holders);
+    holders.read((row.get(3), state.part), row.get(4));
+    state.artifacts.read(key, Held { bytes: row.get(2), holders });
     Ok(())
 }
 

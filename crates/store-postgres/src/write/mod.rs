@@ -1,6 +1,7 @@
 //! Writes: what a record needs is loaded, decided, and saved, in one transaction of the group.
 
 pub(crate) mod artifacts;
+pub(crate) mod balance;
 pub(crate) mod decide;
 pub(crate) mod delete;
 pub(crate) mod lines;

@@ -1,10 +1,11 @@
 //! The rows that a group of writes has locked and read, and their changes.
 
+use crate::write::balance::{Balance, Refused};
 use crate::write::rows::Rows;
 use receipt::Digest;
-use std::collections::{HashMap, HashSet};
+use std::collections::{BTreeSet, HashMap, HashSet};
 use std::sync::Arc;
-use store::{InstanceKey, ReceiptState, Shard, StoredReceipt, Usage};
+use store::{InstanceKey, ReceiptState, Shard, StoreError, StoredReceipt};
 use workflow::{ReceiptId, RequestId, TenantId};
 
 /// An instance's row.
@@ -53,11 +54,30 @@ pub(crate) struct Live {
     pub(crate) sha256: String,
 }
 
+/// The number of users of something, in parts. None is negative.
+#[derive(Debug, Clone, Copy, Default)]
+pub(crate) struct Users {
+    /// The writer's own part.
+    pub(crate) own: i64,
+    /// The other parts, which are exact if all parts of the tenant's usage are locked.
+    pub(crate) others: i64,
+}
+
+impl Users {
+    /// Adds a part that was read.
+    pub(crate) fn read(&mut self, (part, own): (i16, i16), count: i64) {
+        match part == own {
+            true => self.own = count,
+            false => self.others += count,
+        }
+    }
+}
+
 /// An artifact that a tenant keeps.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Held {
     pub(crate) bytes: i64,
-    pub(crate) holders: i64,
+    pub(crate) holders: Users,
 }
 
 /// A receipt to insert.
@@ -89,15 +109,19 @@ pub(crate) struct State {
     pub(crate) requests: Rows<RequestId, Request>,
     pub(crate) receipts: Rows<ReceiptId, NewReceipt>,
     pub(crate) receipt_states: Rows<ReceiptId, ReceiptState>,
-    pub(crate) usage: Rows<TenantId, Usage>,
-    /// Requests in each minute before this group, of the tenants whose rate is checked.
+    /// The number of this writer's parts.
+    pub(crate) part: i16,
+    pub(crate) usage: Rows<TenantId, Balance>,
+    /// Tenants all of whose parts have to be locked before the group can be judged.
+    pub(crate) incomplete: BTreeSet<TenantId>,
+    /// Requests in each minute before this group, of the tenants whose rate is checked with all parts locked.
     pub(crate) minutes: HashMap<TenantId, Vec<(i64, u64)>>,
     /// The group's additional requests in each minute.
     pub(crate) rates: Rows<Of<i64>, i64>,
     pub(crate) subjects: Rows<Of<String>, i64>,
     pub(crate) denials: Rows<Of<(String, String)>, i64>,
     pub(crate) precedents: Rows<Of<(String, String)>, (i64, ReceiptId)>,
-    pub(crate) holdings: Rows<Of<Digest>, i64>,
+    pub(crate) holdings: Rows<Of<Digest>, Users>,
     pub(crate) components: Rows<Digest, Arc<[u8]>>,
     pub(crate) outputs: Rows<i64, Arc<String>>,
     pub(crate) artifacts: Rows<Of<String>, Held>,
@@ -105,9 +129,10 @@ pub(crate) struct State {
     pub(crate) holders: Rows<(i64, String), bool>,
     pub(crate) live: Rows<Of<String>, Live>,
     pub(crate) deployments: Rows<String, NewDeployment>,
-    /// Ids and places assigned to this group, the next one last.
+    /// Ids assigned to this group, the next one last.
     pub(crate) ids: Vec<i64>,
-    pub(crate) places: Vec<i64>,
+    /// The number of deployments that the group has tried to record.
+    pub(crate) deployed: i64,
 }
 
 impl State {
@@ -146,9 +171,25 @@ impl State {
         tables.into_iter().for_each(act);
     }
 
-    /// A tenant's usage, including the group's changes.
-    pub(crate) fn usage_of(&self, tenant: &TenantId) -> Usage {
-        self.usage.get(tenant).copied().unwrap_or_default()
+    /// What is locked of a tenant's usage, including the group's changes.
+    pub(crate) fn balance(&self, tenant: &TenantId) -> Balance {
+        self.usage.get(tenant).cloned().unwrap_or_default()
+    }
+
+    /// Whether the sum of the parts is known: that of a tenant's usage, and of whatever has parts.
+    pub(crate) fn is_whole(&self, tenant: &TenantId) -> bool {
+        self.usage.get(tenant).is_some_and(Balance::is_whole)
+    }
+
+    /// The refusal of a change. If it is only for want of room, the group is judged again with all parts of the tenant locked, and no caller gets this answer.
+    pub(crate) fn refuse(&mut self, tenant: &TenantId, refused: Refused) -> StoreError {
+        match refused {
+            Refused::Quota(over) => over.into(),
+            Refused::Room => {
+                self.incomplete.insert(tenant.clone());
+                StoreError::Stopped
+            }
+        }
     }
 
     /// Adds to a counter that is saved as an increment.

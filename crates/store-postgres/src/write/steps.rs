@@ -1,7 +1,7 @@
 //! Steps in one exchange with the server: a group of plain appends is one statement, which is a transaction of its own.
 //!
 //! The statement takes the locks of [`load`](crate::write::load) in their order, and judges what [`decide`](crate::write::decide) does: the claims, each
-//! append's position, the quotas. It writes everything or nothing. If it writes nothing, the group is loaded and judged write by write, so that
+//! append's position, the room in the writer's part of the quotas. It writes everything or nothing. If it writes nothing, the group is loaded and judged write by write, so that
 //! every refusal has its reason from one place.
 
 use crate::error::Trouble;
@@ -35,8 +35,8 @@ found AS MATERIALIZED (
     WHERE EXISTS (SELECT FROM me) AND (SELECT count(*) FROM held) = cardinality($4) AND i.next = k.after
     ORDER BY k.place FOR UPDATE OF i),
 room AS MATERIALIZED (
-    SELECT u.tenant, k.more FROM unnest($13::text[], $14::bigint[], $15::bigint[]) AS k(tenant, more, most) JOIN usage u USING (tenant)
-    WHERE (SELECT count(*) FROM found) = cardinality($6) AND (k.most IS NULL OR u.bytes + k.more <= k.most)
+    SELECT u.tenant, k.more FROM unnest($13::text[], $14::bigint[], $15::bigint[]) AS k(tenant, more, most) JOIN usage_parts u USING (tenant)
+    WHERE (SELECT count(*) FROM found) = cardinality($6) AND u.part = $16 AND u.room_bytes >= k.more AND (k.most IS NULL OR u.most_bytes <= k.most)
     ORDER BY u.tenant FOR UPDATE OF u),
 placed AS MATERIALIZED (
     SELECT f.*, (SELECT CASE WHEN max(n.seq) - min(n.seq) + 1 = count(*) THEN min(n.seq) END
@@ -47,7 +47,8 @@ entered AS (
     INSERT INTO entries (instance, idx, seq, at, count, sum, body)
     SELECT id, after, seq, at, count, sum # seq # (at << 20), body FROM sealed),
 moved AS (UPDATE instances i SET next = s.after + s.count, at = s.at FROM sealed s WHERE i.id = s.id),
-charged AS (UPDATE usage u SET bytes = u.bytes + r.more FROM room r WHERE u.tenant = r.tenant AND EXISTS (SELECT FROM sealed)),
+charged AS (UPDATE usage_parts u SET bytes = u.bytes + r.more, room_bytes = u.room_bytes - r.more
+    FROM room r WHERE u.tenant = r.tenant AND u.part = $16 AND EXISTS (SELECT FROM sealed)),
 done AS (UPDATE writers SET last = $2, seen = now() WHERE writer = $1 AND EXISTS (SELECT FROM sealed))
 SELECT place, seq, at FROM sealed";
 // The same for one step of a driver. Its rows are found by their keys and locked by one node of the plan, in the order of the clauses; a row that
@@ -55,12 +56,12 @@ SELECT place, seq, at FROM sealed";
 // the rest of the statement.
 const STEP: &str = r"
 WITH locked AS MATERIALIZED (
-    SELECT i.id, greatest(i.at, $9::bigint) AS at FROM writers w, claims c, instances i, usage u
+    SELECT i.id, greatest(i.at, $9::bigint) AS at FROM writers w, claims c, instances i, usage_parts u
     WHERE w.writer = $1 AND w.last < $2::bigint AND (NOT $3::boolean OR
             current_setting('synchronous_standby_names') <> '' AND current_setting('synchronous_commit') IN ('on', 'remote_apply'))
         AND c.shard = $4::smallint AND c.claim = $5 AND c.until > clock_timestamp()
         AND i.tenant = $6 AND i.instance = $7 AND i.next = $8::bigint
-        AND u.tenant = $6 AND ($14::bigint IS NULL OR u.bytes + $13::bigint <= $14)
+        AND u.tenant = $6 AND u.part = $15::smallint AND u.room_bytes >= $13::bigint AND ($14::bigint IS NULL OR u.most_bytes <= $14)
     FOR UPDATE OF w FOR SHARE OF c FOR UPDATE OF i FOR UPDATE OF u),
 entered AS (
     INSERT INTO entries (instance, idx, seq, at, count, sum, body)
@@ -69,7 +70,7 @@ entered AS (
     WHERE $10 = 1 OR p.second = p.seq + 1
     RETURNING instance, seq, at),
 moved AS (UPDATE instances i SET next = $8 + $10, at = e.at FROM entered e WHERE i.id = e.instance),
-charged AS (UPDATE usage u SET bytes = u.bytes + $13 FROM entered WHERE u.tenant = $6),
+charged AS (UPDATE usage_parts u SET bytes = u.bytes + $13, room_bytes = u.room_bytes - $13 FROM entered WHERE u.tenant = $6 AND u.part = $15),
 done AS (UPDATE writers SET last = $2, seen = now() FROM entered WHERE writer = $1)
 SELECT 1::bigint, seq, at FROM entered";
 /// The most entries of a step that has a statement of its own.
@@ -152,12 +153,14 @@ impl<'a> Steps<'a> {
             ([step], [shard]) if step.lines.count <= OF_ONE => {
                 let mut values = values![writer, group.number, is_synchronous, *shard, claim];
                 values.extend(self.of_one(step));
+                values.extend(values![group.part]);
                 db.query(STEP, values).await?
             }
             _ => {
                 let mut values = values![writer, group.number, is_synchronous, shards, claim];
                 values.extend(self.columns());
                 values.extend(self.growth());
+                values.extend(values![group.part]);
                 db.query(STEPS, values).await?
             }
         };

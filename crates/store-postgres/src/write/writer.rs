@@ -13,15 +13,19 @@
 //! end.
 
 use crate::error::{PostgresError, Trouble};
-use crate::session::connection::{Connection, values};
+use crate::schema::LOCK;
+use crate::session::connection::{Call, Connection, values};
 use crate::session::shared::Shared;
+use crate::write::balance::PARTS;
 use crate::write::decide::write;
 use crate::write::delete::delete;
 use crate::write::load::{Group, load};
 use crate::write::needs::Needs;
 use crate::write::record::Record;
 use crate::write::save::save;
+use crate::write::state::State;
 use crate::write::steps::Steps;
+use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::Duration;
 use store::{Promise, Stamp, StoreError, Written};
@@ -54,6 +58,8 @@ pub(crate) struct Job {
 pub(crate) struct Writer {
     shared: Arc<Shared>,
     name: String,
+    /// The number of its parts of tenants' usage.
+    part: i16,
     /// The number of the last group that was begun.
     number: i64,
     /// The number of the last acknowledged group, and the number of promotions up to which that was verified.
@@ -77,14 +83,10 @@ enum Attempt {
 impl Writer {
     /// Registers on a session.
     pub(crate) async fn start(shared: Arc<Shared>, db: Connection) -> Result<Self, Trouble> {
-        const NAME: &str =
-            "INSERT INTO writers (writer, last) VALUES (gen_random_uuid()::text, 0) RETURNING writer";
-        const LONG_GONE: &str = "DELETE FROM writers WHERE seen < now() - interval '30 days'";
         db.run(PLANS).await?;
-        db.query(LONG_GONE, Vec::new()).await?;
-        let name = db.one(NAME, Vec::new()).await?.map(|row| row.get(0)).ok_or(StoreError::Stopped)?;
+        let (name, part) = register(&db).await?;
         let promotions = shared.promotions();
-        Ok(Self { shared, name, number: 0, acknowledged: 0, promotions, db: Some(db) })
+        Ok(Self { shared, name, part, number: 0, acknowledged: 0, promotions, db: Some(db) })
     }
 
     /// Writes submitted writes until the queue is closed or the database can no longer be used.
@@ -173,8 +175,7 @@ impl Writer {
         }
         let Some(db) = &self.db else { return Attempt::Again };
         let claim = self.shared.claim();
-        let number = Group { writer: &self.name, number: self.number, claim: &claim };
-        let prepared = prepare(&self.shared, db, number, group).await;
+        let prepared = prepare(&self.shared, db, self.group(&claim), group).await;
         let (calls, answers) = match prepared {
             Ok((Some(calls), answers)) => (calls, answers),
             Ok((None, answers)) => {
@@ -196,9 +197,8 @@ impl Writer {
     /// Tries a group that consists of steps. `None` if it has other writes or a step may have to be refused: nothing was written.
     async fn attempt_steps(&mut self, group: &[Record]) -> Option<Attempt> {
         let (steps, db, claim) = (Steps::of(group)?, self.db.as_ref()?, self.shared.claim());
-        let number = Group { writer: &self.name, number: self.number, claim: &claim };
         db.take_warning();
-        let written = steps.write(db, number, self.shared.demands_synchronous()).await;
+        let written = steps.write(db, self.group(&claim), self.shared.demands_synchronous()).await;
         match written {
             Ok(None) => None,
             Ok(Some(_)) if db.take_warning() => Some(self.doubt(None)),
@@ -207,6 +207,10 @@ impl Writer {
             Err(Trouble::Raced(_)) => Some(Attempt::Again),
             Err(Trouble::Refused(error)) => Some(Attempt::Failed(error)),
         }
+    }
+
+    fn group<'a>(&'a self, claim: &'a str) -> Group<'a> {
+        Group { writer: &self.name, number: self.number, claim, part: self.part }
     }
 
     fn doubt(&mut self, answers: Option<Vec<Written>>) -> Attempt {
@@ -301,7 +305,8 @@ impl Writer {
     /// Opens a session. After the promotion of a standby, the commits acknowledged to this writer must be there.
     async fn open(&mut self) -> Result<Connection, Trouble> {
         const LAST: &str = "SELECT last FROM writers WHERE writer = $1";
-        const AGAIN: &str = "INSERT INTO writers (writer, last) VALUES ($1, 0) ON CONFLICT DO NOTHING";
+        const AGAIN: &str =
+            "INSERT INTO writers (writer, last, part) VALUES ($1, 0, $2) ON CONFLICT DO NOTHING";
         let db = self.shared.connect(PATIENCE).await?;
         if self.shared.promotions() != self.promotions {
             let row = db.one(LAST, values![self.name.clone()]).await?;
@@ -312,9 +317,26 @@ impl Writer {
             self.promotions = self.shared.promotions();
         }
         db.run(PLANS).await?;
-        db.query(AGAIN, values![self.name.clone()]).await?;
+        db.query(AGAIN, values![self.name.clone(), self.part]).await?;
         Ok(db)
     }
+}
+
+/// Gives a writer its name and a part: the one with the fewest writers that were seen lately, then with the fewest of all, as a process that was killed leaves
+/// its row. Among equals the first, so that a lone host has the same part after each start. Writers that start at once do so one after another.
+async fn register(db: &Connection) -> Result<(String, i16), Trouble> {
+    const ALONE: &str = "SELECT pg_advisory_xact_lock($1::bigint # 'writers'::regclass::oid::bigint)";
+    const LONG_GONE: &str = "DELETE FROM writers WHERE seen < now() - interval '30 days'";
+    const NAME: &str = "INSERT INTO writers (writer, last, part) SELECT gen_random_uuid()::text, 0, p.part
+        FROM generate_series(0, $1::smallint - 1) AS p(part)
+        ORDER BY (SELECT count(*) FROM writers w WHERE w.part = p.part AND w.seen > now() - interval '10 minutes'),
+            (SELECT count(*) FROM writers w WHERE w.part = p.part), p.part LIMIT 1 RETURNING writer, part";
+    let calls =
+        [Call::new(ALONE, values![LOCK]), Call::new(LONG_GONE, Vec::new()), Call::new(NAME, values![PARTS])];
+    let answers = db.begin("BEGIN", &calls).await?;
+    db.commit(&[]).await?;
+    let row = answers.last().and_then(|rows| rows.first()).ok_or(StoreError::Stopped)?;
+    Ok((row.get(0), row.get(1)))
 }
 
 /// Everything up to the commit. Returns the final calls, if there is anything to write, and the answers.
@@ -323,26 +345,39 @@ async fn prepare(
     db: &Connection,
     number: Group<'_>,
     group: &[Record],
-) -> Result<(Option<Vec<crate::session::connection::Call>>, Vec<Written>), Trouble> {
-    let (mut state, places) = load(db, number, &Needs::of(group)).await?;
-    shared.check_commit(state.is_synchronous)?;
-    if let [Record::Delete(deletion)] = group {
-        return Ok(match delete(db, deletion).await? {
-            Ok(calls) => (Some(calls), vec![Ok(None)]),
-            Err(refused) => (None, vec![Err(refused)]),
-        });
+) -> Result<(Option<Vec<Call>>, Vec<Written>), Trouble> {
+    let (needs, mut whole) = (Needs::of(group), BTreeSet::new());
+    loop {
+        let (mut state, places) = load(db, &number, (&needs, &whole)).await?;
+        shared.check_commit(state.is_synchronous)?;
+        if let [Record::Delete(deletion)] = group {
+            return Ok(match delete(db, deletion).await? {
+                Ok(calls) => (Some(calls), vec![Ok(None)]),
+                Err(refused) => (None, vec![Err(refused)]),
+            });
+        }
+        let answers = judge(&mut state, group, places);
+        if state.incomplete.is_empty() {
+            let calls = answers.iter().any(Result::is_ok).then(|| save(&state, group));
+            return Ok((calls, answers));
+        }
+        // The room of this writer's parts does not suffice. Locks are taken in their order, so it begins again.
+        whole.append(&mut state.incomplete);
     }
+}
+
+/// Judges one write after another. A refused one changes nothing.
+fn judge(state: &mut State, group: &[Record], places: Vec<i64>) -> Vec<Written> {
     let mut answers = Vec::with_capacity(group.len());
     for (record, seq) in group.iter().zip(places) {
-        let written = write(&mut state, record, seq);
+        let written = write(state, record, seq);
         match written {
             Ok(_) => state.keep(),
             Err(_) => state.take_back(),
         }
         answers.push(written);
     }
-    let calls = answers.iter().any(Result::is_ok).then(|| save(&state, group));
-    Ok((calls, answers))
+    answers
 }
 
 type Gathered = (Vec<Record>, Vec<Promise<Option<Stamp>>>, Option<Job>);
