@@ -362,7 +362,8 @@ fn a_live_deployment_that_another_host_commits_in_between_is_replaced_once() {
         deploy(store, name, &deployment(&format!("first-{name}"), name, ("same", 0)));
     }
     let deployed = |id: &str, order| Some(Box::new(deployment(id, "r", ("same", order))));
-    // Nobody reads requests, and later nobody writes them: the first host waits after it has looked for what to lock, and then before its last statements.
+    // The locks keep requests from being read, and later from being written: the first host waits after it has looked for what to lock, and then before its
+    // last statements.
     let mut session = server.session();
     let lock = |mode| format!("LOCK TABLE {schema}.requests IN {mode} MODE;");
     session.run(&format!("BEGIN; {} SAVEPOINT s; {} SELECT 1;", lock("SHARE"), lock("ACCESS EXCLUSIVE")));

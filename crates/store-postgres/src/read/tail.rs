@@ -4,7 +4,7 @@
 //! open. Therefore a reader gets facts only up to a place below which every transaction has ended.
 
 use crate::error::Trouble;
-use crate::session::connection::{Call, Connection, values};
+use crate::session::connection::{Connection, values};
 use crate::write::lines::read;
 use crate::write::load::key;
 use std::time::Duration;
@@ -13,9 +13,10 @@ use tokio::time::sleep;
 use tokio_postgres::Row;
 use workflow::TenantId;
 
-// The place is read before the snapshot is taken: each transaction with a place up to it began before the snapshot.
 const LAST: &str = "SELECT CASE WHEN is_called THEN last_value ELSE 0 END FROM facts";
-const BOUND: &str = "SELECT pg_snapshot_xmax(pg_current_snapshot())::text";
+// Read after the last place: a transaction gets its number before its places, so each with a place up to that one has a smaller number than this. (The
+// upper bound of a snapshot would not do. It is the number after the last *ended* transaction, and an open one may have it.)
+const BOUND: &str = "SELECT pg_current_xact_id()::text";
 const ENDED: &str = "SELECT pg_snapshot_xmin(pg_current_snapshot()) >= $1::text::xid8";
 const AFTER: &str = "SELECT i.tenant, i.instance, e.seq, e.idx, e.at, e.count, e.sum, e.body
     FROM entries e JOIN instances i ON i.id = e.instance
@@ -33,13 +34,11 @@ const LOOKS: u32 = 250;
 
 /// The last place below which no further fact can appear: at least `known`, an earlier result.
 pub(crate) async fn horizon(db: &Connection, known: i64) -> Result<i64, Trouble> {
-    let answers = db.calls(&[Call::new(LAST, Vec::new()), Call::new(BOUND, Vec::new())]).await?;
-    let [last, bound] = &answers[..] else { return Ok(known) };
-    let last = last.first().map_or(0, |row| row.get::<_, i64>(0));
-    let bound: String = bound.first().map_or_else(String::new, |row| row.get(0));
+    let last = db.one(LAST, Vec::new()).await?.map_or(0, |row| row.get::<_, i64>(0));
     if last <= known {
         return Ok(known);
     }
+    let bound = db.one(BOUND, Vec::new()).await?.map_or_else(String::new, |row| row.get::<_, String>(0));
     for _ in 0..LOOKS {
         let ended = db.one(ENDED, values![bound.clone()]).await?;
         if ended.is_some_and(|row| row.get(0)) {
