@@ -2,7 +2,7 @@
 
 use super::cluster::{Cluster, Working};
 use crate::support::cli::{GUEST, Ran};
-use crate::support::postgres::Server;
+use crate::support::postgres::{self, Server};
 use crate::support::until;
 use store_postgres::Postgres;
 
@@ -84,7 +84,7 @@ fn hosts_stop_when_a_standby_is_promoted_that_lacks_commits() {
 fn a_host_that_finds_another_database_in_the_place_of_its_own_does_nothing_more() {
     let (Some(primary), Some(other)) = (Server::start_with(&[]), Server::start_with(&[])) else { return };
     let schema = primary.schema();
-    let name = schema.rsplit_once("%3D").unwrap().1.to_owned();
+    let name = postgres::schema_name(&schema);
     other.sql(&format!("CREATE SCHEMA {name}"));
     Postgres::migrate(&format!("{}?options=-csearch_path%3D{name}", other.url())).unwrap();
     let url = primary.url_with(&other, &schema);

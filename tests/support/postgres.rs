@@ -363,3 +363,8 @@ fn as_account(account: Option<(u32, u32)>, mut command: Command) -> Command {
     }
     command
 }
+
+/// The name of the schema that the URL of [`Server::schema`] names.
+pub fn schema_name(url: &str) -> String {
+    url.rsplit_once("%3D").unwrap().1.to_owned()
+}

@@ -43,7 +43,7 @@ impl Schema {
     pub(in crate::store) fn new() -> Option<Self> {
         let server = postgres::shared()?;
         let url = server.schema();
-        let name = url.rsplit_once("%3D").unwrap().1.to_owned();
+        let name = postgres::schema_name(&url);
         Some(Self { server, url, name })
     }
 }

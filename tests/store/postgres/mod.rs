@@ -97,7 +97,7 @@ fn a_receipt_is_spent_by_one_host_or_taken_back_by_another() {
     let mut lengths = vec![1; names.len()];
     let (mut spent, mut taken_back) = (0, 0);
     // Of every other receipt there is a row already, as after a redemption that was refused.
-    let schema = url.rsplit_once("%3D").unwrap().1.to_owned();
+    let schema = postgres::schema_name(&url);
     server.sql(&format!(
         "INSERT INTO {schema}.receipt_states (receipt) SELECT 'rcpt_' || round || '_' || number * 2
             FROM generate_series(0, 39) AS round, generate_series(0, 24) AS number"
@@ -262,7 +262,7 @@ fn a_claim_that_is_not_renewed_is_lost() {
 fn a_renewal_says_when_the_next_claim_of_another_host_ends() {
     let Some(server) = postgres::shared() else { return };
     let url = server.schema();
-    let schema = url.rsplit_once("%3D").unwrap().1.to_owned();
+    let schema = postgres::schema_name(&url);
     let (a, b) = (host(&url, "a"), host(&url, "b"));
     assert_eq!(a.renew(TTL).wait().unwrap().next_lapse, None, "there is no other host");
     let lapse = || {
@@ -339,7 +339,7 @@ fn what_is_being_committed_is_answered_later() {
     let store = holder(&url);
     create(&store, "one");
     let before = store.last_seq().wait().unwrap();
-    let schema = url.rsplit_once("%3D").unwrap().1.to_owned();
+    let schema = postgres::schema_name(&url);
     let mut other = server.session();
     let place = other.run(&format!(
         "SET search_path = {schema}; BEGIN; UPDATE hosts SET seen = now(); SELECT nextval('facts');"

@@ -149,22 +149,20 @@ fn is_answered(commit: Commit) -> bool {
 fn no_write_waits_for_another_hosts_commit_in_the_same_tenant() {
     let Some(server) = postgres::shared() else { return };
     let url = server.schema();
-    let schema = url.rsplit_once("%3D").unwrap().1.to_owned();
+    let schema = postgres::schema_name(&url);
     let (a, b) = (host(&url, "a"), host(&url, "b"));
     b.renew(TTL).wait().unwrap();
-    for store in [&a, &b] {
-        let name = if std::ptr::eq(store, &a) { "of-a" } else { "of-b" };
+    for (store, name) in [(&a, "of-a"), (&b, "of-b")] {
         create(store, name);
         append(store, name, 1, &request(name, Quotas::default()), Writer::Outside).wait().unwrap();
     }
     // The rows of the first host's part are locked, as by a commit that takes long.
     let mut session = server.session();
-    let tables = ["usage_parts", "rates", "subjects", "precedents", "holdings", "artifacts"];
-    let locks = tables.map(|table| {
-        format!("SELECT count(*) FROM (SELECT FROM {schema}.{table} WHERE part = 0 FOR UPDATE) l;")
-    });
-    session.run(&format!("BEGIN; {}", locks[..1].concat()));
-    locks[1..].iter().for_each(|lock| drop(session.run(lock)));
+    session.run("BEGIN; SELECT 1;");
+    for table in ["usage_parts", "rates", "subjects", "precedents", "holdings", "artifacts"] {
+        let rows = format!("SELECT FROM {schema}.{table} WHERE part = 0 FOR UPDATE");
+        session.run(&format!("SELECT count(*) FROM ({rows}) l;"));
+    }
     assert!(is_answered(append(&b, "of-b", 2, &steps([1]), Writer::Driver)), "a step");
     let more =
         Batch { schedule: Some(ScheduleRow { state: InstanceState::Queued, due: None }), ..steps([2]) };
@@ -181,7 +179,7 @@ fn writers_that_start_at_once_have_parts_of_their_own() {
     const WRITERS: i16 = 8;
     let Some(server) = postgres::shared() else { return };
     let url = server.schema();
-    let schema = url.rsplit_once("%3D").unwrap().1;
+    let schema = postgres::schema_name(&url);
     server.sql(&format!(
         "INSERT INTO {schema}.writers (writer, last, part, seen)
             SELECT 'gone-' || n, 0, n % 3, now() - interval '1 hour' FROM generate_series(1, 30) AS n"
@@ -250,7 +248,7 @@ fn deploy(store: &Postgres, name: &str, deployment: &Deployment) {
 
 /// The bytes that a tenant keeps beside its journals.
 fn artifacts(server: &Server, url: &str, store: &Postgres) -> u64 {
-    let schema = url.rsplit_once("%3D").unwrap().1;
+    let schema = postgres::schema_name(url);
     let journals = format!(
         "SELECT coalesce(sum(octet_length(body) - count + 1), 0) + coalesce((SELECT sum(size) FROM {schema}.components), 0) FROM {schema}.entries"
     );
@@ -340,7 +338,7 @@ fn of_two_hosts_that_deploy_at_once_the_later_redeemed_is_live() {
 
 /// Holders of places that are not live, and by how much the counted holders differ from those that there are.
 fn miscounted(server: &Server, url: &str) -> String {
-    let schema = url.rsplit_once("%3D").unwrap().1;
+    let schema = postgres::schema_name(url);
     server.sql(&format!(
         "SET search_path = {schema}; SELECT
             (SELECT count(*) FROM artifact_holders h WHERE holder < 0 AND NOT EXISTS (SELECT FROM live WHERE place = -holder)),
@@ -353,7 +351,7 @@ fn miscounted(server: &Server, url: &str) -> String {
 fn a_live_deployment_that_another_host_commits_in_between_is_replaced_once() {
     let Some(server) = postgres::shared() else { return };
     let url = server.schema();
-    let schema = url.rsplit_once("%3D").unwrap().1.to_owned();
+    let schema = postgres::schema_name(&url);
     let [a, b, c] = ["a", "b", "c"].map(|id| (host(&url, id), format!("of-{id}")));
     // Each host's part has users of the artifact and room, so that no deployment below locks all parts.
     for (store, name) in [&a, &b, &c] {
@@ -394,7 +392,7 @@ fn a_live_deployment_that_another_host_commits_in_between_is_replaced_once() {
 fn a_tenants_usage_is_the_same_after_an_upgrade() {
     let Some(server) = postgres::shared() else { return };
     let url = server.empty_schema();
-    let schema = url.rsplit_once("%3D").unwrap().1.to_owned();
+    let schema = postgres::schema_name(&url);
     let files = root().join("crates/store-postgres/src/schema");
     let steps: BTreeMap<u32, String> = (1..=5)
         .map(|version| (version, std::fs::read_to_string(files.join(format!("{version}.sql"))).unwrap()))

@@ -200,7 +200,7 @@ fn a_schema_is_made_once_and_known_by_its_version() {
         migrating.into_iter().for_each(|migrated| migrated.join().unwrap().unwrap());
     });
     drop(Postgres::open(&url).unwrap());
-    let schema = url.rsplit_once("%3D").unwrap().1.to_owned();
+    let schema = postgres::schema_name(&url);
     server.sql(&format!("UPDATE {schema}.pp_host_schema SET version = 99"));
     let newer = words(Postgres::open(&url));
     assert!(newer.contains("newer pp-host") && newer.contains("99"), "{newer}");
@@ -254,7 +254,7 @@ fn damage_is_said_and_harms_one_instance() {
         create(&store, name);
         append(&store, name, 1, &steps([0]), Writer::Driver).wait().unwrap();
     }
-    let schema = url.rsplit_once("%3D").unwrap().1.to_owned();
+    let schema = postgres::schema_name(&url);
     let of_one = format!("instance = (SELECT id FROM {schema}.instances WHERE instance = 'one')");
     server.sql(&format!("UPDATE {schema}.entries SET body = replace(body, '\"s\"', '\"t\"') WHERE {of_one}"));
     let damaged = store.facts(Some(&key("one"))).wait().unwrap_err();
@@ -272,7 +272,7 @@ fn a_row_with_the_checksum_of_an_older_version_is_read() {
     let store = holder(&url);
     create(&store, "one");
     append(&store, "one", 1, &steps([0, 1]), Writer::Driver).wait().unwrap();
-    let schema = url.rsplit_once("%3D").unwrap().1.to_owned();
+    let schema = postgres::schema_name(&url);
     let bytes: Vec<_> =
         (0..8).map(|place| format!("get_byte(k.hash, {place})::bigint << {}", place * 8)).collect();
     let set = |hashed: &str| {
