@@ -15,8 +15,8 @@ use std::task::{Context, Waker};
 use std::time::{Duration, Instant};
 use store::{
     Batch, ClaimStore as _, Commit, Create, HostInfo, HostSigner, InstanceState, JournalPosition,
-    JournalStore as _, Precondition, PreviousHolder, Quotas, ReceiptState, Replication, ScheduleRow, Shard,
-    StoreError, Write, WriteStore as _, Writer,
+    JournalStore as _, NewRequest, Precondition, PreviousHolder, Quotas, ReceiptState, Replication,
+    ScheduleRow, Shard, StoreError, Write, WriteStore as _, Writer,
 };
 use store_postgres::Postgres;
 use tempfile::TempDir;
@@ -53,6 +53,23 @@ fn create(store: &Postgres, name: &str) {
 
 fn step(call: u32) -> Entry {
     Entry::StepStarted { call, name: "s".to_owned(), config: None, manner: Manner::AtOnce }
+}
+
+fn request(name: &str, quotas: Quotas) -> Batch {
+    let (capability, resource) = ("a.b".to_owned(), "r".to_owned());
+    let id: workflow::RequestId = format!("apr_{name}").parse().unwrap();
+    let requested = Entry::Requested {
+        call: 0,
+        request: id.clone(),
+        asked: Asked::Approval { capability, resource, action: Digest::of(b"action") },
+        artifact: None,
+        input_hash: Digest::of(b"input").to_string(),
+        expires_at: AT,
+        manner: Manner::AtOnce,
+    };
+    let (capability, resource, body) = ("a.b".to_owned(), "r".to_owned(), "{}".to_owned());
+    let new = NewRequest { id, capability, resource, body };
+    Batch { entries: vec![requested], request: Some(new), quotas: Some(quotas), ..Batch::default() }
 }
 
 fn append(store: &Postgres, name: &str, after: usize, batch: &Batch, writer: Writer) -> Commit {
@@ -354,4 +371,36 @@ fn what_is_being_committed_is_answered_later() {
         assert!(Instant::now() < end);
     }
     assert!(store.last_seq().wait().unwrap() > before + 1);
+}
+
+/// Two transactions have places when a reader looks. The one with the larger place commits first. On a server of its own, where no other transaction ends
+/// meanwhile.
+#[test]
+fn what_commits_before_a_smaller_place_is_answered_after_it() {
+    let Some(server) = Server::start_with(&["autovacuum=off"]) else { return };
+    let url = server.schema();
+    let (store, b) = (host(&url, "a"), host(&url, "b"));
+    create(&b, "one");
+    append(&b, "one", 1, &request("first", Quotas::default()), Writer::Outside).wait().unwrap();
+    let before = store.last_seq().wait().unwrap();
+    let schema = postgres::schema_name(&url);
+    let (mut smaller, mut lock) = (server.session(), server.session());
+    lock.run(&format!("BEGIN; LOCK TABLE {schema}.requests IN SHARE MODE; SELECT 1;"));
+    smaller.run(&format!(
+        "SET search_path = {schema}; BEGIN; UPDATE hosts SET seen = now(); SELECT nextval('facts');"
+    ));
+    let larger = append(&b, "one", 2, &request("second", Quotas::default()), Writer::Outside);
+    let waits = format!(
+        "SELECT count(*) FROM pg_locks WHERE relation = '{schema}.requests'::regclass AND NOT granted"
+    );
+    server.wait_until(&waits, "1");
+    assert_eq!(store.facts_after(before, 10).wait().unwrap(), []);
+    lock.run("COMMIT; SELECT 1;");
+    larger.wait().unwrap();
+    assert_eq!(store.facts_after(before, 10).wait().unwrap(), [], "a smaller place may follow");
+    smaller.run("COMMIT; SELECT 1;");
+    let end = Instant::now() + PATIENCE;
+    while store.facts_after(before, 10).wait().unwrap().is_empty() {
+        assert!(Instant::now() < end);
+    }
 }

@@ -6,8 +6,8 @@ use std::collections::BTreeMap;
 use std::sync::Barrier;
 use std::sync::mpsc::channel;
 use store::{
-    Deployment, DeploymentFilter, DeploymentPage, DeploymentStore as _, KeptArtifact, NewRequest,
-    RequestStore as _, ScheduleStore as _, UsageStore as _, Written,
+    Deployment, DeploymentFilter, DeploymentPage, DeploymentStore as _, KeptArtifact, RequestStore as _,
+    ScheduleStore as _, UsageStore as _, Written,
 };
 
 /// The writes that each of two hosts submits at once.
@@ -99,23 +99,6 @@ fn two_hosts_keep_as_many_bytes_as_the_quota_says() {
     let batch = Batch { quotas: Some(quotas), ..steps([0]) };
     let written = at_once([&a, &b], |store, name| append(store, name, 1, &batch, Writer::Outside));
     assert_eq!((written.len() as u64, usage(&b).stored_bytes), (ROOM, before + ROOM * each));
-}
-
-fn request(name: &str, quotas: Quotas) -> Batch {
-    let (capability, resource) = ("a.b".to_owned(), "r".to_owned());
-    let id: workflow::RequestId = format!("apr_{name}").parse().unwrap();
-    let requested = Entry::Requested {
-        call: 0,
-        request: id.clone(),
-        asked: Asked::Approval { capability, resource, action: Digest::of(b"action") },
-        artifact: None,
-        input_hash: Digest::of(b"input").to_string(),
-        expires_at: AT,
-        manner: Manner::AtOnce,
-    };
-    let (capability, resource, body) = ("a.b".to_owned(), "r".to_owned(), "{}".to_owned());
-    let new = NewRequest { id, capability, resource, body };
-    Batch { entries: vec![requested], request: Some(new), quotas: Some(quotas), ..Batch::default() }
 }
 
 #[test]
@@ -285,6 +268,30 @@ fn an_artifact_that_two_hosts_hold_counts_once() {
     end(&a, "three", 3);
     delete(&a, "three");
     assert_eq!((artifacts(server, &url, &b), keeps(b"second")), (1_000, false));
+}
+
+/// Two hosts bring the same components and artifacts at once, so that each may be the first in its part, and none in the tenant.
+#[test]
+fn what_two_hosts_bring_at_once_counts_once() {
+    let Some(server) = postgres::shared() else { return };
+    let url = server.schema();
+    let (a, b) = (host(&url, "a"), host(&url, "b"));
+    for (store, name) in [(&a, "of-a"), (&b, "of-b")] {
+        create(store, name);
+    }
+    at_once([&a, &b], |store, name| {
+        let bytes: Arc<[u8]> = Arc::from(name.rsplit('-').next().unwrap().repeat(1_000).as_bytes());
+        let component = (Digest::of(&bytes), bytes);
+        let (key, entries) = (key(name), vec![started(0)]);
+        store.create(&Create { key, component, at: AT, entries, quotas: Quotas::default() })
+    });
+    assert_eq!(artifacts(server, &url, &a), 0, "each component counts once");
+    at_once([&a, &b], |store, name| {
+        let (sha256, quotas) = (Digest::of(name.rsplit('-').next().unwrap().as_bytes()), Quotas::default());
+        let artifact = Some(Box::new(KeptArtifact { sha256, bytes: 1_000, quotas }));
+        append(store, name, 1, &Batch { artifact, ..steps([0]) }, Writer::Outside)
+    });
+    assert_eq!(artifacts(server, &url, &a), 1_000 * WRITES as u64);
 }
 
 /// Two hosts deploy to the same new resources at once, and a reader continues from the last place that it has seen.
