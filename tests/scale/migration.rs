@@ -65,7 +65,7 @@ fn contents(store: &dyn Store) -> Vec<String> {
             let entry = serde_json::to_value(&fact.entry).unwrap();
             for named in [&entry["component"], &entry["artifact"]["sha256"]] {
                 let Some(digest) = named.as_str().and_then(|digest| digest.parse().ok()) else { continue };
-                say(&store.precedents(&key.tenant, &digest).wait().unwrap());
+                say(&store.precedents(&key.tenant, &[digest]).wait().unwrap());
                 say(&store.keeps_artifact(&digest).wait().unwrap());
                 say(&store.component(&digest).wait().map(|bytes| bytes.len()).ok());
             }

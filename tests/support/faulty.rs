@@ -199,8 +199,8 @@ impl ReceiptStore for Faulty {
         self.inner.revocation(id)
     }
 
-    fn precedents(&self, tenant: &TenantId, digest: &Digest) -> Answer<Vec<ReceiptId>> {
-        self.inner.precedents(tenant, digest)
+    fn precedents(&self, tenant: &TenantId, digests: &[Digest]) -> Answer<Vec<(Digest, ReceiptId)>> {
+        self.inner.precedents(tenant, digests)
     }
 }
 

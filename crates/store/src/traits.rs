@@ -212,12 +212,12 @@ pub trait ReceiptStore: Send + Sync {
     /// When the state cannot be read.
     fn receipts(&self, page: ReceiptPage) -> Answer<Vec<ReceiptId>>;
 
-    /// Receipts that may make a component or an artifact of that digest known: a bounded number of spent receipts, the
-    /// latest first. The caller judges whether they count. Costs one look-up.
+    /// Receipts that may make components or artifacts of these digests known: of each digest a bounded number of spent receipts, the
+    /// latest first. The caller judges whether they count. Costs one look-up a digest.
     ///
     /// # Errors
     /// When the state cannot be read.
-    fn precedents(&self, tenant: &TenantId, digest: &Digest) -> Answer<Vec<ReceiptId>>;
+    fn precedents(&self, tenant: &TenantId, digests: &[Digest]) -> Answer<Vec<(Digest, ReceiptId)>>;
 }
 
 /// Operators' acts.

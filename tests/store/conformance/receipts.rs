@@ -125,7 +125,14 @@ pub(super) fn are_spent_as_the_writer_saw_them(engine: &impl Engine) {
 pub(super) fn are_precedents_once_spent(engine: &impl Engine) {
     let store = engine.open();
     let (code, bytes) = (Digest::of(b"code"), Digest::of(b"bytes"));
-    let known = |tenant: &str, digest| store.precedents(&tenant.parse().unwrap(), digest).wait().unwrap();
+    let of = |tenant: &str, digests: &[Digest]| {
+        store.precedents(&tenant.parse().unwrap(), digests).wait().unwrap()
+    };
+    let known = |tenant: &str, digest: &Digest| {
+        let found = of(tenant, &[*digest]);
+        assert!(found.iter().all(|(of, _)| of == digest));
+        found.into_iter().map(|(_, id)| id).collect::<Vec<_>>()
+    };
     for (name, keys) in [("a", "k1"), ("b", "k1"), ("c", "k2")] {
         issue(&*store, name);
         assert!(!known("acme", &code).contains(&id(name)), "not before it is spent");
@@ -140,6 +147,12 @@ pub(super) fn are_precedents_once_spent(engine: &impl Engine) {
     );
     assert_eq!(known("acme", &bytes), [id("c"), id("b")]);
     assert!(known("globex", &code).is_empty() && known("acme", &Digest::of(b"other")).is_empty());
+    let both = of("acme", &[bytes, Digest::of(b"other"), code]);
+    for digest in [code, bytes] {
+        let found: Vec<_> = both.iter().filter(|(of, _)| *of == digest).map(|(_, id)| id.clone()).collect();
+        assert_eq!(found, [id("c"), id("b")], "each has its own, the latest first");
+    }
+    assert!(both.len() == 4 && of("acme", &[]).is_empty());
 }
 
 pub(super) fn acts_have_one_order(engine: &impl Engine) {

@@ -10,7 +10,8 @@ use crate::trust::{
 };
 use crate::{Error, Host, Waiting, ids, issuer, words};
 use policy::Answer;
-use receipt::{Decision, DecisionStatement, Envelope, Nonce, Person, PersonId, Role, Salt, Scope};
+use receipt::{Decision, DecisionStatement, Envelope, Nonce, Person, PersonId, Role, Salt, Scope, Timestamp};
+use std::sync::Arc;
 use store::{InstanceKey, Signed, StoredReceipt};
 use workflow::{Entry, ReceiptId, Replay, RequestId};
 
@@ -21,6 +22,15 @@ pub enum Recorded {
     Waiting(Count),
     /// It decided the request.
     Issued(Box<StoredReceipt>),
+}
+
+/// A request that waits for a decision, its instance's journal, and the acts and the time by which it is judged.
+struct OpenRequest {
+    key: InstanceKey,
+    request: Request,
+    loaded: Loaded,
+    trust: Arc<Trust>,
+    at: Timestamp,
 }
 
 impl Host {
@@ -90,12 +100,12 @@ impl Host {
     /// A demo decider's decision, signed and not recorded.
     fn decided(&self, id: &RequestId, judgement: &Judgement) -> Result<(InstanceKey, Loaded, Issued), Error> {
         words::check(judgement.by.name().as_str(), judgement.reason.as_deref())?;
-        let (key, request, loaded) = self.open_request(id)?;
-        if self.0.authority.scope(&*self.0.trust()?) == Scope::Production {
+        let OpenRequest { key, request, loaded, trust, at } = self.open_request(id)?;
+        if self.0.authority.scope(&trust) == Scope::Production {
             return Err(Error::DemoInEarnest(id.clone()));
         }
         check_own(&request, judgement.by.name().as_str())?;
-        let issued = self.0.issue(&request, DecisionBasis::Demo(judgement))?;
+        let issued = self.0.issue(&request, DecisionBasis::Demo(judgement), (&trust, at))?;
         Ok((key, loaded, issued))
     }
 
@@ -111,11 +121,9 @@ impl Host {
         decision: Decision,
         reason: Option<&str>,
     ) -> Result<DecisionStatement, Error> {
-        let (_, request, _) = self.open_request(id)?;
+        let OpenRequest { request, trust, at, .. } = self.open_request(id)?;
         request.check().map_err(|error| Error::Statement(error.to_string()))?;
-        let trust = self.0.trust()?;
         let role = self.role_of(&trust, &request, by, role, decision)?;
-        let at = self.0.now()?;
         let mut nonce = [0; 16];
         nonce.copy_from_slice(&ids::random_bytes()?[..16]);
         let longest = match role.is_break_glass() {
@@ -153,15 +161,14 @@ impl Host {
     }
 
     fn try_sign(&self, id: &RequestId, envelope: &Envelope) -> Result<Recorded, Error> {
-        let (key, request, loaded) = self.open_request(id)?;
-        let (trust, at) = self.0.trust_now()?;
+        let OpenRequest { key, request, loaded, mut trust, mut at } = self.open_request(id)?;
         let context = JudgingContext { trust: &trust, policy: &*self.0.authority.policy };
         let decision = issuer::admit(&request, envelope, Purpose::Decision, context, at)?;
         let mut admitted = requests::admitted(&loaded.facts, id)?;
         if admitted.len() >= MOST_SIGNED {
             return Err(Error::SignedTooOften(id.clone()));
         }
-        self.check_counts(&request, &decision, &admitted)?;
+        self.check_counts(&request, &decision, &admitted, (&trust, at))?;
         let before = Some(admitted.len());
         // The stored envelope has no unsigned members.
         admitted.push(Admitted { envelope: decision.envelope().clone(), at });
@@ -186,8 +193,9 @@ impl Host {
             && !self.0.authority.issuer.is_elsewhere()
         {
             self.0.authority.record_act(&self.0.journals, decision.person().as_str(), act)?;
+            (trust, at) = self.0.trust_now()?;
         }
-        let issued = self.0.issue(&request, DecisionBasis::People(&admitted))?;
+        let issued = self.0.issue(&request, DecisionBasis::People(&admitted), (&trust, at))?;
         // An authority elsewhere may have decided before and its answer was lost: then this signature is too late.
         let expected = match count.verdict {
             CountVerdict::Denied | CountVerdict::Forbidden => Decision::Denied,
@@ -207,7 +215,7 @@ impl Host {
     /// When it does not wait for a decision.
     pub fn withdraw(&self, id: &RequestId, by: &str, reason: Option<&str>) -> Result<(), Error> {
         words::check(by, reason)?;
-        let (key, _, loaded) = self.open_request(id)?;
+        let OpenRequest { key, loaded, .. } = self.open_request(id)?;
         let (by, reason) = (by.to_owned(), reason.map(ToOwned::to_owned));
         self.0.signal_from(
             &key,
@@ -286,8 +294,8 @@ impl Host {
         Ok(statement)
     }
 
-    /// A request that waits for a decision, and its instance's journal.
-    fn open_request(&self, id: &RequestId) -> Result<(InstanceKey, Request, Loaded), Error> {
+    /// A request that waits for a decision.
+    fn open_request(&self, id: &RequestId) -> Result<OpenRequest, Error> {
         let (key, mut request, facts) = requests::request_and_journal(&*self.0.journals.store, id)?;
         let (trust, at) = self.0.trust_now()?;
         let gate = self.0.gate();
@@ -300,7 +308,7 @@ impl Host {
             let state = "it has lapsed; drive the instance, which will be told".to_owned();
             return Err(Error::NotWaiting { request: id.clone(), state });
         }
-        Ok((key, request, loaded))
+        Ok(OpenRequest { key, request, loaded, trust, at })
     }
 
     /// Refuses a decision that would not help: on one's own request, in a role that the policy does not ask for, or a
@@ -310,19 +318,19 @@ impl Host {
         request: &Request,
         decision: &receipt::VerifiedDecision,
         before: &[Admitted],
+        (trust, at): (&Trust, Timestamp),
     ) -> Result<(), Error> {
         let person = decision.person();
         check_own(request, person.as_str())?;
-        let (trust, at) = self.0.trust_now()?;
         let asked = self.asked(request)?;
         if !can_count(&asked, decision.decision(), decision.role()) {
-            let deciding = decider(&trust, request, person)?;
+            let deciding = decider(trust, request, person)?;
             return Err(cannot_count(deciding, decision.decision(), Some(decision.role()), &asked));
         }
         if !key_counts(&asked, decision) {
             return Err(Error::KeyCannotCount { decider: person.clone(), asked: asked.to_string() });
         }
-        let context = JudgingContext { trust: &trust, policy: &*self.0.authority.policy };
+        let context = JudgingContext { trust, policy: &*self.0.authority.policy };
         let (_, decisions) = issuer::tally(request, before, context, at)?;
         let same = |other: &receipt::VerifiedDecision| {
             other.person() == person

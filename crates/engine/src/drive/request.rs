@@ -42,8 +42,8 @@ impl Driver {
         if let Some(over) = self.too_often(now).await? {
             return self.append([Entry::Rejected { call, asked, message: over.to_string() }]).await;
         }
-        let (trust, drawn_up) = self.drawn_up(call, action, now).await?;
-        let (request, ruling) = match self.judged(drawn_up, &trust)? {
+        let (trusted, drawn_up) = self.drawn_up(call, action, now).await?;
+        let (request, ruling) = match self.judged(drawn_up, &trusted.0)? {
             Ok(judged) => judged,
             Err(unaskable) => {
                 let message = unaskable.to_string();
@@ -52,7 +52,7 @@ impl Driver {
         };
         let issued = match ruling.answer {
             Answer::Ask(_) => None,
-            Answer::Allow | Answer::Deny => Some(self.decided_by_policy(&request).await?),
+            Answer::Allow | Answer::Deny => Some(self.decided_by_policy(&request, trusted).await?),
         };
         let mut entries = vec![Entry::Requested {
             call,
@@ -88,13 +88,13 @@ impl Driver {
         Ok(self.quotas.check_rate(&self.origin.key.tenant, asked).err())
     }
 
-    /// Everything that the host itself knows about an action, without the policy's ruling.
+    /// Everything that the host itself knows about an action, without the policy's ruling; and the acts and the time by which that is judged.
     async fn drawn_up(
         &self,
         call: Call,
         action: Action,
         now: Timestamp,
-    ) -> Result<(Arc<Trust>, Request), Error> {
+    ) -> Result<((Arc<Trust>, Timestamp), Request), Error> {
         let origin = &self.origin;
         let capability = self.inner.capabilities.registry.named(&action.capability);
         if let Some(artifact) = &action.artifact {
@@ -102,7 +102,7 @@ impl Driver {
         }
         let artifact = action.artifact.map(|artifact| artifact.facts().clone());
         let sha256 = artifact.as_ref().map(|facts| facts.sha256);
-        let (trust, known, _) = self.known(sha256.as_ref()).await?;
+        let (trust, known, at) = self.known(sha256.as_ref()).await?;
         let before =
             self.before((&action.capability, &action.resource), sha256.as_ref(), &known, &trust).await?;
         let request = Request {
@@ -138,7 +138,7 @@ impl Driver {
             created_at: now,
             expires_at: after(now, Ask::EXPIRES),
         };
-        Ok((trust, request))
+        Ok(((trust, at), request))
     }
 
     /// The operators' acts, the code and bytes that are known by the approvals that count now, and the time of that.
@@ -200,8 +200,12 @@ impl Driver {
         Ok(request.check().map(|()| (request, ruling)))
     }
 
-    async fn decided_by_policy(&self, request: &Request) -> Result<Issued, Error> {
+    async fn decided_by_policy(
+        &self,
+        request: &Request,
+        (trust, at): (Arc<Trust>, Timestamp),
+    ) -> Result<Issued, Error> {
         let request = request.clone();
-        self.inner.apart(move |inner| inner.issue(&request, DecisionBasis::Policy)).await
+        self.inner.apart(move |inner| inner.issue(&request, DecisionBasis::Policy, (&trust, at))).await
     }
 }

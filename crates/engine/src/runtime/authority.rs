@@ -55,14 +55,13 @@ impl Authority {
     /// Has a request judged, and the result signed.
     pub(crate) fn issue(
         &self,
-        journals: &Journals,
         request: &Request,
         basis: DecisionBasis<'_>,
+        (trust, at): (&Trust, Timestamp),
     ) -> Result<Issued, Error> {
-        let (trust, at) = self.trust_now(journals)?;
         let (id, salt) = (ids::id("rcpt_", at)?, Salt::from_bytes(ids::random_bytes()?));
         let order = IssueOrder { request, basis, id, salt, at };
-        Ok(self.issuer.issue(&order, JudgingContext { trust: &trust, policy: &*self.policy })?)
+        Ok(self.issuer.issue(&order, JudgingContext { trust, policy: &*self.policy })?)
     }
 
     /// The scope of receipts that count here. By default, `production` as soon as there are deciders.

@@ -104,8 +104,13 @@ impl HostState {
     }
 
     /// Has a request judged, and the decision signed.
-    pub(crate) fn issue(&self, request: &Request, basis: DecisionBasis<'_>) -> Result<Issued, Error> {
-        self.authority.issue(&self.journals, request, basis)
+    pub(crate) fn issue(
+        &self,
+        request: &Request,
+        basis: DecisionBasis<'_>,
+        trusted: (&Trust, Timestamp),
+    ) -> Result<Issued, Error> {
+        self.authority.issue(request, basis, trusted)
     }
 
     /// An instance's journal, and the state that it folds to.

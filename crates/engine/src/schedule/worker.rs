@@ -11,7 +11,7 @@ use std::pin::pin;
 use std::time::Duration;
 use store::{InstanceKey, InstanceState, StoreError, Write};
 use tokio::task::{Id, JoinError, JoinSet};
-use tokio::time::{Instant, Interval, MissedTickBehavior, interval_at};
+use tokio::time::{Instant, sleep_until};
 use workflow::{Status, TenantId};
 
 /// Instances of a tenant that are kept ready in memory.
@@ -20,8 +20,8 @@ const KEPT_READY: u32 = 256;
 /// The delay before an instance in trouble is tried again: doubled each time, between these.
 const BACKOFF: (Duration, Duration) = (Duration::from_secs(1), Duration::from_secs(300));
 
-/// The interval at which the worker polls for other hosts' appends.
-const LOOK_AGAIN: Duration = Duration::from_millis(250);
+/// The pause between polls for other hosts' appends: the first after a poll that has found some, and doubled after each that has not, up to the second.
+const POLLS: (Duration, Duration) = (Duration::from_millis(20), Duration::from_millis(250));
 
 /// The pause in driving when the store refuses writes.
 const STORE_BACKOFF: Duration = Duration::from_secs(1);
@@ -63,7 +63,7 @@ impl<'a> Worker<'a> {
     pub(super) async fn run(mut self, stop: impl Future<Output = ()>) -> Result<(), Error> {
         let mut stop = pin!(stop);
         let mut others = Poll::new();
-        let looked = self.look().await;
+        let looked = self.look().await.map(drop);
         self.outlast(looked).await?;
         loop {
             self.begin();
@@ -79,11 +79,11 @@ impl<'a> Worker<'a> {
                 () = &mut stop => break,
                 Some(driven) = self.drives.join_next_with_id() => self.ended(driven).await,
                 () = inner.wakeups.notified() => self.take_wakeups().await,
-                () = others.next(&inner.claims) => self.look().await,
+                () = others.next(&inner.claims) => self.poll(&mut others).await,
                 () = time => Ok(()),
             };
             let turned = match self.next.is_some_and(|next| self.is_past(next)) {
-                true if turned.is_ok() => self.look().await,
+                true if turned.is_ok() => self.look().await.map(drop),
                 _ => turned,
             };
             self.outlast(turned).await?;
@@ -110,21 +110,29 @@ impl<'a> Worker<'a> {
         }
     }
 
-    /// Looks into the schedule for everything that is due.
-    async fn look(&mut self) -> Result<(), Error> {
-        // The refill reads everything that the wake-ups until now announced.
-        drop(self.host.0.wakeups.take());
+    /// Looks for what other hosts have appended. Where they append much, the next look is soon.
+    async fn poll(&mut self, others: &mut Poll) -> Result<(), Error> {
+        let found = self.look().await;
+        others.polled(found.as_ref().is_ok_and(|found| *found > 0));
+        found.map(drop)
+    }
+
+    /// Looks into the schedule for everything that is due. Returns the number of instances that no wake-up had announced.
+    async fn look(&mut self) -> Result<usize, Error> {
+        // The refill finds these too, but not that one is due again that is driven at present.
+        self.host.0.wakeups.take().keys.into_iter().for_each(|key| self.due(key));
         let (store, now) = (&self.host.0.journals.store, self.host.0.now()?);
         let tenants = store.due_tenants(now).await?;
         self.next = store.next_due(now).await?;
+        let mut found = 0;
         for tenant in tenants {
-            self.refill(&tenant, now).await?;
+            found += self.refill(&tenant, now).await?;
         }
-        Ok(())
+        Ok(found)
     }
 
-    /// Makes a tenant's instances ready: those that have been due longest, and that are not driven.
-    async fn refill(&mut self, tenant: &TenantId, now: Timestamp) -> Result<(), Error> {
+    /// Makes a tenant's instances ready: those that have been due longest, and that are not driven. Returns the number of those that were not ready.
+    async fn refill(&mut self, tenant: &TenantId, now: Timestamp) -> Result<usize, Error> {
         let driven = self.by_tenant.get(tenant).copied().unwrap_or(0);
         let known = u32::try_from(driven + self.ready.of(tenant)).unwrap_or(u32::MAX);
         let limit = KEPT_READY.saturating_add(known);
@@ -133,12 +141,13 @@ impl<'a> Worker<'a> {
             true => self.more.remove(tenant),
             false => self.more.insert(tenant.clone()),
         };
+        let before = self.ready.of(tenant);
         for key in due {
             if !self.driving.contains_key(&key) {
                 self.ready.push(key);
             }
         }
-        Ok(())
+        Ok(self.ready.of(tenant) - before)
     }
 
     /// An unreachable database does not end the worker: due instances stay due, and are found when it is back.
@@ -157,7 +166,7 @@ impl<'a> Worker<'a> {
         for key in rung.keys {
             self.due(key);
         }
-        if rung.and_more { self.look().await } else { Ok(()) }
+        if rung.and_more { self.look().await.map(drop) } else { Ok(()) }
     }
 
     /// An instance is due: now, or as soon as its present drive ends.
@@ -202,7 +211,7 @@ impl<'a> Worker<'a> {
             self.due(key.clone());
         }
         if self.more.contains(&key.tenant) && self.ready.of(&key.tenant) == 0 {
-            self.refill(&key.tenant, self.host.0.now()?).await?;
+            self.refill(&key.tenant, self.host.0.now()?).await.map(drop)?;
         }
         Ok(())
     }
@@ -271,21 +280,28 @@ pub(super) fn is_away(error: &StoreError) -> bool {
     matches!(error, StoreError::Unavailable(_) | StoreError::Database(_) | StoreError::Stopped)
 }
 
-/// The polls for other hosts' appends. Their times do not move when the worker has other things to do in between.
-struct Poll(Interval);
+/// The times of the polls for other hosts' appends. They do not move when the worker has other things to do in between.
+struct Poll {
+    next: Instant,
+    pause: Duration,
+}
 
 impl Poll {
     fn new() -> Self {
-        let mut polls = interval_at(Instant::now() + LOOK_AGAIN, LOOK_AGAIN);
-        polls.set_missed_tick_behavior(MissedTickBehavior::Delay);
-        Self(polls)
+        Self { next: Instant::now() + POLLS.1, pause: POLLS.1 }
     }
 
     /// Completes when it is time for the next one; never, where there are no other hosts.
-    async fn next(&mut self, claims: &ClaimTable) {
+    async fn next(&self, claims: &ClaimTable) {
         match claims.are_shared() {
-            true => drop(self.0.tick().await),
+            true => sleep_until(self.next).await,
             false => std::future::pending().await,
         }
+    }
+
+    /// Sets the time of the next one.
+    fn polled(&mut self, has_found: bool) {
+        self.pause = if has_found { POLLS.0 } else { (2 * self.pause).min(POLLS.1) };
+        self.next = Instant::now() + self.pause;
     }
 }

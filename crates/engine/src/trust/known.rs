@@ -10,7 +10,7 @@ use receipt::{AttestationArtifact, Decision, Digest, Judged, KeySet, Scope, Time
 use std::collections::HashMap;
 use std::sync::Arc;
 use store::{ReceiptState, RecordedReceipt, Signed, Store, StoreError};
-use workflow::TenantId;
+use workflow::{ReceiptId, TenantId};
 
 /// The longest request, in bytes, whose receipt makes anything known. Verifying a longer one repeatedly takes too long.
 const LONGEST: usize = 256 << 10;
@@ -114,26 +114,38 @@ impl<'a> Recall<'a> {
         tenant: &TenantId,
         digests: impl IntoIterator<Item = Digest>,
     ) -> Result<Known, StoreError> {
+        let digests: Vec<Digest> = digests.into_iter().collect();
+        let name = |digest: &Digest| (tenant.clone(), *digest);
+        let unknown: Vec<Digest> =
+            digests.iter().filter(|digest| !self.found.contains_key(&name(digest))).copied().collect();
+        if !unknown.is_empty() {
+            let candidates = self.store.precedents(tenant, &unknown).wait()?;
+            for digest in unknown {
+                let of_digest = candidates.iter().filter(|(of, _)| *of == digest).map(|(_, id)| id);
+                let found = self.latest(tenant, &digest, of_digest)?;
+                self.found.insert(name(&digest), found);
+            }
+        }
         let mut known = Known::default();
         for digest in digests {
-            let name = (tenant.clone(), digest);
-            let found = match self.found.get(&name) {
-                Some(found) => found.clone(),
-                None => self.look(tenant, &digest)?,
-            };
-            known.0.extend(found.clone().map(|precedent| (digest, precedent)));
-            self.found.insert(name, found);
+            let found = self.found.get(&name(&digest)).cloned().flatten();
+            known.0.extend(found.map(|precedent| (digest, precedent)));
         }
         Ok(known)
     }
 
-    /// The latest receipt that makes it known.
-    fn look(&self, tenant: &TenantId, digest: &Digest) -> Result<Option<Arc<Precedent>>, StoreError> {
-        for id in self.store.precedents(tenant, digest).wait()? {
+    /// The first candidate that makes it known.
+    fn latest<'b>(
+        &self,
+        tenant: &TenantId,
+        digest: &Digest,
+        candidates: impl Iterator<Item = &'b ReceiptId>,
+    ) -> Result<Option<Arc<Precedent>>, StoreError> {
+        for id in candidates {
             let Some(RecordedReceipt {
                 receipt,
                 state: ReceiptState { redeemed: Some(_), attestation: Some(attestation), revoked: None },
-            }) = self.store.receipt(&id).wait()?
+            }) = self.store.receipt(id).wait()?
             else {
                 continue;
             };

@@ -194,8 +194,8 @@ impl ReceiptStore for Postgres {
         read!(self, |db, page| requests::receipts(&db, &page))
     }
 
-    fn precedents(&self, tenant: &TenantId, digest: &Digest) -> Answer<Vec<ReceiptId>> {
-        read!(self, |db, tenant, digest| requests::precedents(&db, &tenant, &digest))
+    fn precedents(&self, tenant: &TenantId, digests: &[Digest]) -> Answer<Vec<(Digest, ReceiptId)>> {
+        read!(self, |db, tenant, digests| requests::precedents(&db, &tenant, &digests))
     }
 }
 

@@ -2,13 +2,13 @@
 
 use crate::blob::blobs;
 use crate::error::Trouble;
-use crate::session::connection::{Call, Connection, values};
+use crate::session::connection::{Call, Connection, Value, values};
 use crate::write::balance::signed;
 use crate::write::decide::number;
 use crate::write::lines::{NEXT, Spot, sum};
 use crate::write::save::{
     ACTS, DENIALS, ENTRIES, HOLDERS, HOLDINGS, NEW_INSTANCES, NEW_REQUESTS, OUTPUTS, PRECEDENTS, RATES,
-    SUBJECTS, bytes, columns, in_part, push,
+    SUBJECTS, bytes, columns, in_part,
 };
 use receipt::Digest;
 use store::TransferRow;
@@ -182,4 +182,11 @@ fn actions(rows: &[TransferRow], calls: &mut Vec<Call>) {
         row.end.map(|end| number(end.state)), row.end.map(|end| end.at.as_millis()),
     );
     push(calls, DELETIONS, columns);
+}
+
+/// Adds a call unless it has no rows.
+fn push(calls: &mut Vec<Call>, statement: &'static str, (rows, values): (usize, Vec<Value>)) {
+    if rows > 0 {
+        calls.push(Call::new(statement, values));
+    }
 }

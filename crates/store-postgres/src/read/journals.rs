@@ -1,7 +1,7 @@
 //! Reading journals, components and output.
 
 use crate::error::Trouble;
-use crate::session::connection::{Call, Connection, values};
+use crate::session::connection::{Connection, values};
 use crate::write::lines::read;
 use crate::write::load::{key, state, text};
 use receipt::{Digest, Timestamp};
@@ -22,11 +22,6 @@ const ALL: &str = "SELECT i.tenant, i.instance, e.seq, e.idx, e.at, e.count, e.s
 /// An instance's journal.
 pub(crate) async fn journal(db: &Connection, key: &InstanceKey) -> Result<Vec<Fact>, Trouble> {
     Ok(facts(&db.query(JOURNAL, names(key)).await?, key)?)
-}
-
-/// The call for an instance's journal, to be pipelined with others.
-pub(crate) fn journal_call(key: &InstanceKey) -> Call {
-    Call::new(JOURNAL, names(key))
 }
 
 /// The facts of an instance's journal, from all of its rows.

@@ -1,8 +1,8 @@
 //! Reading requests, receipts and operators' acts.
 
 use crate::error::{Trouble, damaged};
-use crate::read::journals::{facts, journal_call};
-use crate::session::connection::{Call, Connection, values};
+use crate::read::journals::facts;
+use crate::session::connection::{Connection, values};
 use crate::write::decide::minute;
 use crate::write::load::{key, name, receipt_state, text};
 use receipt::{Digest, Timestamp};
@@ -30,20 +30,20 @@ pub(crate) async fn request(db: &Connection, id: &RequestId) -> Result<Option<Re
     Ok(row.as_ref().map(recorded).transpose()?)
 }
 
-/// The request with that instance's journal, from one snapshot.
+/// The request with that instance's journal: one statement, so both are from one snapshot.
 pub(crate) async fn with_journal(
     db: &Connection,
     id: &RequestId,
 ) -> Result<Option<RequestWithJournal>, Trouble> {
-    // A request's instance never changes. If the instance is deleted in between, the request is gone too.
-    let Some(found) = request(db, id).await? else { return Ok(None) };
-    let calls = [Call::new(REQUEST, values![id.to_string()]), journal_call(&found.key)];
-    let answers = db.agreeing(&calls).await?;
-    let [request, journal] = &answers[..] else { return Ok(None) };
-    let Some(row) = request.first() else { return Ok(None) };
-    let RecordedRequest { key, body, .. } = recorded(row)?;
-    let document = serde_json::from_str(&body).map_err(damaged)?;
-    let facts = facts(journal, &key)?;
+    // The text once, with the first entry.
+    const SELECT: &str = "SELECT e.seq, e.idx, e.at, e.count, e.sum, e.body, i.tenant, i.instance, CASE coalesce(e.idx, 0) WHEN 0 THEN r.body END
+        FROM requests r JOIN instances i ON i.id = r.instance LEFT JOIN entries e ON e.instance = i.id WHERE r.id = $1 ORDER BY e.idx";
+    let rows = db.query(SELECT, values![id.to_string()]).await?;
+    let Some(first) = rows.first() else { return Ok(None) };
+    let key = key(first, 6)?;
+    let facts = facts(&rows, &key)?;
+    let document =
+        serde_json::from_str(first.get::<_, Option<&str>>(8).unwrap_or_default()).map_err(damaged)?;
     Ok(Some(RequestWithJournal { key, document, facts }))
 }
 
@@ -71,18 +71,22 @@ fn recorded(row: &Row) -> Result<RecordedRequest, StoreError> {
     Ok(RecordedRequest { key: key(row, 0)?, body: row.get(2), outcome: row.get(3), sent })
 }
 
-/// The history of requests for this subject.
+/// The history of requests for this subject, from one snapshot.
 pub(crate) async fn asked(db: &Connection, tenant: &TenantId, subject: &str) -> Result<AskHistory, Trouble> {
-    const TIMES: &str =
-        "SELECT coalesce(sum(times), 0)::bigint FROM subjects WHERE tenant = $1 AND subject = $2";
-    const DENIALS: &str = "SELECT signers, times FROM denials WHERE tenant = $1 AND subject = $2";
-    let values = || values![tenant.to_string(), subject.as_bytes().to_vec()];
-    let answers = db.agreeing(&[Call::new(TIMES, values()), Call::new(DENIALS, values())]).await?;
-    let [times, denials] = &answers[..] else { return Ok(AskHistory::default()) };
-    let times = times.first().map_or(0, |row| row.get::<_, i64>(0).unsigned_abs());
-    let denied =
-        |row: &Row| -> Result<_, StoreError> { Ok((text(row, 0)?, row.get::<_, i64>(1).unsigned_abs())) };
-    Ok(AskHistory { times, denials: denials.iter().map(denied).collect::<Result<_, _>>()? })
+    // The number of all requests has no signers.
+    const SELECT: &str =
+        "SELECT NULL::bytea, coalesce(sum(times), 0)::bigint FROM subjects WHERE tenant = $1 AND subject = $2
+        UNION ALL SELECT signers, times FROM denials WHERE tenant = $1 AND subject = $2";
+    let rows = db.query(SELECT, values![tenant.to_string(), subject.as_bytes().to_vec()]).await?;
+    let mut history = AskHistory::default();
+    for row in &rows {
+        let times = row.get::<_, i64>(1).unsigned_abs();
+        match row.get::<_, Option<&[u8]>>(0) {
+            None => history.times = times,
+            Some(_) => history.denials.push((text(row, 0)?, times)),
+        }
+    }
+    Ok(history)
 }
 
 /// The number of requests of a tenant since the beginning of that minute.
@@ -130,17 +134,18 @@ pub(crate) async fn receipts(db: &Connection, page: &ReceiptPage) -> Result<Vec<
     Ok(rows.iter().map(|row| name(row, 0)).collect::<Result<_, _>>()?)
 }
 
-/// The receipts that may make a digest known, the latest first.
+/// The receipts that may make each of these digests known, the latest first.
 pub(crate) async fn precedents(
     db: &Connection,
     tenant: &TenantId,
-    digest: &Digest,
-) -> Result<Vec<ReceiptId>, Trouble> {
-    const SELECT: &str =
-        "SELECT receipt FROM (SELECT DISTINCT ON (signers) receipt, seq FROM precedents WHERE tenant = $1 AND digest = $2
-            ORDER BY signers, seq DESC) latest ORDER BY seq DESC LIMIT $3";
-    let rows = db.query(SELECT, values![tenant.to_string(), digest.to_string(), PRECEDENTS]).await?;
-    Ok(rows.iter().map(|row| name(row, 0)).collect::<Result<_, _>>()?)
+    digests: &[Digest],
+) -> Result<Vec<(Digest, ReceiptId)>, Trouble> {
+    const SELECT: &str = "SELECT k.digest, p.receipt FROM unnest($2::text[]) AS k(digest), LATERAL (
+            SELECT receipt, seq FROM (SELECT DISTINCT ON (signers) receipt, seq FROM precedents WHERE tenant = $1 AND digest = k.digest
+                ORDER BY signers, seq DESC) latest ORDER BY seq DESC LIMIT $3) p ORDER BY p.seq DESC";
+    let names: Vec<String> = digests.iter().map(ToString::to_string).collect();
+    let rows = db.query(SELECT, values![tenant.to_string(), names, PRECEDENTS]).await?;
+    Ok(rows.iter().map(|row| Ok((name(row, 0)?, name(row, 1)?))).collect::<Result<_, StoreError>>()?)
 }
 
 /// The acts after that place, in order.

@@ -17,10 +17,12 @@ use store::{InstanceKey, InstanceState, ReceiptState, Shard, StoreError, Usage};
 use tokio_postgres::Row;
 use workflow::{ReceiptId, TenantId};
 
-const WRITER: &str = "UPDATE writers SET last = $2, seen = now() WHERE writer = $1 
-    RETURNING current_setting('synchronous_standby_names') <> '' AND current_setting('synchronous_commit') IN ('on', 'remote_apply')";
-const CLAIMS: &str = "SELECT shard FROM claims
-    WHERE shard = ANY($1::smallint[]) AND claim = $2 AND until > clock_timestamp() ORDER BY shard FOR SHARE";
+// The writer's row first, then the claims.
+const WRITER: &str = "WITH held AS MATERIALIZED (SELECT shard FROM claims
+        WHERE shard = ANY($3::smallint[]) AND claim = $4 AND until > clock_timestamp() ORDER BY shard FOR SHARE)
+    UPDATE writers SET last = $2, seen = now() WHERE writer = $1
+    RETURNING current_setting('synchronous_standby_names') <> '' AND current_setting('synchronous_commit') IN ('on', 'remote_apply'),
+        ARRAY(SELECT shard FROM held)";
 const ACTS_SHARED: &str = "SELECT last FROM acts_head FOR SHARE";
 const ACTS_EXCLUSIVE: &str = "SELECT last FROM acts_head FOR UPDATE";
 const INSTANCES: &str = "SELECT i.tenant, i.instance, i.id, i.next, i.at, i.state, i.due, i.since, i.ended
@@ -97,7 +99,9 @@ pub(crate) async fn load(
     plan.extend(reads(needs, whole));
     let entries: usize = needs.entries.iter().sum();
     let facts = Call::new(FACTS, values![entries.cast_signed() as i64]);
-    let mut calls = vec![Call::new(WRITER, values![group.writer.to_owned(), group.number])];
+    let shards: Vec<i16> = needs.shards.iter().map(|shard| i16::from(shard.number())).collect();
+    let writer = values![group.writer.to_owned(), group.number, shards, group.claim.to_owned()];
+    let mut calls = vec![Call::new(WRITER, writer)];
     let mut takes: Vec<Take> = Vec::new();
     for (call, take) in plan {
         calls.push(call);
@@ -109,6 +113,9 @@ pub(crate) async fn load(
     let own = answers.next().unwrap_or_default();
     let own = own.first().ok_or(Trouble::Lost(StoreError::Stopped))?;
     let mut state = State { is_synchronous: own.get(0), part: group.part, ..State::default() };
+    for shard in own.get::<_, Vec<i16>>(1) {
+        state.held.insert(Shard::new(u8::try_from(shard).map_err(damaged)?));
+    }
     whole.iter().for_each(|tenant| state.usage.read(tenant.clone(), Balance::whole()));
     for take in takes {
         for row in answers.next().unwrap_or_default() {
@@ -155,10 +162,6 @@ fn runs(given: &[i64], lengths: &[usize]) -> Option<Vec<i64>> {
 
 fn locks((needs, whole): (&Needs, &BTreeSet<TenantId>), group: &Group<'_>) -> Vec<(Call, Take)> {
     let mut plan: Vec<(Call, Take)> = Vec::new();
-    if !needs.shards.is_empty() {
-        let shards: Vec<i16> = needs.shards.iter().map(|shard| i16::from(shard.number())).collect();
-        plan.push((Call::new(CLAIMS, values![shards, group.claim.to_owned()]), take_claim));
-    }
     match needs.acts {
         ActsLock::None => {}
         ActsLock::Shared => plan.push((Call::new(ACTS_SHARED, Vec::new()), take_act)),
@@ -248,16 +251,19 @@ fn artifacts(needs: &Needs) -> Vec<(Call, Take)> {
     let (tenants, digests) = pairs(needs.artifacts.iter().map(|(tenant, digest)| (tenant, digest.clone())));
     let (holder_tenants, holders) = columns(&needs.holders);
     let ((t1, r1), (t2, r2), (t3, r3)) = (live(needs), live(needs), live(needs));
-    let ids: Vec<String> = needs.deployments.iter().cloned().collect();
-    vec![
-        (Call::new(LIVE, values![t1, r1]), take_live),
+    let mut plan: Vec<(Call, Take)> = vec![
         (Call::new(ARTIFACTS, values![tenants, digests, t2, r2]), take_artifact),
         (Call::new(HOLDERS, values![holder_tenants, holders, t3, r3]), take_holder),
-        (Call::new(DEPLOYMENTS, values![ids]), |state, row| {
+    ];
+    if !needs.live.is_empty() {
+        plan.push((Call::new(LIVE, values![t1, r1]), take_live));
+        let ids: Vec<String> = needs.deployments.iter().cloned().collect();
+        plan.push((Call::new(DEPLOYMENTS, values![ids]), |state, row| {
             state.deployments.read(row.get(0), None);
             Ok(())
-        }),
-    ]
+        }));
+    }
+    plan
 }
 
 fn live(needs: &Needs) -> (Vec<String>, Vec<Vec<u8>>) {
@@ -295,11 +301,6 @@ pub(crate) fn receipt_state(row: &Row, column: usize) -> ReceiptState {
         attestation: row.get(column + 2),
         revoked: at(column + 3).zip(row.get(column + 4)),
     }
-}
-
-fn take_claim(state: &mut State, row: &Row) -> Result<(), StoreError> {
-    state.held.insert(Shard::new(u8::try_from(row.get::<_, i16>(0)).map_err(damaged)?));
-    Ok(())
 }
 
 fn take_act(state: &mut State, row: &Row) -> Result<(), StoreError> {

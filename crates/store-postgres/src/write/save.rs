@@ -1,4 +1,4 @@
-//! Writes back the rows that a group of writes has changed: one statement per table, for any number of writes.
+//! Writes back the rows that a group of writes has changed: one statement a concern, for any number of writes.
 
 use crate::session::connection::{Call, Value, values};
 use crate::write::artifacts::NEW;
@@ -67,21 +67,21 @@ pub(crate) const HOLDERS: &str =
 const NO_HOLDERS: &str =
     "DELETE FROM artifact_holders h USING unnest($1::bigint[], $2::text[]) AS k(holder, sha256)
     WHERE h.holder = k.holder AND h.sha256 = k.sha256";
-// The last statements of a transaction, so that another host's deployments wait for little more than this commit: places are in the order of commits, so
-// that a reader that continues from a place misses none. `$1` is the number of new places.
-const PLACES: &str = "UPDATE deployments_head SET last = last + $1";
-const HOLDERS_BY_PLACE: &str = "INSERT INTO artifact_holders SELECT $1 - k.place - h.last, k.sha256
-    FROM unnest($2::bigint[], $3::text[]) AS k(place, sha256), deployments_head h";
+// The last statement of a transaction, so that another host's deployments wait for little more than this commit: places are in the order of commits, so
+// that a reader that continues from a place misses none. `$1` is the number of new places. The others read them by the name `head`.
+const PLACES: &str = "UPDATE deployments_head SET last = last + $1 RETURNING last";
+const HOLDERS_BY_PLACE: &str = "INSERT INTO artifact_holders SELECT $1 - k.place - head.last, k.sha256
+    FROM unnest($2::bigint[], $3::text[]) AS k(place, sha256), head";
 // A resource that has no live deployment yet may get one from two hosts at once: the later one fails, and is tried again.
-const NEW_LIVE: &str = "INSERT INTO live SELECT k.tenant, k.resource, h.last - $1 + k.place, k.redeemed
-    FROM unnest($2::text[], $3::bytea[], $4::bigint[], $5::bigint[]) AS k(tenant, resource, place, redeemed), deployments_head h";
-const OTHER_LIVE: &str = "UPDATE live l SET place = h.last - $1 + k.place, redeemed = k.redeemed
-    FROM unnest($2::text[], $3::bytea[], $4::bigint[], $5::bigint[]) AS k(tenant, resource, place, redeemed), deployments_head h
+const NEW_LIVE: &str = "INSERT INTO live SELECT k.tenant, k.resource, head.last - $1 + k.place, k.redeemed
+    FROM unnest($2::text[], $3::bytea[], $4::bigint[], $5::bigint[]) AS k(tenant, resource, place, redeemed), head";
+const OTHER_LIVE: &str = "UPDATE live l SET place = head.last - $1 + k.place, redeemed = k.redeemed
+    FROM unnest($2::text[], $3::bytea[], $4::bigint[], $5::bigint[]) AS k(tenant, resource, place, redeemed), head
     WHERE l.tenant = k.tenant AND l.resource = k.resource";
 const NEW_DEPLOYMENTS: &str = "INSERT INTO deployments (place, id, tenant, resource, artifact, sha256, bytes, location, receipt, redeemed, approved_at)
-    SELECT h.last - $1 + k.place, k.id, k.tenant, k.resource, k.artifact, k.sha256, k.bytes, k.location, k.receipt, k.redeemed, k.approved_at
+    SELECT head.last - $1 + k.place, k.id, k.tenant, k.resource, k.artifact, k.sha256, k.bytes, k.location, k.receipt, k.redeemed, k.approved_at
     FROM unnest($2::bigint[], $3::text[], $4::text[], $5::bytea[], $6::bytea[], $7::text[], $8::bigint[], $9::bytea[], $10::text[], $11::bigint[], $12::bigint[])
-        AS k(place, id, tenant, resource, artifact, sha256, bytes, location, receipt, redeemed, approved_at), deployments_head h";
+        AS k(place, id, tenant, resource, artifact, sha256, bytes, location, receipt, redeemed, approved_at), head";
 pub(crate) const ACTS: &str = "INSERT INTO acts SELECT * FROM unnest($1::bigint[], $2::bigint[], $3::text[])";
 const ACTS_HEAD: &str = "UPDATE acts_head SET last = $1";
 
@@ -95,35 +95,36 @@ macro_rules! columns {
 }
 pub(crate) use columns;
 
-/// The calls that write all changes.
-pub(crate) fn save(state: &State, group: &[Record]) -> Vec<Call> {
-    let mut calls = Vec::new();
-    instances(state, &mut calls);
-    entries(state, &mut calls);
-    requests(state, &mut calls);
-    receipts(state, group, &mut calls);
-    components(state, &mut calls);
-    artifacts(state, &mut calls);
-    counts(state, &mut calls);
-    usage(state, &mut calls);
-    let acts = columns!(state.acts.changed(), row => row.0.cast_signed(), row.1.0, row.1.1.clone());
-    if push(&mut calls, ACTS, acts) {
-        calls.push(Call::new(ACTS_HEAD, values![state.last_act.cast_signed()]));
+/// Statements that become one. Each has a name, and is there if it has rows.
+#[derive(Default)]
+struct Together(Vec<(&'static str, Call)>);
+
+impl Together {
+    /// Adds a statement unless it has no rows.
+    fn push(&mut self, name: &'static str, statement: &'static str, (rows, values): (usize, Vec<Value>)) {
+        if rows > 0 {
+            self.0.push((name, Call::new(statement, values)));
+        }
     }
-    deployments(state, &mut calls);
-    calls
 }
 
-/// Adds a call unless it has no rows.
-pub(crate) fn push(
-    calls: &mut Vec<Call>,
-    statement: &'static str,
-    (rows, values): (usize, Vec<Value>),
-) -> bool {
-    if rows > 0 {
-        calls.push(Call::new(statement, values));
+/// The calls that write all changes. No two statements of one call write the same row: the removals of artifacts follow in a call of their own.
+pub(crate) fn save(state: &State, group: &[Record]) -> Vec<Call> {
+    let mut calls = Vec::new();
+    for (digest, bytes) in state.components.changed() {
+        let size = bytes.len().cast_signed() as i64;
+        calls.push(Call::new(COMPONENT, values![digest.to_string(), size, bytes.to_vec()]));
     }
-    rows > 0
+    let concerns = [
+        journals(state),
+        approvals(state),
+        receipts(state, group),
+        unused_artifacts(state),
+        acts(state),
+        deployments(state),
+    ];
+    calls.extend(concerns.into_iter().filter_map(|Together(calls)| Call::together(calls)));
+    calls
 }
 
 /// Rows of one part.
@@ -137,47 +138,76 @@ pub(crate) fn bytes(text: &str) -> Vec<u8> {
     text.as_bytes().to_vec()
 }
 
-fn instances(state: &State, calls: &mut Vec<Call>) {
+/// Instances, their entries, and what their tenants have.
+fn journals(state: &State) -> Together {
+    let mut calls = Together::default();
     let made = columns!(state.instances.made(), row =>
         row.1.id, row.0.tenant.to_string(), row.0.instance.to_string(), i16::from(row.0.shard().number()), row.1.next, row.1.at, row.1.state, row.1.due,
         row.1.since, row.1.ended,
     );
-    push(calls, NEW_INSTANCES, made);
+    calls.push("created", NEW_INSTANCES, made);
+    let holdings = columns!(state.holdings.changed(), row =>
+        row.0.0.to_string(), row.0.1.to_string(), row.1.own,
+    );
+    calls.push("loaded", HOLDINGS, in_part(holdings, state.part));
     let altered = columns!(state.instances.altered(), row =>
         row.1.id, row.1.next, row.1.at, row.1.state, row.1.due, row.1.since, row.1.ended,
     );
-    push(calls, INSTANCES, altered);
-}
-
-fn entries(state: &State, calls: &mut Vec<Call>) {
+    calls.push("moved", INSTANCES, altered);
+    calls.push("printed", OUTPUTS, columns!(state.outputs.changed(), row => *row.0, bytes(row.1)));
+    calls.push("charged", USAGE, usage(state));
     let rows = columns!(&state.entries, row =>
         row.instance, row.spot.index, row.spot.seq, row.spot.at, row.spot.count, row.sum, row.text.clone(),
     );
-    push(calls, ENTRIES, rows);
-    push(calls, OUTPUTS, columns!(state.outputs.changed(), row => *row.0, bytes(row.1)));
+    calls.push("entered", ENTRIES, rows);
+    calls
 }
 
-fn requests(state: &State, calls: &mut Vec<Call>) {
+/// Requests, with what counts them, and the receipts that decide them.
+fn approvals(state: &State) -> Together {
+    let mut calls = Together::default();
+    let subjects = columns!(state.subjects.changed(), row => row.0.0.to_string(), bytes(&row.0.1), *row.1);
+    calls.push("asked", SUBJECTS, in_part(subjects, state.part));
+    let denials = columns!(state.denials.changed(), row =>
+        row.0.0.to_string(), bytes(&row.0.1.0), bytes(&row.0.1.1), *row.1,
+    );
+    calls.push("denied", DENIALS, denials);
+    let rates = columns!(state.rates.changed(), row => row.0.0.to_string(), row.0.1, *row.1);
+    calls.push("counted", RATES, in_part(rates, state.part));
+    let old = columns!(state.rates.changed(), row => row.0.0.to_string(), row.0.1, state.is_whole(&row.0.0));
+    calls.push("old", LONG_AGO, in_part(old, state.part));
     let made = columns!(state.requests.made(), row =>
         row.0.to_string(), row.1.instance, row.1.seq, row.1.tenant.to_string(), bytes(&row.1.subject), row.1.open,
         row.1.outcome.clone(), row.1.body.as_deref().unwrap_or_default().to_owned(), row.1.notified,
     );
-    push(calls, NEW_REQUESTS, made);
+    calls.push("made", NEW_REQUESTS, made);
     let altered = columns!(state.requests.altered(), row =>
         row.0.to_string(), row.1.open, row.1.outcome.clone(), row.1.notified,
     );
-    push(calls, REQUESTS, altered);
-    let subjects = columns!(state.subjects.changed(), row => row.0.0.to_string(), bytes(&row.0.1), *row.1);
-    push(calls, SUBJECTS, in_part(subjects, state.part));
-    let denials = columns!(state.denials.changed(), row =>
-        row.0.0.to_string(), bytes(&row.0.1.0), bytes(&row.0.1.1), *row.1,
-    );
-    push(calls, DENIALS, denials);
+    calls.push("closed", REQUESTS, altered);
+    let made = columns!(state.receipts.made(), row => row.0.to_string(), row.1.request.to_string(), row.1.body.to_string());
+    calls.push("issued", RECEIPTS, made);
+    calls
 }
 
-fn receipts(state: &State, group: &[Record], calls: &mut Vec<Call>) {
-    let made = columns!(state.receipts.made(), row => row.0.to_string(), row.1.request.to_string(), row.1.body.to_string());
-    push(calls, RECEIPTS, made);
+/// What became of receipts, and the artifacts that are kept for them.
+fn receipts(state: &State, group: &[Record]) -> Together {
+    let mut calls = Together::default();
+    let changed = state.artifacts.changed();
+    let held =
+        columns!(&changed, row => row.0.0.to_string(), row.0.1.clone(), row.1.bytes, row.1.holders.own);
+    calls.push("kept", ARTIFACTS, in_part(held, state.part));
+    let (held, free): (Vec<_>, Vec<_>) = state.holders.changed().into_iter().partition(|(_, holds)| **holds);
+    let known = |rows: Vec<(&(i64, String), &bool)>| {
+        let rows = rows.into_iter().filter(|row| !is_new(row.0.0));
+        columns!(rows, row => row.0.0, row.0.1.clone())
+    };
+    calls.push("held", HOLDERS, known(held));
+    calls.push("free", NO_HOLDERS, known(free));
+    let precedents = columns!(state.precedents.changed(), row =>
+        row.0.0.to_string(), row.0.1.0.clone(), bytes(&row.0.1.1), row.1.0, row.1.1.to_string(),
+    );
+    calls.push("known", PRECEDENTS, in_part(precedents, state.part));
     let revocations: HashMap<&ReceiptId, &Option<String>> = group
         .iter()
         .filter_map(|record| match record {
@@ -191,46 +221,27 @@ fn receipts(state: &State, group: &[Record], calls: &mut Vec<Call>) {
         row.1.attestation.clone(), row.1.revoked.as_ref().map(|(at, _)| at.as_millis()),
         row.1.revoked.as_ref().map(|(_, body)| body.clone()), row.1.revoked.as_ref().and_then(|_| revocation(row.0)),
     );
-    push(calls, RECEIPT_STATES, receipt_states);
-    let precedents = columns!(state.precedents.changed(), row =>
-        row.0.0.to_string(), row.0.1.0.clone(), bytes(&row.0.1.1), row.1.0, row.1.1.to_string(),
-    );
-    push(calls, PRECEDENTS, in_part(precedents, state.part));
+    calls.push("spent", RECEIPT_STATES, receipt_states);
+    calls
 }
 
-fn components(state: &State, calls: &mut Vec<Call>) {
-    for (digest, bytes) in state.components.changed() {
-        let size = bytes.len().cast_signed() as i64;
-        calls.push(Call::new(COMPONENT, values![digest.to_string(), size, bytes.to_vec()]));
-    }
-    let holdings = columns!(state.holdings.changed(), row =>
-        row.0.0.to_string(), row.0.1.to_string(), row.1.own,
-    );
-    push(calls, HOLDINGS, in_part(holdings, state.part));
-}
-
-fn artifacts(state: &State, calls: &mut Vec<Call>) {
-    let changed = state.artifacts.changed();
-    let held =
-        columns!(&changed, row => row.0.0.to_string(), row.0.1.clone(), row.1.bytes, row.1.holders.own);
-    push(calls, ARTIFACTS, in_part(held, state.part));
+fn unused_artifacts(state: &State) -> Together {
+    let (mut calls, changed) = (Together::default(), state.artifacts.changed());
     let none = changed.iter().filter(|row| row.1.holders.own == 0);
     let none = columns!(none, row => row.0.0.to_string(), row.0.1.clone());
-    push(calls, NO_ARTIFACTS, in_part(none, state.part));
+    calls.push("own", NO_ARTIFACTS, in_part(none, state.part));
     let alone = changed.iter().filter(|row| row.1.holders.others == 0 && state.is_whole(&row.0.0));
     let alone = columns!(alone, row => row.0.0.to_string(), row.0.1.clone());
-    push(calls, OTHER_ARTIFACTS, in_part(alone, state.part));
-    let (held, free): (Vec<_>, Vec<_>) = state.holders.changed().into_iter().partition(|(_, holds)| **holds);
-    push(
-        calls,
-        HOLDERS,
-        columns!(held.iter().filter(|row| !is_new(row.0.0)), row => row.0.0, row.0.1.clone()),
-    );
-    push(
-        calls,
-        NO_HOLDERS,
-        columns!(free.iter().filter(|row| !is_new(row.0.0)), row => row.0.0, row.0.1.clone()),
-    );
+    calls.push("others", OTHER_ARTIFACTS, in_part(alone, state.part));
+    calls
+}
+
+fn acts(state: &State) -> Together {
+    let mut calls = Together::default();
+    let acts = columns!(state.acts.changed(), row => row.0.cast_signed(), row.1.0, row.1.1.clone());
+    calls.push("head", ACTS_HEAD, (acts.0, values![state.last_act.cast_signed()]));
+    calls.push("acts", ACTS, acts);
+    calls
 }
 
 /// Whether the holder is a deployment of this group.
@@ -239,45 +250,37 @@ fn is_new(holder: i64) -> bool {
 }
 
 /// The group's deployments, which get their places.
-fn deployments(state: &State, calls: &mut Vec<Call>) {
+fn deployments(state: &State) -> Together {
+    let mut calls = Together::default();
     let made: Vec<_> =
         state.deployments.changed().into_iter().filter_map(|(_, made)| made.as_ref()).collect();
-    if made.is_empty() {
-        return;
-    }
-    let mut place = |statement, (rows, values): (usize, Vec<Value>)| {
+    let placed = |(rows, values): (usize, Vec<Value>)| {
         let mut all = values![state.deployed];
         all.extend(values);
-        push(calls, statement, (rows, all));
+        (rows, all)
     };
-    place(PLACES, (made.len(), Vec::new()));
+    calls.push("head", PLACES, placed((made.len(), Vec::new())));
+    let holders = state.holders.changed();
+    let held = holders.iter().filter(|(key, holds)| **holds && is_new(key.0));
+    calls.push("held", HOLDERS_BY_PLACE, placed(columns!(held, row => -row.0.0 - NEW, row.0.1.clone())));
+    for (name, statement, rows) in
+        [("first", NEW_LIVE, state.live.made()), ("later", OTHER_LIVE, state.live.altered())]
+    {
+        let live =
+            columns!(rows, row => row.0.0.to_string(), bytes(&row.0.1), row.1.place - NEW, row.1.redeemed);
+        calls.push(name, statement, placed(live));
+    }
     let made = columns!(made, row =>
         row.0 - NEW, row.1.id.clone(), row.1.tenant.to_string(), bytes(&row.1.resource), bytes(&row.1.artifact),
         row.1.artifact_sha256.to_string(), row.1.artifact_bytes.cast_signed(), bytes(&row.1.location),
         row.1.receipt_id.clone(), row.1.order.cast_signed(), row.1.approved_at.as_millis(),
     );
-    place(NEW_DEPLOYMENTS, made);
-    let holders = state.holders.changed();
-    let held = holders.iter().filter(|(key, holds)| **holds && is_new(key.0));
-    place(HOLDERS_BY_PLACE, columns!(held, row => -row.0.0 - NEW, row.0.1.clone()));
-    for (statement, rows) in [(NEW_LIVE, state.live.made()), (OTHER_LIVE, state.live.altered())] {
-        let live =
-            columns!(rows, row => row.0.0.to_string(), bytes(&row.0.1), row.1.place - NEW, row.1.redeemed);
-        place(statement, live);
-    }
-}
-
-fn counts(state: &State, calls: &mut Vec<Call>) {
-    let rates = columns!(state.rates.changed(), row => row.0.0.to_string(), row.0.1, *row.1);
-    if push(calls, RATES, in_part(rates, state.part)) {
-        let old =
-            columns!(state.rates.changed(), row => row.0.0.to_string(), row.0.1, state.is_whole(&row.0.0));
-        push(calls, LONG_AGO, in_part(old, state.part));
-    }
+    calls.push("made", NEW_DEPLOYMENTS, placed(made));
+    calls
 }
 
 /// The parts of tenants' usage.
-fn usage(state: &State, calls: &mut Vec<Call>) {
+fn usage(state: &State) -> (usize, Vec<Value>) {
     let rows: Vec<_> = state
         .usage
         .changed()
@@ -286,10 +289,9 @@ fn usage(state: &State, calls: &mut Vec<Call>) {
             balance.rows(state.part).into_iter().map(move |(part, row)| (tenant.to_string(), part, row))
         })
         .collect();
-    let usage = columns!(&rows, row =>
+    columns!(&rows, row =>
         row.0.clone(), row.1, row.2.used[0], row.2.used[1], row.2.used[2],
         row.2.room[0], row.2.room[1], row.2.room[2], row.2.room[3],
         row.2.most[0], row.2.most[1], row.2.most[2], row.2.most[3], row.2.since,
-    );
-    push(calls, USAGE, usage);
+    )
 }

@@ -45,8 +45,10 @@ const TRIES: u32 = 64;
 /// replaced.
 const PATIENCE: Duration = Duration::from_secs(20);
 
-/// One generic plan for each statement: statements find rows by index, and planning again would take longer than most writes.
-const PLANS: &str = "SET plan_cache_mode = force_generic_plan";
+/// One generic plan for each statement: statements find rows by index, and planning again would take longer than most writes. Long texts, such as
+/// receipts, are compressed by the faster method where the server was built with it.
+const SETTINGS: &str = "SET plan_cache_mode = force_generic_plan;
+    SELECT set_config(name, 'lz4', false) FROM pg_settings WHERE name = 'default_toast_compression' AND 'lz4' = ANY(enumvals)";
 
 /// A write, and the promise of its answer.
 pub(crate) struct Job {
@@ -83,7 +85,7 @@ enum Attempt {
 impl Writer {
     /// Registers on a session.
     pub(crate) async fn start(shared: Arc<Shared>, db: Connection) -> Result<Self, Trouble> {
-        db.run(PLANS).await?;
+        db.run(SETTINGS).await?;
         let (name, part) = register(&db).await?;
         let promotions = shared.promotions();
         Ok(Self { shared, name, part, number: 0, acknowledged: 0, promotions, db: Some(db) })
@@ -316,7 +318,7 @@ impl Writer {
             }
             self.promotions = self.shared.promotions();
         }
-        db.run(PLANS).await?;
+        db.run(SETTINGS).await?;
         db.query(AGAIN, values![self.name.clone(), self.part]).await?;
         Ok(db)
     }

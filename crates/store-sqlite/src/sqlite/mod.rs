@@ -239,8 +239,8 @@ impl ReceiptStore for Sqlite {
         self.answer(|db| query::revocation(db, id))
     }
 
-    fn precedents(&self, tenant: &TenantId, digest: &Digest) -> Answer<Vec<ReceiptId>> {
-        self.answer(|db| approvals::precedents(db, tenant, digest))
+    fn precedents(&self, tenant: &TenantId, digests: &[Digest]) -> Answer<Vec<(Digest, ReceiptId)>> {
+        self.answer(|db| approvals::precedents(db, tenant, digests))
     }
 }
 

@@ -162,17 +162,22 @@ fn minute(at: Timestamp) -> i64 {
     at.as_millis().div_euclid(60_000)
 }
 
-/// The receipts that may make a digest known, the latest first.
+/// The receipts that may make each of these digests known, the latest first.
 pub(crate) fn precedents(
     db: &Connection,
     tenant: &TenantId,
-    digest: &Digest,
-) -> Result<Vec<ReceiptId>, StoreError> {
+    digests: &[Digest],
+) -> Result<Vec<(Digest, ReceiptId)>, StoreError> {
     const SELECT: &str =
         "SELECT receipt FROM precedents WHERE tenant = ?1 AND digest = ?2 ORDER BY seq DESC LIMIT ?3";
-    every(db, SELECT, params![tenant.as_str(), digest.to_string(), PRECEDENTS], |row| {
-        cell::<String>(row, 0)?.parse().map_err(damaged)
-    })
+    let mut found = Vec::new();
+    for digest in digests {
+        let of_one = every(db, SELECT, params![tenant.as_str(), digest.to_string(), PRECEDENTS], |row| {
+            Ok((*digest, cell::<String>(row, 0)?.parse().map_err(damaged)?))
+        });
+        found.extend(of_one?);
+    }
+    Ok(found)
 }
 
 /// Requests as JSON text with their instances and outcomes: those that wait, or all, oldest first.
