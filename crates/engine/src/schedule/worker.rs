@@ -305,3 +305,32 @@ impl Poll {
         self.next = Instant::now() + self.pause;
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn an_instance_that_becomes_due_while_it_is_driven_is_driven_again() {
+        let folder = tempfile::tempdir().unwrap();
+        let host = Host::builder(folder.path()).open().unwrap();
+        let key = InstanceKey { tenant: "acme".parse().unwrap(), instance: "i".parse().unwrap() };
+        let mut worker = Worker::new(&host, WorkerOptions::default());
+        worker.driving.insert(key.clone(), false);
+        host.0.wakeups.notify(&key);
+        // For another reason than the wake-up, as when an instance's time comes.
+        assert_eq!(worker.look().await.unwrap(), 0);
+        assert!(worker.driving[&key], "the wake-up counts");
+    }
+
+    #[test]
+    fn polls_are_frequent_where_they_find_something() {
+        let mut poll = Poll::new();
+        assert_eq!(poll.pause, POLLS.1);
+        let pauses = [true, false, false, false, false, false, true].map(|has_found| {
+            poll.polled(has_found);
+            u64::try_from(poll.pause.as_millis()).unwrap()
+        });
+        assert_eq!(pauses, [20, 40, 80, 160, 250, 250, 20]);
+    }
+}

@@ -17,12 +17,19 @@ use store::{InstanceKey, InstanceState, ReceiptState, Shard, StoreError, Usage};
 use tokio_postgres::Row;
 use workflow::{ReceiptId, TenantId};
 
-// The writer's row first, then the claims.
-const WRITER: &str = "WITH held AS MATERIALIZED (SELECT shard FROM claims
-        WHERE shard = ANY($3::smallint[]) AND claim = $4 AND until > clock_timestamp() ORDER BY shard FOR SHARE)
-    UPDATE writers SET last = $2, seen = now() WHERE writer = $1
-    RETURNING current_setting('synchronous_standby_names') <> '' AND current_setting('synchronous_commit') IN ('on', 'remote_apply'),
-        ARRAY(SELECT shard FROM held)";
+macro_rules! writer {
+    ($before:literal, $shards:literal) => {
+        concat!($before, "UPDATE writers SET last = $2, seen = now() WHERE writer = $1
+    RETURNING current_setting('synchronous_standby_names') <> '' AND current_setting('synchronous_commit') IN ('on', 'remote_apply'), ", $shards)
+    };
+}
+const WRITER: &str = writer!("", "'{}'::smallint[]");
+// The claims are locked after the writer's row.
+const WRITER_AND_CLAIMS: &str = writer!(
+    "WITH held AS MATERIALIZED (SELECT shard FROM claims
+        WHERE shard = ANY($3::smallint[]) AND claim = $4 AND until > clock_timestamp() ORDER BY shard FOR SHARE) ",
+    "ARRAY(SELECT shard FROM held)"
+);
 const ACTS_SHARED: &str = "SELECT last FROM acts_head FOR SHARE";
 const ACTS_EXCLUSIVE: &str = "SELECT last FROM acts_head FOR UPDATE";
 const INSTANCES: &str = "SELECT i.tenant, i.instance, i.id, i.next, i.at, i.state, i.due, i.since, i.ended
@@ -100,8 +107,14 @@ pub(crate) async fn load(
     let entries: usize = needs.entries.iter().sum();
     let facts = Call::new(FACTS, values![entries.cast_signed() as i64]);
     let shards: Vec<i16> = needs.shards.iter().map(|shard| i16::from(shard.number())).collect();
-    let writer = values![group.writer.to_owned(), group.number, shards, group.claim.to_owned()];
-    let mut calls = vec![Call::new(WRITER, writer)];
+    let writer = match shards.is_empty() {
+        true => Call::new(WRITER, values![group.writer.to_owned(), group.number]),
+        false => Call::new(
+            WRITER_AND_CLAIMS,
+            values![group.writer.to_owned(), group.number, shards, group.claim.to_owned()],
+        ),
+    };
+    let mut calls = vec![writer];
     let mut takes: Vec<Take> = Vec::new();
     for (call, take) in plan {
         calls.push(call);
