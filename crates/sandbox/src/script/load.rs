@@ -18,6 +18,7 @@ use crate::script::engines::Engines;
 use crate::script::engines::current_engine;
 use crate::script::prepare::Preparer;
 use receipt::Digest;
+use std::borrow::Cow;
 use std::collections::HashMap;
 use std::sync::Arc;
 use std::sync::Mutex;
@@ -36,10 +37,11 @@ pub(crate) struct Scripts {
     loaded: Mutex<HashMap<EngineId, Arc<Loaded>>>,
 }
 
-/// An engine, ready to run and to prepare.
+/// An engine, ready to run.
 struct Loaded {
     program: Program,
-    preparer: Preparer,
+    /// Loaded when a bundle is prepared: it has more code than the program, and bundles that were prepared before do not need it.
+    preparer: Mutex<Option<Arc<Preparer>>>,
 }
 
 /// The parts of the sandbox that loading uses.
@@ -68,7 +70,8 @@ impl Scripts {
         let prepared = match sealed {
             Some(prepared) => prepared,
             None => {
-                let prepared = engine.preparer.prepare(&bundle, means.limits)?;
+                let prepared =
+                    self.preparer(&engine, &bundle.engine, means)?.prepare(&bundle, means.limits)?;
                 means.loader.keep_prepared(&bundle.engine, &digest, &prepared);
                 prepared
             }
@@ -88,14 +91,16 @@ impl Scripts {
         module: &Module,
         means: Means<'_>,
     ) -> Result<Summary, LoadError> {
-        self.engine(current_engine(), means)?.preparer.examine(name, module, means.limits)
+        let id = current_engine();
+        self.preparer(&*self.engine(id, means)?, &id, means)?.examine(name, module, means.limits)
     }
 
     /// The workflows that a bundle's main module exports.
     pub(crate) fn workflows(&self, bytes: &[u8], means: Means<'_>) -> Result<Vec<String>, LoadError> {
         let Bundle { engine, main, modules, .. } = Bundle::read(bytes)?;
         let Some(module) = modules.get(&main) else { return Ok(Vec::new()) };
-        Ok(self.engine(engine, means)?.preparer.examine(&main, module, means.limits)?.workflows)
+        let preparer = self.preparer(&*self.engine(engine, means)?, &engine, means)?;
+        Ok(preparer.examine(&main, module, means.limits)?.workflows)
     }
 
     fn engine(&self, id: EngineId, means: Means<'_>) -> Result<Arc<Loaded>, LoadError> {
@@ -104,11 +109,12 @@ impl Scripts {
         if let Some(engine) = loaded.get(&id) {
             return Ok(Arc::clone(engine));
         }
+        let component = self.component(&id.engine, means)?;
+        // Both are stored now: what was prepared may have to be prepared again when another version of this program has another engine.
+        self.store(&id.prepare)?;
         let engine = Arc::new(Loaded {
-            program: self
-                .component(&id.engine, means)?
-                .program(&self.linker, imports::is_allowed_to_engine)?,
-            preparer: Preparer::new(self.component(&id.prepare, means)?.component())?,
+            program: component.program(&self.linker, imports::is_allowed_to_engine)?,
+            preparer: Mutex::default(),
         });
         if loaded.len() >= IN_MEMORY {
             loaded.clear();
@@ -117,11 +123,28 @@ impl Scripts {
         Ok(engine)
     }
 
-    fn component(&self, digest: &Digest, means: Means<'_>) -> Result<Examined, LoadError> {
+    fn preparer(&self, engine: &Loaded, id: &EngineId, means: Means<'_>) -> Result<Arc<Preparer>, LoadError> {
+        // Held while it is loaded: a second caller waits for it.
+        let mut preparer = engine.preparer.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(preparer) = &*preparer {
+            return Ok(Arc::clone(preparer));
+        }
+        let loaded = Arc::new(Preparer::new(self.component(&id.prepare, means)?.component())?);
+        *preparer = Some(Arc::clone(&loaded));
+        Ok(loaded)
+    }
+
+    /// An engine's component, which is also stored.
+    fn store(&self, digest: &Digest) -> Result<Cow<'static, [u8]>, LoadError> {
         let bytes = self.engines.find(digest).ok_or(LoadError::NoEngine(*digest))?;
-        let (component, provenance) = means.loader.load(digest, &bytes, means.limits, Origin::Engine)?;
         // A folder that cannot be written to is no reason not to run: the engine is here now.
         let _ = self.engines.keep(digest, &bytes);
+        Ok(bytes)
+    }
+
+    fn component(&self, digest: &Digest, means: Means<'_>) -> Result<Examined, LoadError> {
+        let bytes = self.store(digest)?;
+        let (component, provenance) = means.loader.load(digest, &bytes, means.limits, Origin::Engine)?;
         Ok(Examined::new(component, provenance, *digest, bytes.len() as u64))
     }
 }
