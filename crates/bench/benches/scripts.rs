@@ -1,5 +1,5 @@
-//! The cost of source text: loading it for the first time and from the sealed cache, reaching a parked approval, and a
-//! step. Prints; asserts nothing.
+//! The cost of source text: loading it for the first time and from the sealed cache, reaching a parked approval, a step, and
+//! the memory of a live instance. Prints; asserts nothing.
 //!
 //! Times depend on the machine and on what else it does. The guest's fuel does not, and the page faults hardly do.
 //!
@@ -8,8 +8,11 @@
 
 use receipt::{Digest, Timestamp};
 use sandbox::script::{Bundle, Kind, Module, current_engine};
-use sandbox::{Drive, End, Event, Halt, Program, Sandbox, SandboxLimits};
+use sandbox::{Drive, End, Event, Halt, Handler, HandlerAnswer, Program, Sandbox, SandboxLimits};
 use std::collections::{BTreeMap, HashMap};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::task::{Context, Waker};
 use std::time::{Duration, Instant};
 use tempfile::TempDir;
 use tokio::runtime::Runtime;
@@ -52,11 +55,21 @@ impl Bench {
             let parked: Vec<_> = (0..runs * 4).map(|_| cost(|| self.park(&program))).collect();
             report(&format!("{what}, prepared, to its approval"), &parked);
         }
-        for (what, source) in [("no step", NOTHING), ("100 steps made", STEPS)] {
+        let typed: Vec<_> = (0..20).map(|_| self.unseen(58_000 - SMALL.len())).collect();
+        report(
+            "58 kB of TypeScript, unseen",
+            &typed.iter().map(|bundle| cost(|| self.load(bundle))).collect::<Vec<_>>(),
+        );
+        for (what, source, replayed) in [
+            ("no step", NOTHING, false),
+            ("100 steps made", STEPS, false),
+            ("100 steps replayed", STEPS, true),
+        ] {
             let program = self.load(&bundle("w.js", source));
-            let runs: Vec<_> = (0..40).map(|_| cost(|| self.run(&program))).collect();
+            let runs: Vec<_> = (0..40).map(|_| cost(|| self.run_with(&program, answers(replayed)))).collect();
             report(&format!("a whole workflow: {what}"), &runs);
         }
+        self.print_live();
         let bytes = bundle("w.ts", SMALL).bytes();
         let again: Vec<_> = (0..10)
             .map(|_| {
@@ -88,17 +101,69 @@ impl Bench {
     }
 
     fn run(&self, program: &Program) -> Drive {
-        let event = Event {
-            payload: PARAMS.to_owned(),
-            started_at: Timestamp::from_millis(0),
-            seed: Digest::of(b""),
-            instance: "wf_bench".to_owned(),
-            workflow: "bench".to_owned(),
-            tenant: "acme".to_owned(),
-        };
-        let handler = Box::new(answers());
-        self.runtime.block_on(self.sandbox.run(program, event, &SandboxLimits::default(), handler))
+        self.run_with(program, answers(false))
     }
+
+    fn run_with(&self, program: &Program, handler: impl Handler + 'static) -> Drive {
+        let (limits, handler) = (SandboxLimits::default(), Box::new(handler));
+        self.runtime.block_on(self.sandbox.run(program, event("acme"), &limits, handler))
+    }
+
+    /// The private memory of instances that wait for the answer to their first step.
+    fn print_live(&self) {
+        let (program, limits, reached) =
+            (self.load(&bundle("w.ts", SMALL)), SandboxLimits::default(), Arc::new(AtomicU64::new(0)));
+        let _entered = self.runtime.enter();
+        let before = private_memory();
+        let live: Vec<_> = (0..LIVE)
+            .map(|number| {
+                // Each has a tenant of its own, so that none waits for another in the throttle.
+                let event = event(&format!("tenant-{number}"));
+                let handler = Box::new(Unanswered(Arc::clone(&reached)));
+                let mut drive = Box::pin(self.sandbox.run(&program, event, &limits, handler));
+                // It may yield on the way.
+                while reached.load(Ordering::Relaxed) <= number {
+                    let polled = drive.as_mut().poll(&mut Context::from_waker(Waker::noop()));
+                    assert!(polled.is_pending(), "it ended: {polled:?}");
+                }
+                drive
+            })
+            .collect();
+        let taken = private_memory().saturating_sub(before);
+        println!("{LIVE} live instances, private memory of each {:>34.1} KiB", taken as f64 / LIVE as f64);
+        drop(live);
+    }
+}
+
+/// Instances that live at once.
+const LIVE: u64 = 100;
+
+/// Counts its first command, and never answers it.
+struct Unanswered(Arc<AtomicU64>);
+
+impl Handler for Unanswered {
+    fn handle(&mut self, _: Command) -> HandlerAnswer<'_> {
+        self.0.fetch_add(1, Ordering::Relaxed);
+        HandlerAnswer::Later(Box::pin(std::future::pending()))
+    }
+}
+
+fn event(tenant: &str) -> Event {
+    Event {
+        payload: PARAMS.to_owned(),
+        started_at: Timestamp::from_millis(0),
+        seed: Digest::of(b""),
+        instance: "wf_bench".to_owned(),
+        workflow: "bench".to_owned(),
+        tenant: tenant.to_owned(),
+    }
+}
+
+/// KiB that no other process shares.
+fn private_memory() -> u64 {
+    let rollup = std::fs::read_to_string("/proc/self/smaps_rollup").expect("Linux");
+    let private = rollup.lines().filter(|line| line.starts_with("Private_"));
+    private.filter_map(|line| line.split_whitespace().nth(1)?.parse::<u64>().ok()).sum()
 }
 
 const NOTHING: &str = "import { WorkflowEntrypoint } from 'cloudflare:workers';
@@ -109,10 +174,15 @@ export class W extends WorkflowEntrypoint {
   async run(event, step) { for (let n = 0; n < 100; n += 1) await step.do(`step ${n}`, async () => n); }
 }";
 
-/// Answers from memory, until the guest asks for an approval.
-fn answers() -> impl FnMut(Command) -> Result<Outcome, Halt> {
+/// Answers from memory, until the guest asks for an approval. Steps are made, or have been made before.
+fn answers(replayed: bool) -> impl FnMut(Command) -> Result<Outcome, Halt> {
     let (mut next, mut ended) = (0, HashMap::<Call, String>::new());
     move |command| match command {
+        Command::Start(Start::Step { .. }) if replayed => {
+            next += 1;
+            ended.insert(next - 1, "1".to_owned());
+            Ok(Outcome::Started(next - 1))
+        }
         Command::Start(Start::Step { .. }) => {
             next += 1;
             Ok(Outcome::Begun(Begun::Run(next - 1)))

@@ -394,6 +394,38 @@ fn a_live_deployment_that_another_host_commits_in_between_is_replaced_once() {
     assert_eq!((live.map(|live| live.order), &*miscounted(server, &url)), (Some(3), "0|0"));
 }
 
+/// A host finds no live deployment of a resource, and before it has read everything, another host's first deployment to the resource is committed.
+#[test]
+fn what_a_live_deployment_holds_is_read_after_it() {
+    let Some(server) = postgres::shared() else { return };
+    let url = server.schema();
+    let schema = postgres::schema_name(&url);
+    let a = host(&url, "a");
+    create(&a, "one");
+    deploy(&a, "one", &deployment("d1", "other", ("same", 1)));
+    let mut session = server.session();
+    session.run(&format!(
+        "BEGIN; SET LOCAL search_path = {schema}; LOCK TABLE artifact_holders IN ACCESS EXCLUSIVE MODE; SELECT 1;"
+    ));
+    let made = Batch { deployment: Some(Box::new(deployment("d3", "r", ("same", 3)))), ..steps([2]) };
+    let of_a = append(&a, "one", 3, &made, Writer::Outside);
+    let waits =
+        format!("FROM pg_locks WHERE relation = '{schema}.artifact_holders'::regclass AND NOT granted");
+    server.wait_until(&format!("SELECT count(*) {waits}"), "1");
+    // The other host's commit.
+    session.run(
+        "INSERT INTO deployments SELECT place + 1, 'd2', tenant, 'r', artifact, 'b', bytes, location, 'rcpt_d2', 2, approved_at FROM deployments;
+        INSERT INTO live SELECT tenant, resource, place, redeemed FROM deployments WHERE id = 'd2';
+        INSERT INTO artifact_holders SELECT -place, sha256 FROM deployments WHERE id = 'd2';
+        INSERT INTO artifacts (tenant, sha256, bytes, holders, part) SELECT tenant, sha256, bytes, 1, 7 FROM deployments WHERE id = 'd2';
+        UPDATE deployments_head SET last = last + 1;
+        COMMIT; SELECT 1;",
+    );
+    of_a.wait().unwrap();
+    let live = a.live_deployment(&key("one").tenant, "r").wait().unwrap();
+    assert_eq!((live.map(|live| live.order), &*miscounted(server, &url)), (Some(3), "0|0"));
+}
+
 /// A database of the version before is upgraded with what it has.
 #[test]
 fn a_tenants_usage_is_the_same_after_an_upgrade() {

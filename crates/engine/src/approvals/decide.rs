@@ -161,7 +161,7 @@ impl Host {
     }
 
     fn try_sign(&self, id: &RequestId, envelope: &Envelope) -> Result<Recorded, Error> {
-        let OpenRequest { key, request, loaded, mut trust, mut at } = self.open_request(id)?;
+        let OpenRequest { key, request, loaded, trust, at } = self.open_request(id)?;
         let context = JudgingContext { trust: &trust, policy: &*self.0.authority.policy };
         let decision = issuer::admit(&request, envelope, Purpose::Decision, context, at)?;
         let mut admitted = requests::admitted(&loaded.facts, id)?;
@@ -193,8 +193,9 @@ impl Host {
             && !self.0.authority.issuer.is_elsewhere()
         {
             self.0.authority.record_act(&self.0.journals, decision.person().as_str(), act)?;
-            (trust, at) = self.0.trust_now()?;
         }
+        // Read again: a break-glass decision that waits for its review keeps others from being approved, and the gate does not ask for that.
+        let (trust, at) = self.0.trust_now()?;
         let issued = self.0.issue(&request, DecisionBasis::People(&admitted), (&trust, at))?;
         // An authority elsewhere may have decided before and its answer was lost: then this signature is too late.
         let expected = match count.verdict {

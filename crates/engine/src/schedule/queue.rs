@@ -13,15 +13,16 @@ pub(super) struct ReadyQueue {
 }
 
 impl ReadyQueue {
-    /// Adds an instance, if it is not there.
-    pub(super) fn push(&mut self, key: InstanceKey) {
+    /// Adds an instance. Returns false if it is there already.
+    pub(super) fn push(&mut self, key: InstanceKey) -> bool {
         if !self.within.insert(key.clone()) {
-            return;
+            return false;
         }
         if !self.queues.contains_key(&key.tenant) {
             self.round.push_back(key.tenant.clone());
         }
         self.queues.entry(key.tenant.clone()).or_default().push_back(key);
+        true
     }
 
     /// The next of the next tenant that may have another drive.

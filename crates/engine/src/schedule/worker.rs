@@ -2,6 +2,7 @@
 
 use crate::runtime::claims::ClaimTable;
 use crate::runtime::due::schedule_row;
+use crate::runtime::wakeups::Woken;
 use crate::schedule::WorkerOptions;
 use crate::schedule::queue::ReadyQueue;
 use crate::{Error, Host};
@@ -112,27 +113,34 @@ impl<'a> Worker<'a> {
 
     /// Looks for what other hosts have appended. Where they append much, the next look is soon.
     async fn poll(&mut self, others: &mut Poll) -> Result<(), Error> {
+        let began = Instant::now();
         let found = self.look().await;
-        others.polled(found.as_ref().is_ok_and(|found| *found > 0));
+        others.polled(found.as_ref().is_ok_and(|found| *found > 0), began.elapsed());
         found.map(drop)
     }
 
-    /// Looks into the schedule for everything that is due. Returns the number of instances that no wake-up had announced.
+    /// Looks into the schedule for everything that is due. Returns the number of instances that no wake-up has announced.
     async fn look(&mut self) -> Result<usize, Error> {
-        // The refill finds these too, but not that one is due again that is driven at present.
-        self.host.0.wakeups.take().keys.into_iter().for_each(|key| self.due(key));
+        // The refill skips instances that are driven, so wake-ups for these are taken here.
+        self.woken();
         let (store, now) = (&self.host.0.journals.store, self.host.0.now()?);
         let tenants = store.due_tenants(now).await?;
         self.next = store.next_due(now).await?;
-        let mut found = 0;
+        let mut found = HashSet::new();
         for tenant in tenants {
-            found += self.refill(&tenant, now).await?;
+            found.extend(self.refill(&tenant, now).await?);
         }
-        Ok(found)
+        // What this host has appended meanwhile was found too.
+        let own: HashSet<InstanceKey> = self.woken().keys.into_iter().collect();
+        found.retain(|key| !own.contains(key));
+        Ok(found.len())
     }
 
-    /// Makes a tenant's instances ready: those that have been due longest, and that are not driven. Returns the number of those that were not ready.
-    async fn refill(&mut self, tenant: &TenantId, now: Timestamp) -> Result<usize, Error> {
+    /// Makes a tenant's instances ready: those that have been due longest, and that are not driven. Returns those that were not ready.
+    async fn refill(&mut self, tenant: &TenantId, now: Timestamp) -> Result<Vec<InstanceKey>, Error> {
+        if self.more.contains(tenant) && self.ready.of(tenant) >= KEPT_READY as usize {
+            return Ok(Vec::new());
+        }
         let driven = self.by_tenant.get(tenant).copied().unwrap_or(0);
         let known = u32::try_from(driven + self.ready.of(tenant)).unwrap_or(u32::MAX);
         let limit = KEPT_READY.saturating_add(known);
@@ -141,13 +149,9 @@ impl<'a> Worker<'a> {
             true => self.more.remove(tenant),
             false => self.more.insert(tenant.clone()),
         };
-        let before = self.ready.of(tenant);
-        for key in due {
-            if !self.driving.contains_key(&key) {
-                self.ready.push(key);
-            }
-        }
-        Ok(self.ready.of(tenant) - before)
+        let driving = &self.driving;
+        let new = due.into_iter().filter(|key| !driving.contains_key(key) && self.ready.push(key.clone()));
+        Ok(new.collect())
     }
 
     /// An unreachable database does not end the worker: due instances stay due, and are found when it is back.
@@ -162,18 +166,26 @@ impl<'a> Worker<'a> {
     }
 
     async fn take_wakeups(&mut self) -> Result<(), Error> {
-        let rung = self.host.0.wakeups.take();
-        for key in rung.keys {
-            self.due(key);
+        if self.woken().and_more { self.look().await.map(drop) } else { Ok(()) }
+    }
+
+    /// Takes the wake-ups. Where not all names were kept, each instance that is driven may be due again.
+    fn woken(&mut self) -> Woken {
+        let woken = self.host.0.wakeups.take();
+        woken.keys.iter().for_each(|key| self.due(key.clone()));
+        if woken.and_more {
+            self.driving.values_mut().for_each(|again| *again = true);
         }
-        if rung.and_more { self.look().await.map(drop) } else { Ok(()) }
+        woken
     }
 
     /// An instance is due: now, or as soon as its present drive ends.
     fn due(&mut self, key: InstanceKey) {
         match self.driving.get_mut(&key) {
             Some(again) => *again = true,
-            None if self.ready.of(&key.tenant) < KEPT_READY as usize => self.ready.push(key),
+            None if self.ready.of(&key.tenant) < KEPT_READY as usize => {
+                self.ready.push(key);
+            }
             None => drop(self.more.insert(key.tenant)),
         }
     }
@@ -299,10 +311,10 @@ impl Poll {
         }
     }
 
-    /// Sets the time of the next one.
-    fn polled(&mut self, has_found: bool) {
+    /// Sets the time of the next one, so that polls take a fifth of the time at most.
+    fn polled(&mut self, has_found: bool, took: Duration) {
         self.pause = if has_found { POLLS.0 } else { (2 * self.pause).min(POLLS.1) };
-        self.next = Instant::now() + self.pause;
+        self.next = Instant::now() + self.pause.max(4 * took);
     }
 }
 
@@ -321,6 +333,10 @@ mod tests {
         // For another reason than the wake-up, as when an instance's time comes.
         assert_eq!(worker.look().await.unwrap(), 0);
         assert!(worker.driving[&key], "the wake-up counts");
+        worker.driving.insert(key.clone(), false);
+        host.0.wakeups.notify_all();
+        worker.take_wakeups().await.unwrap();
+        assert!(worker.driving[&key], "so does one whose name was not kept");
     }
 
     #[test]
@@ -328,9 +344,14 @@ mod tests {
         let mut poll = Poll::new();
         assert_eq!(poll.pause, POLLS.1);
         let pauses = [true, false, false, false, false, false, true].map(|has_found| {
-            poll.polled(has_found);
+            poll.polled(has_found, Duration::ZERO);
             u64::try_from(poll.pause.as_millis()).unwrap()
         });
         assert_eq!(pauses, [20, 40, 80, 160, 250, 250, 20]);
+        poll.polled(true, Duration::from_secs(60));
+        assert!(
+            poll.next > Instant::now() + Duration::from_secs(200),
+            "a database that is slow is not asked all the time"
+        );
     }
 }

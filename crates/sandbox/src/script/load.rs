@@ -111,7 +111,7 @@ impl Scripts {
         }
         let component = self.component(&id.engine, means)?;
         // Both are stored now: what was prepared may have to be prepared again when another version of this program has another engine.
-        self.store(&id.prepare)?;
+        self.kept(&id.prepare)?;
         let engine = Arc::new(Loaded {
             program: component.program(&self.linker, imports::is_allowed_to_engine)?,
             preparer: Mutex::default(),
@@ -134,8 +134,8 @@ impl Scripts {
         Ok(loaded)
     }
 
-    /// An engine's component, which is also stored.
-    fn store(&self, digest: &Digest) -> Result<Cow<'static, [u8]>, LoadError> {
+    /// The bytes of an engine's component, which are also stored for later versions.
+    fn kept(&self, digest: &Digest) -> Result<Cow<'static, [u8]>, LoadError> {
         let bytes = self.engines.find(digest).ok_or(LoadError::NoEngine(*digest))?;
         // A folder that cannot be written to is no reason not to run: the engine is here now.
         let _ = self.engines.keep(digest, &bytes);
@@ -143,7 +143,7 @@ impl Scripts {
     }
 
     fn component(&self, digest: &Digest, means: Means<'_>) -> Result<Examined, LoadError> {
-        let bytes = self.store(digest)?;
+        let bytes = self.kept(digest)?;
         let (component, provenance) = means.loader.load(digest, &bytes, means.limits, Origin::Engine)?;
         Ok(Examined::new(component, provenance, *digest, bytes.len() as u64))
     }

@@ -28,7 +28,8 @@ impl Call {
     }
 
     /// One statement that does the work of several, each of which has a name for the others. It costs the server less than they do. All see the state
-    /// before it: none sees what another one writes, except by its name, and no two may write the same row.
+    /// before it, and their order is not defined: none sees what another one writes, except by its name, and no two may write the same row. A session keeps
+    /// each text that it has prepared, so callers make texts of few combinations.
     pub(crate) fn together(mut calls: Vec<(&'static str, Self)>) -> Option<Self> {
         let (_, last) = calls.pop()?;
         if calls.is_empty() {
@@ -73,7 +74,7 @@ type Reply<'a, T> = Pin<Box<dyn Future<Output = Result<T, tokio_postgres::Error>
 /// A session.
 pub(crate) struct Connection {
     client: Client,
-    prepared: Mutex<HashMap<Cow<'static, str>, Statement>>,
+    prepared: Mutex<HashMap<String, Statement>>,
     warned: Arc<AtomicBool>,
     /// A transaction is open.
     is_open: AtomicBool,
@@ -113,7 +114,7 @@ impl Connection {
         statement: &'static str,
         values: Vec<Value>,
     ) -> Result<Vec<Row>, Trouble> {
-        let prepared = self.prepare(&Cow::Borrowed(statement)).await?;
+        let prepared = self.prepare(statement).await?;
         Ok(self.client.query(&prepared, &references(&values)).await?)
     }
 
@@ -185,16 +186,16 @@ impl Connection {
         Ok(rows)
     }
 
-    async fn prepare(&self, text: &Cow<'static, str>) -> Result<Statement, Trouble> {
+    async fn prepare(&self, text: &str) -> Result<Statement, Trouble> {
         if let Some(statement) = self.prepared().get(text) {
             return Ok(statement.clone());
         }
         let statement = self.client.prepare(text).await?;
-        self.prepared().insert(text.clone(), statement.clone());
+        self.prepared().insert(text.to_owned(), statement.clone());
         Ok(statement)
     }
 
-    fn prepared(&self) -> MutexGuard<'_, HashMap<Cow<'static, str>, Statement>> {
+    fn prepared(&self) -> MutexGuard<'_, HashMap<String, Statement>> {
         self.prepared.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

@@ -1,8 +1,8 @@
 //! Locks and reads the rows that a group of writes touches, in one exchange with the server.
 //!
 //! Every program takes locks in this order, and those of one table in the order of their keys: the writer's own row, claims, the last act, instances,
-//! tenants, receipts, live deployments; of the tenants' parts, those with number 0 first. Everything else belongs to an instance, a part of a tenant or a
-//! resource that is locked.
+//! tenants, receipts, live deployments, new components, denials, the last deployment's place; of the tenants' parts, those with number 0 first. Everything
+//! else belongs to an instance, a part of a tenant or a resource that is locked.
 
 use crate::error::{Trouble, damaged};
 use crate::session::connection::{Call, Connection, values};
@@ -264,11 +264,9 @@ fn artifacts(needs: &Needs) -> Vec<(Call, Take)> {
     let (tenants, digests) = pairs(needs.artifacts.iter().map(|(tenant, digest)| (tenant, digest.clone())));
     let (holder_tenants, holders) = columns(&needs.holders);
     let ((t1, r1), (t2, r2), (t3, r3)) = (live(needs), live(needs), live(needs));
-    let mut plan: Vec<(Call, Take)> = vec![
-        (Call::new(ARTIFACTS, values![tenants, digests, t2, r2]), take_artifact),
-        (Call::new(HOLDERS, values![holder_tenants, holders, t3, r3]), take_holder),
-    ];
+    let mut plan: Vec<(Call, Take)> = Vec::new();
     if !needs.live.is_empty() {
+        // First: what the others read of a live deployment is then that of one which is locked.
         plan.push((Call::new(LIVE, values![t1, r1]), take_live));
         let ids: Vec<String> = needs.deployments.iter().cloned().collect();
         plan.push((Call::new(DEPLOYMENTS, values![ids]), |state, row| {
@@ -276,6 +274,8 @@ fn artifacts(needs: &Needs) -> Vec<(Call, Take)> {
             Ok(())
         }));
     }
+    plan.push((Call::new(ARTIFACTS, values![tenants, digests, t2, r2]), take_artifact));
+    plan.push((Call::new(HOLDERS, values![holder_tenants, holders, t3, r3]), take_holder));
     plan
 }
 

@@ -108,7 +108,8 @@ impl Together {
     }
 }
 
-/// The calls that write all changes. No two statements of one call write the same row: the removals of artifacts follow in a call of their own.
+/// The calls that write all changes. No two statements of one call write the same row: the removals of artifacts follow in a call of their own. (Old minutes
+/// may be counted by the same call, if the clocks of instances are days apart. They are removed with a later request.)
 pub(crate) fn save(state: &State, group: &[Record]) -> Vec<Call> {
     let mut calls = Vec::new();
     for (digest, bytes) in state.components.changed() {

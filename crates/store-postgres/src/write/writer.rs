@@ -191,8 +191,8 @@ impl Writer {
             Ok(_) if db.take_warning() => self.doubt(Some(answers)),
             Ok(_) => Attempt::Done(answers),
             Err(Trouble::Lost(_)) => self.doubt(Some(answers)),
-            Err(Trouble::Raced(_)) => Attempt::Again,
-            Err(Trouble::Refused(error)) => Attempt::Failed(error),
+            // A statement that could not be prepared was not followed by the commit that ends the transaction.
+            Err(trouble) => self.give_up(trouble).await,
         }
     }
 
