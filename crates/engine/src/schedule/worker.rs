@@ -131,8 +131,14 @@ impl<'a> Worker<'a> {
             found.extend(self.refill(&tenant, now).await?);
         }
         // What this host has appended meanwhile was found too.
-        let own: HashSet<InstanceKey> = self.woken().keys.into_iter().collect();
-        found.retain(|key| !own.contains(key));
+        let own = self.woken();
+        for key in &own.keys {
+            found.remove(key);
+        }
+        if own.and_more {
+            // Not all of their names were kept, so the schedule is read again.
+            self.host.0.wakeups.notify_all();
+        }
         Ok(found.len())
     }
 
