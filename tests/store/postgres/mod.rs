@@ -1,5 +1,6 @@
 //! PostgreSQL's own cases: hosts that race, servers that die, lost answers, TLS and passwords.
 
+mod deployments;
 mod parts;
 mod server;
 

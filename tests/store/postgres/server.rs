@@ -151,6 +151,21 @@ fn a_session_that_is_ended_is_replaced() {
 }
 
 /// Appends two hundred times, and returns the number of entries.
+/// A write whose statement the server does not prepare fails alone: the session goes on.
+#[test]
+fn a_statement_that_cannot_be_prepared_leaves_no_transaction_open() {
+    let Some(server) = postgres::shared() else { return };
+    let url = server.schema();
+    let (store, schema) = (host(&url, "a"), postgres::schema_name(&url));
+    create(&store, "one");
+    server.sql(&format!("ALTER TABLE {schema}.subjects RENAME TO elsewhere"));
+    let asking = request("one", Quotas::default());
+    append(&store, "one", 1, &asking, Writer::Outside).wait().unwrap_err();
+    append(&store, "one", 1, &steps([0]), Writer::Outside).wait().unwrap();
+    server.sql(&format!("ALTER TABLE {schema}.elsewhere RENAME TO subjects"));
+    append(&store, "one", 2, &asking, Writer::Outside).wait().unwrap();
+}
+
 fn fill(store: &Postgres, name: &str) -> usize {
     let first = length(store, name);
     for after in first..first + 200 {
