@@ -244,10 +244,7 @@ struct Taken {
 
 impl Taken {
     fn now() -> Self {
-        let rollup = fs::read_to_string("/proc/self/smaps_rollup").expect("Linux");
-        let private = rollup.lines().filter(|line| line.starts_with("Private_"));
-        let kibibytes = private.filter_map(|line| line.split_whitespace().nth(1)?.parse::<u64>().ok());
         let mappings = fs::read_to_string("/proc/self/maps").expect("Linux").lines().count() as u64;
-        Self { private: kibibytes.sum(), mappings }
+        Self { private: bench::private_memory().expect("Linux"), mappings }
     }
 }

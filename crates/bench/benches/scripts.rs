@@ -6,6 +6,7 @@
 //! `cargo bench -p bench --bench scripts`
 #![expect(clippy::expect_used, reason = "a benchmark that cannot go on has failed")]
 
+use bench::private_memory;
 use receipt::{Digest, Timestamp};
 use sandbox::script::{Bundle, Kind, Module, current_engine};
 use sandbox::{Drive, End, Event, Halt, Handler, HandlerAnswer, Program, Sandbox, SandboxLimits};
@@ -114,7 +115,7 @@ impl Bench {
         let (program, limits, reached) =
             (self.load(&bundle("w.ts", SMALL)), SandboxLimits::default(), Arc::new(AtomicU64::new(0)));
         let _entered = self.runtime.enter();
-        let before = private_memory();
+        let before = private_memory().expect("Linux");
         let live: Vec<_> = (0..LIVE)
             .map(|number| {
                 // Each has a tenant of its own, so that none waits for another in the throttle.
@@ -129,7 +130,7 @@ impl Bench {
                 drive
             })
             .collect();
-        let taken = private_memory().saturating_sub(before);
+        let taken = private_memory().expect("Linux").saturating_sub(before);
         println!("{LIVE} live instances, private memory of each {:>34.1} KiB", taken as f64 / LIVE as f64);
         drop(live);
     }
@@ -157,13 +158,6 @@ fn event(tenant: &str) -> Event {
         workflow: "bench".to_owned(),
         tenant: tenant.to_owned(),
     }
-}
-
-/// KiB that no other process shares.
-fn private_memory() -> u64 {
-    let rollup = std::fs::read_to_string("/proc/self/smaps_rollup").expect("Linux");
-    let private = rollup.lines().filter(|line| line.starts_with("Private_"));
-    private.filter_map(|line| line.split_whitespace().nth(1)?.parse::<u64>().ok()).sum()
 }
 
 const NOTHING: &str = "import { WorkflowEntrypoint } from 'cloudflare:workers';

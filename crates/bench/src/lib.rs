@@ -176,6 +176,16 @@ fn quantile(figures: &mut [f64], part: f64) -> f64 {
     figures.get(index).copied().unwrap_or(0.0)
 }
 
+/// KiB of this process's memory that no other process shares.
+///
+/// # Errors
+/// When the system does not say: only Linux does.
+pub fn private_memory() -> std::io::Result<u64> {
+    let rollup = std::fs::read_to_string("/proc/self/smaps_rollup")?;
+    let private = rollup.lines().filter(|line| line.starts_with("Private_"));
+    Ok(private.filter_map(|line| line.split_whitespace().nth(1)?.parse::<u64>().ok()).sum())
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

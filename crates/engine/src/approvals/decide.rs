@@ -244,57 +244,6 @@ impl Host {
         Ok(revocation)
     }
 
-    /// Admits a second person's statement about a break-glass decision. It is about the same request; whether it agrees
-    /// or not, the decision has then been reviewed.
-    ///
-    /// # Errors
-    /// When the statement does not count, or there is nothing to review.
-    pub fn review(&self, id: &RequestId, envelope: &Envelope) -> Result<(), Error> {
-        let (_, request) = self.0.request(id)?;
-        if let Some(elsewhere) = self.0.authority.issuer.review(&request, envelope) {
-            return Ok(elsewhere?);
-        }
-        let (trust, at) = self.0.trust_now()?;
-        let context = JudgingContext { trust: &trust, policy: &*self.0.authority.policy };
-        let act = issuer::review(&request, envelope, context, at)?;
-        self.0.authority.record_act(&self.0.journals, "review", act)
-    }
-
-    /// The statement with which `by` would review a break-glass decision.
-    ///
-    /// # Errors
-    /// When there is nothing to review, or `by` may not review it.
-    pub fn review_statement(
-        &self,
-        id: &RequestId,
-        by: &PersonId,
-        decision: Decision,
-        reason: &str,
-    ) -> Result<DecisionStatement, Error> {
-        let (_, request) = self.0.request(id)?;
-        let (trust, at) = self.0.trust_now()?;
-        let mut nonce = [0; 16];
-        nonce.copy_from_slice(&ids::random_bytes()?[..16]);
-        // A review may be in any role.
-        check_own(&request, by.as_str())?;
-        let person = decider(&trust, &request, by)?;
-        let ordinary = person.roles.iter().find(|role| !role.is_break_glass());
-        let role = ordinary.or(person.roles.first());
-        let role = role.ok_or_else(|| Error::NoRole { decider: by.clone(), role: None })?;
-        let statement = DecisionStatement {
-            matter: issuer::matter(&request, &*self.0.authority.policy)?,
-            decision,
-            reason: Some(reason.to_owned()),
-            decider: by.clone(),
-            role: role.clone(),
-            decided_at: at,
-            expires_at: issuer::after(at, BREAK_GLASS),
-            nonce: Nonce::from_bytes(nonce),
-        };
-        statement.validate().map_err(|error| Error::Statement(error.to_string()))?;
-        Ok(statement)
-    }
-
     /// A request that waits for a decision.
     fn open_request(&self, id: &RequestId) -> Result<OpenRequest, Error> {
         let (key, mut request, facts) = requests::request_and_journal(&*self.0.journals.store, id)?;
@@ -388,7 +337,7 @@ fn best_role<'a>(person: &'a Person, asked: &Answer) -> Option<&'a Role> {
 }
 
 /// The person who would decide, if they may decide for the tenant at all.
-fn decider<'a>(trust: &'a Trust, request: &Request, by: &PersonId) -> Result<&'a Person, Error> {
+pub(super) fn decider<'a>(trust: &'a Trust, request: &Request, by: &PersonId) -> Result<&'a Person, Error> {
     let person = trust.deciders().person(by).ok_or_else(|| Error::NotADecider(by.clone()))?;
     if let Some(at) = person.removed_at {
         return Err(Error::RemovedDecider(by.clone(), at));
@@ -418,7 +367,7 @@ const AT_THE_SAME_MOMENT: usize = 1_000;
 const MOST_SIGNED: usize = 2 * receipt::MAX_APPROVALS;
 
 /// The validity of a decision taken alone. The format's bound.
-const BREAK_GLASS: std::time::Duration =
+pub(super) const BREAK_GLASS: std::time::Duration =
     std::time::Duration::from_millis(receipt::BREAK_GLASS_MS.unsigned_abs());
 
 /// The update for a request, if it still waits. A caller that has seen `signed` signatures has to retry where there are
@@ -450,7 +399,7 @@ fn check_pending(id: &RequestId, replay: &Replay, end: Option<&RequestEnd>) -> R
     }
 }
 
-fn check_own(request: &Request, name: &str) -> Result<(), Error> {
+pub(super) fn check_own(request: &Request, name: &str) -> Result<(), Error> {
     match is_own(&request.actor, [request.operator.as_ref(), request.submitter.as_ref()], name) {
         true => Err(Error::SelfApproval(name.to_owned(), request.id.clone())),
         false => Ok(()),

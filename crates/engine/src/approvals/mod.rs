@@ -4,6 +4,7 @@ mod acts;
 mod decide;
 mod keys;
 mod passkeys;
+mod review;
 
 pub use crate::runtime::requests::Waiting;
 pub use decide::Recorded;

@@ -30,7 +30,7 @@ impl Call {
     /// One statement that does the work of several, each of which has a name for the others. It costs the server less than they do. All see the state
     /// before it, and their order is not defined: none sees what another one writes, except by its name, and no two may write the same row. A session keeps
     /// each text that it has prepared, so callers make texts of few combinations.
-    pub(crate) fn together(mut calls: Vec<(&'static str, Self)>) -> Option<Self> {
+    pub(crate) fn combined(mut calls: Vec<(&'static str, Self)>) -> Option<Self> {
         let (_, last) = calls.pop()?;
         if calls.is_empty() {
             return Some(last);
@@ -254,16 +254,16 @@ mod tests {
         let call = |statement, count: usize| {
             Call::new(statement, (0..count).map(|n| Box::new(n as i64) as Value).collect())
         };
-        let alone = Call::together(vec![("a", call("DELETE FROM a WHERE x = $1", 1))]).unwrap();
+        let alone = Call::combined(vec![("a", call("DELETE FROM a WHERE x = $1", 1))]).unwrap();
         assert_eq!((&*alone.statement, alone.values.len()), ("DELETE FROM a WHERE x = $1", 1));
         let several = vec![
             ("a", call("UPDATE a SET x = $2 WHERE y = $1 RETURNING x", 2)),
             ("b", call("DELETE FROM b", 0)),
             ("c", call("INSERT INTO c SELECT $12, $1::text[], a.x FROM a", 12)),
         ];
-        let one = Call::together(several).unwrap();
+        let one = Call::combined(several).unwrap();
         let expected = "WITH a AS (UPDATE a SET x = $2 WHERE y = $1 RETURNING x), b AS (DELETE FROM b) INSERT INTO c SELECT $14, $3::text[], a.x FROM a";
         assert_eq!((&*one.statement, one.values.len()), (expected, 14));
-        assert!(Call::together(Vec::new()).is_none());
+        assert!(Call::combined(Vec::new()).is_none());
     }
 }

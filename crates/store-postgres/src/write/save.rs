@@ -97,9 +97,9 @@ pub(crate) use columns;
 
 /// Statements that become one. Each has a name, and is there if it has rows.
 #[derive(Default)]
-struct Together(Vec<(&'static str, Call)>);
+struct Combined(Vec<(&'static str, Call)>);
 
-impl Together {
+impl Combined {
     /// Adds a statement unless it has no rows.
     fn push(&mut self, name: &'static str, statement: &'static str, (rows, values): (usize, Vec<Value>)) {
         if rows > 0 {
@@ -124,7 +124,7 @@ pub(crate) fn save(state: &State, group: &[Record]) -> Vec<Call> {
         acts(state),
         deployments(state),
     ];
-    calls.extend(concerns.into_iter().filter_map(|Together(calls)| Call::together(calls)));
+    calls.extend(concerns.into_iter().filter_map(|Combined(calls)| Call::combined(calls)));
     calls
 }
 
@@ -140,8 +140,8 @@ pub(crate) fn bytes(text: &str) -> Vec<u8> {
 }
 
 /// Instances, their entries, and what their tenants have.
-fn journals(state: &State) -> Together {
-    let mut calls = Together::default();
+fn journals(state: &State) -> Combined {
+    let mut calls = Combined::default();
     let made = columns!(state.instances.made(), row =>
         row.1.id, row.0.tenant.to_string(), row.0.instance.to_string(), i16::from(row.0.shard().number()), row.1.next, row.1.at, row.1.state, row.1.due,
         row.1.since, row.1.ended,
@@ -165,8 +165,8 @@ fn journals(state: &State) -> Together {
 }
 
 /// Requests, with what counts them, and the receipts that decide them.
-fn approvals(state: &State) -> Together {
-    let mut calls = Together::default();
+fn approvals(state: &State) -> Combined {
+    let mut calls = Combined::default();
     let subjects = columns!(state.subjects.changed(), row => row.0.0.to_string(), bytes(&row.0.1), *row.1);
     calls.push("asked", SUBJECTS, in_part(subjects, state.part));
     let denials = columns!(state.denials.changed(), row =>
@@ -192,8 +192,8 @@ fn approvals(state: &State) -> Together {
 }
 
 /// What became of receipts, and the artifacts that are kept for them.
-fn receipts(state: &State, group: &[Record]) -> Together {
-    let mut calls = Together::default();
+fn receipts(state: &State, group: &[Record]) -> Combined {
+    let mut calls = Combined::default();
     let changed = state.artifacts.changed();
     let held =
         columns!(&changed, row => row.0.0.to_string(), row.0.1.clone(), row.1.bytes, row.1.holders.own);
@@ -226,8 +226,8 @@ fn receipts(state: &State, group: &[Record]) -> Together {
     calls
 }
 
-fn unused_artifacts(state: &State) -> Together {
-    let (mut calls, changed) = (Together::default(), state.artifacts.changed());
+fn unused_artifacts(state: &State) -> Combined {
+    let (mut calls, changed) = (Combined::default(), state.artifacts.changed());
     let none = changed.iter().filter(|row| row.1.holders.own == 0);
     let none = columns!(none, row => row.0.0.to_string(), row.0.1.clone());
     calls.push("own", NO_ARTIFACTS, in_part(none, state.part));
@@ -237,8 +237,8 @@ fn unused_artifacts(state: &State) -> Together {
     calls
 }
 
-fn acts(state: &State) -> Together {
-    let mut calls = Together::default();
+fn acts(state: &State) -> Combined {
+    let mut calls = Combined::default();
     let acts = columns!(state.acts.changed(), row => row.0.cast_signed(), row.1.0, row.1.1.clone());
     calls.push("head", ACTS_HEAD, (acts.0, values![state.last_act.cast_signed()]));
     calls.push("acts", ACTS, acts);
@@ -251,8 +251,8 @@ fn is_new(holder: i64) -> bool {
 }
 
 /// The group's deployments, which get their places.
-fn deployments(state: &State) -> Together {
-    let mut calls = Together::default();
+fn deployments(state: &State) -> Combined {
+    let mut calls = Combined::default();
     let made: Vec<_> =
         state.deployments.changed().into_iter().filter_map(|(_, made)| made.as_ref()).collect();
     let placed = |(rows, values): (usize, Vec<Value>)| {
