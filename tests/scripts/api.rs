@@ -16,6 +16,13 @@ fn check(cases: &[(&str, Value)]) {
     }
 }
 
+fn printed_and_returned(body: &str) -> (Vec<String>, Value) {
+    let harness = script::harness();
+    let key = script::start(&harness.host, &script::workflow(body), &json!({}));
+    let end = harness.finish(&key, receipt::Decision::Approved, &[]);
+    (harness.printed(&key), crate::support::result(&end))
+}
+
 #[test]
 fn text_and_bytes() {
     check(&[
@@ -73,6 +80,40 @@ fn clones() {
         ("[...structuredClone(new Uint8Array([1, 2]))]", json!([1, 2])),
         ("structuredClone(/a/gi).flags", json!("gi")),
     ]);
+}
+
+#[test]
+fn the_environment_is_there_while_modules_are_evaluated() {
+    let text = script::text("return RESOURCE;").replace(
+        "export class",
+        "import { env } from 'cloudflare:workers';\nconst RESOURCE = `cloudflare://workers/${env.TENANT_ID}/app`;\nexport class",
+    );
+    let status = script::run_bundle(&script::bundle(&[("w.js", &text)]));
+    assert_eq!(crate::support::result(&status), json!("cloudflare://workers/acme/app"));
+}
+
+#[test]
+fn a_wait_for_an_approval_times_out() {
+    check(&[(
+        "await step.waitForEvent('decided', { type: 'pp-approval', timeout: '1 hour' }).catch((error) => error.name)",
+        json!("TimeoutError"),
+    )]);
+    let (_, returned) = printed_and_returned(
+        "const [approval, decided] = await Promise.all([
+           env.PP.requireApproval({ capability: 'other.thing', resource: 'r', reason: 'x' }),
+           step.waitForEvent('decided', { type: 'pp-approval', timeout: '1 hour' })]);
+         return approval.receiptId === decided.payload.receiptId;",
+    );
+    assert_eq!(returned, json!(true));
+}
+
+#[test]
+fn half_a_character_is_printed_and_recorded_as_its_replacement() {
+    let (printed, _) = printed_and_returned(
+        "console.log('\u{1f600}'.slice(0, 1)); const error = new Error('x'); error.name = 'n'.repeat(199) + '\u{1f600}';
+         await step.do('a', { retries: { limit: 0 } }, async () => { throw error; }).catch(() => {});",
+    );
+    assert_eq!(printed, ["\u{fffd}"]);
 }
 
 #[test]

@@ -134,6 +134,20 @@ fn a_forged_receipt_or_event_opens_nothing() {
     assert_eq!(name, "InvalidDeploymentError", "{message}");
 }
 
+/// QuickJS hands `prepareStackTrace` the functions of all frames.
+#[test]
+fn no_stack_leads_to_the_functions_of_the_engine() {
+    let body = "let leaked = 'nothing', functions = [];
+        Error.prepareStackTrace = (_, frames) => { functions = frames.map((frame) => frame.getFunction?.()); return undefined; };
+        return step.do('a', async () => {
+          void new Error('x').stack;
+          const begin = functions.find((one) => one?.name === 'beginEntry');
+          begin?.({ begin(natives) { leaked = Object.keys(natives).join(); }, reject() {} });
+          return leaked + functions.length;
+        });";
+    assert_eq!(support::result(&end(body)), json!("nothing0"));
+}
+
 #[test]
 fn no_event_from_outside_is_an_approval() {
     let harness = script::harness();

@@ -58,6 +58,38 @@ fn a_promise_that_never_settles_is_an_error_at_once() {
 }
 
 #[test]
+fn a_denial_is_not_hidden_by_a_wait_for_an_approval() {
+    let harness = script::harness();
+    let body =
+        "const asked = env.PP.requireApproval({ capability: 'other.thing', resource: 'r', reason: 'x' });
+        await step.waitForEvent('decided', { type: 'pp-approval' });
+        await asked;";
+    let key = script::start(&harness.host, &script::workflow(body), &serde_json::json!({}));
+    let (name, message) = crate::support::failure(&harness.finish(&key, receipt::Decision::Denied, &[]));
+    assert_eq!(name, "ApprovalDeniedError", "{message}");
+}
+
+#[test]
+fn a_step_that_lost_a_race_before_it_began_is_no_mistake() {
+    assert_eq!(script::returns("return Promise.race([Promise.resolve(1), step.sleep('t', 1000)]);"), 1);
+}
+
+#[test]
+fn an_unknown_key_of_a_step_s_configuration_is_an_error() {
+    for (config, says) in [
+        ("{ retry: { limit: 1 } }", "a key \"retry\", which is not there: it may have retries, timeout"),
+        (
+            "{ retries: { limits: 1 } }",
+            "a key \"limits\", which is not there: it may have limit, delay, backoff",
+        ),
+        ("{ sensitive: 'output' }", "\"sensitive\""),
+        ("7", "its configuration is 7, and has to be an object"),
+    ] {
+        check(&format!("await step.do('a', {config}, async () => 1);"), "TypeError", &["step \"a\"", says]);
+    }
+}
+
+#[test]
 fn results_that_json_cannot_say_are_errors_with_their_place() {
     for (value, says) in [
         ("{ list: [1, { at: new Date(0) }] }", ".list[1].at is a Date"),

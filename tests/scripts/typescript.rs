@@ -80,6 +80,19 @@ fn an_import_that_leads_nowhere_says_what_to_do() {
     }
 }
 
+#[test]
+fn a_json_module_that_is_not_json_is_refused_with_its_place() {
+    let main = "import c from './c.json';\nexport const a = c;\n";
+    for (json, line) in [("{ \"a\": 1,\n }", "c.json:2:"), ("// a comment\n{}", "c.json:1:"), ("", "c.json")]
+    {
+        let error = load_error(&[("w.js", main), ("c.json", json)]);
+        assert!(error.contains(line), "{json}: {error}");
+    }
+    let text = script::text("return data;").replacen("import {", "import data from './c.json';\nimport {", 1);
+    let bundle = script::bundle(&[("w.js", &text), ("c.json", "\u{feff}{ \"a\": 1 }")]);
+    assert_eq!(crate::support::result(&script::run_bundle(&bundle)), json!({ "a": 1 }));
+}
+
 /// Source that makes a native parser overflow its stack ends one instance here.
 #[test]
 fn source_that_is_nested_deeply_is_refused_and_the_host_goes_on() {

@@ -1,15 +1,16 @@
 // What a workflow gets as `env`: asking for permission, and what can be done with it.
 
-import { ObjectFreeze, Parse, Queue, SafeMap, Date_, deferred } from 'pp:primordials';
+import { DateISO, ObjectFreeze, Parse, Queue, SafeMap, Date_, deferred } from 'pp:primordials';
 import { here, named, printed, refusal } from 'pp:errors';
-import { ask, goesOn } from 'pp:loop';
+import { ask, currentScope, goesOn, isInsideStep, isOpen } from 'pp:loop';
 import { bytesOf, canonical, toJson } from 'pp:json';
-import { startedBy } from 'pp:step';
+import { startedBy, waitEntry } from 'pp:step';
 
 // The event through which a workflow hears of a decision. Nobody can send it: it comes from the receipt itself.
 export const RESERVED = 'pp-approval';
 
-// What was approved, by the receipt's id: what a deployment leaves out is taken from here. It permits nothing; the gate looks at the receipt.
+// What was approved, and in which scope, by the receipt's id: what a deployment leaves out is taken from here. It permits nothing; the gate looks at
+// the receipt.
 const approved = new SafeMap();
 const decisions = new Queue();
 const listeners = new Queue();
@@ -82,9 +83,10 @@ function approvalEntry(request, stack) {
         return;
       }
       const receipt = new Receipt(ready.receipt, ready.text);
-      approved.set(receipt.id, request);
+      approved.set(receipt.id, { __proto__: null, request, scope: currentScope() });
       entry.resolve(decision(request, receipt));
-      announce(receipt);
+      // The body of a step that is done does not run again, so on a later drive this would not be announced.
+      if (!isInsideStep()) announce(receipt);
     },
   };
   return entry;
@@ -131,18 +133,40 @@ function refused({ kind, name, text, reason, receipt }) {
 
 function announce(receipt) {
   const event = { type: RESERVED, payload: { receiptId: receipt.id, requestId: receipt.requestId, decision: 'approved' }, timestamp: new Date_(now()) };
-  const listener = listeners.shift();
-  if (listener) listener.resolve(event);
-  else decisions.push(event);
+  let listener = listeners.shift();
+  while (listener?.isOver) listener = listeners.shift();
+  if (listener) {
+    listener.isOver = true;
+    listener.resolve(event);
+  } else decisions.push(event);
 }
 
 // The decision that was not waited for yet, or the next one.
-export function nextApproval() {
+export function nextApproval(title, timeout, stack) {
+  if (isInsideStep()) {
+    throw named('ApprovalInsideStepError', `the wait "${title}": ${RESERVED} can be waited for only outside of steps, because the body of a step that is done does not run again; inside, use what requireApproval returns`);
+  }
   const event = decisions.shift();
-  const { promise, resolve } = deferred();
-  if (event) resolve(event);
-  else listeners.push({ resolve });
-  return promise;
+  const listener = { ...deferred(), isOver: false };
+  if (event) listener.resolve(event);
+  else {
+    listeners.push(listener);
+    if (timeout !== undefined) giveUp(listener, title, timeout, stack);
+  }
+  return listener.promise;
+}
+
+async function giveUp(listener, title, timeout, stack) {
+  let error;
+  try {
+    await ask(waitEntry(`the wait "${title}"`, 'wait-rejected', stack, (native) => native.startSleep(title, timeout)));
+    error = named('TimeoutError', `the wait "${title}" timed out: no decision came until ${DateISO(new Date_(now()))}`);
+  } catch (refused_) {
+    error = refused_;
+  }
+  if (listener.isOver) return;
+  listener.isOver = true;
+  listener.reject(error);
 }
 
 class Cloudflare {
@@ -155,10 +179,10 @@ class Cloudflare {
 // { artifact, receiptId }, or { resource, artifact: { name, bytes | text }, receipt }.
 function deployment(what) {
   const id = receiptOf(what);
-  const known = approved.get(id);
+  const known = approvedUnder(id);
   let { artifact } = what;
   if (artifact === undefined || typeof artifact === 'string') {
-    if (!known?.artifact) throw named('InvalidDeploymentError', `deploy: no artifact was approved under the receipt ${id}: give { artifact: { name, bytes } }`);
+    if (!known.artifact) throw named('InvalidDeploymentError', `deploy: no artifact was approved under the receipt ${id}: give { artifact: { name, bytes } }`);
     if (artifact !== undefined && artifact !== known.artifact.name) {
       throw named('InvalidDeploymentError', `deploy: the artifact is "${artifact}", and "${known.artifact.name}" was approved under the receipt ${id}`);
     }
@@ -166,9 +190,16 @@ function deployment(what) {
   } else {
     artifact = contentOf(artifact, 'deploy');
   }
-  const resource = what.resource ?? known?.resource;
+  const resource = what.resource ?? known.resource;
   if (typeof resource !== 'string') throw named('TypeError', `deploy: resource is ${printed(resource)}, and has to be a text`);
   return { __proto__: null, id, resource, artifact };
+}
+
+// What was approved under a receipt that is held here. What the body of a step holds is gone with the body, which does not run again.
+function approvedUnder(id) {
+  const known = approved.get(id);
+  if (known && isOpen(known.scope)) return known.request;
+  throw named('InvalidDeploymentError', `deploy: ${id} is no receipt that this workflow holds here and has not spent. The receipt of a request inside a step is gone when the step ends: ask outside of the step, or deploy inside it`);
 }
 
 function receiptOf({ receiptId, receipt }) {

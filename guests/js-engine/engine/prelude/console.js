@@ -1,7 +1,7 @@
 // console: what a workflow prints is kept with the instance.
 
 import {
-  Date_, DateISO, IsArray, IsView, MapForEach, MapSize, Map_, ObjectKeys, Promise_, SetForEach, Set_, String_, Stringify,
+  Date_, DateISO, IsArray, IsView, MapForEach, MapSize, Map_, ObjectKeys, Promise_, SetForEach, Set_, String_, Stringify, StringWellFormed,
 } from 'pp:primordials';
 import { isError, printed } from 'pp:errors';
 
@@ -12,7 +12,7 @@ export function installConsole(native) {
   const say = (...values) => {
     let line = '';
     for (let index = 0; index < values.length; index += 1) line += (index ? ' ' : '') + shown(values[index], 0, typeof values[index] === 'string');
-    native.print(`${line}\n`);
+    native.print(StringWellFormed(`${line}\n`));
   };
   const quiet = () => {};
   globalThis.console = {

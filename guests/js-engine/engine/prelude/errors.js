@@ -61,7 +61,7 @@ export function toFailure(thrown) {
     message = printed(thrown);
   }
   if (place && !RegExpExec(PLACE, message)) message = `${message} (at ${place})`;
-  return { __proto__: null, name: StringSlice(StringWellFormed(name), 0, 200), message: StringWellFormed(message) };
+  return { __proto__: null, name: StringWellFormed(StringSlice(name, 0, 200)), message: StringWellFormed(message) };
 }
 
 // What a workflow catches of what was recorded.
@@ -82,10 +82,12 @@ export function placeOf(error) {
 // some microseconds.
 export function here(called) {
   const limit = StackLines(Error_);
-  let stack = captured(called, 1);
-  if (StringEndsWith(stack, '(native)\n')) stack = captured(called, 2);
-  SetStackLines(Error_, limit);
-  return stack;
+  try {
+    const stack = captured(called, 1);
+    return StringEndsWith(stack, '(native)\n') ? captured(called, 2) : stack;
+  } finally {
+    SetStackLines(Error_, limit);
+  }
 }
 
 function captured(called, lines) {
@@ -123,6 +125,12 @@ export function printed(value) {
   } catch {
     return 'something that cannot be shown as text';
   }
+}
+
+export function listed(keys) {
+  let text = '';
+  for (let index = 0; index < keys.length; index += 1) text += index ? `, ${keys[index]}` : keys[index];
+  return text || 'nothing';
 }
 
 // What to do instead of what is not there.

@@ -34,6 +34,8 @@ function installAbsent() {
   global('clearTimeout', () => {});
   global('clearInterval', () => {});
   global('scheduler', { wait: async () => { throw named('NotAvailableError', `scheduler.wait is not there in a workflow: ${timer}`); } });
+  // It gets the functions of every frame of a stack, the engine's own among them.
+  delete Error.prepareStackTrace;
   delete globalThis.WeakRef;
   delete globalThis.FinalizationRegistry;
   delete globalThis.gc;

@@ -9,8 +9,8 @@ import { named, placeIn, toFailure } from 'pp:errors';
 // What the engine offers: see native.rs.
 let native;
 
-// The innermost scope. The maps of a scope are made when something comes into them: most bodies of steps need none.
-let scope;
+// The innermost scope, and that of the workflow. The maps of a scope are made when something comes into them: most bodies of steps need none.
+let scope, root;
 
 export const CONFIGURED = -1;
 export const NEVER = -2;
@@ -21,18 +21,18 @@ export function connect(natives) {
 
 // `first` and `last` are the ends of the queue: what was asked for and has not begun. `pending` has begun and has not ended.
 function newScope(outer, entry, id) {
-  return { __proto__: null, outer, entry, id, first: undefined, last: undefined, pending: undefined, unhandled: undefined, outcome: undefined };
+  return { __proto__: null, outer, entry, id, first: undefined, last: undefined, pending: undefined, unhandled: undefined, outcome: undefined, undoes: false };
 }
 
 // The workflow begins. `main` returns a promise of its result as JSON text.
 export function begin(main) {
-  scope = newScope(undefined, undefined, undefined);
-  scope.unhandled = early;
-  const root = scope;
-  settle(root, main);
+  root = newScope(undefined, undefined, undefined);
+  root.unhandled = early;
+  scope = root;
+  settle(main);
 }
 
-async function settle(root, main) {
+async function settle(main) {
   try {
     root.outcome = { __proto__: null, text: await main() };
   } catch (error) {
@@ -44,13 +44,39 @@ export function isInsideStep() {
   return scope.entry !== undefined;
 }
 
+export function currentScope() {
+  return scope;
+}
+
+// Whether the body of a step, or the workflow, still runs.
+export function isOpen(asked) {
+  for (let one = scope; one; one = one.outer) if (one === asked) return true;
+  return false;
+}
+
 // Asks for something that the host does: `entry.begin` is called when its turn comes.
 export function ask(entry) {
   if (!scope) throw named('OutsideWorkflowError', 'steps can be used while the workflow runs, and not outside of its run method');
-  if (scope.first === undefined) scope.first = entry;
-  else scope.last.next = entry;
-  scope.last = entry;
+  if (scope.undoes) throw named('RollbackError', `${entry.what}: the workflow has failed and undoes its steps, so it begins no others`);
+  return enqueue(scope, entry);
+}
+
+function enqueue(asking, entry) {
+  if (asking.first === undefined) asking.first = entry;
+  else asking.last.next = entry;
+  asking.last = entry;
   return entry.promise;
+}
+
+// The workflow has failed: what it asked for and was not begun is left out, and from here on only rollbacks are begun.
+export function beginUndoing() {
+  root.first = undefined;
+  root.last = undefined;
+  root.undoes = true;
+}
+
+export function askToUndo(entry) {
+  return enqueue(root, entry);
 }
 
 // Takes what was asked for first.
@@ -121,11 +147,12 @@ async function attempt(body, entry, number) {
 // Reports the end of the innermost body.
 function close() {
   const body = scope, { outcome, entry, id } = body;
-  const mistake = forgotten(body) ?? unhandled(body);
+  const failed = 'error' in outcome;
+  // What the body threw says more than what it left behind because of that.
+  const mistake = failed ? undefined : forgotten(body) ?? unhandled(body);
   scope = body.outer;
-  const error = mistake ?? outcome.error;
-  if (mistake || 'error' in outcome) {
-    const failure = toFailure(error);
+  if (failed || mistake) {
+    const failure = toFailure(mistake ? mistake.error : outcome.error);
     native.fail(id, failure.name, failure.message, mistake ? NEVER : outcome.retry);
     return;
   }
@@ -140,14 +167,20 @@ function close() {
 function stuck() {
   const { entry } = scope;
   const where = entry ? `the body of step "${entry.name}"` : 'the workflow';
-  const place = atPlace(entry?.stack);
-  const error = named('NeverSettlesError', `${where} waits for a promise that can never settle: nothing is left that could settle it${place}`);
+  const why = outsideGoesOn() ? 'something that was begun outside of it: await that before the step' : 'a promise that can never settle: nothing is left that could settle it';
+  const { error } = unhandled(scope) ?? { error: named('NeverSettlesError', `${where} waits for ${why}${atPlace(entry?.stack)}`) };
   scope.outcome = { __proto__: null, error, retry: NEVER };
 }
 
-// A step that was asked for, and the work ended before it was begun: nobody awaited it.
+// Whether something outside of the innermost body has not ended. While a body is open, it cannot.
+function outsideGoesOn() {
+  for (let one = scope.outer; one; one = one.outer) if (one.first || one.pending?.size) return true;
+  return false;
+}
+
+// A step that a body asked for, and the body ended before it was begun.
 function forgotten(ended) {
-  return ended.first && neverAwaited(ended.first);
+  return ended.first && { __proto__: null, error: neverAwaited(ended.first) };
 }
 
 function neverAwaited(entry) {
@@ -162,8 +195,8 @@ function atPlace(stack) {
 
 function unhandled(ended) {
   let first;
-  ended.unhandled?.forEach((reason) => (first ??= { reason }));
-  return first?.reason;
+  ended.unhandled?.forEach((error) => (first ??= { __proto__: null, error }));
+  return first;
 }
 
 const rejections = new SafeSet();
@@ -193,24 +226,26 @@ let probing = false;
 export function end() {
   const { outcome } = scope;
   if ('error' in outcome) return { __proto__: null, failure: toFailure(outcome.error) };
-  const mistake = forgotten(scope) ?? unhandled(scope) ?? abandoned();
-  if (mistake) return { __proto__: null, failure: toFailure(mistake) };
+  const mistake = unhandled(scope) ?? abandoned();
+  if (mistake) return { __proto__: null, failure: toFailure(mistake.error) };
   return { __proto__: null, text: outcome.text };
 }
 
-// Something still goes on: where somebody waited for it, as for the loser of a race, that is how it is meant. Nothing runs after this, so a
+// Something was not begun, or still goes on: where a promise of it is used, as by a race, that is how it is meant. Nothing runs after this, so a
 // rejection is only a way of asking whether anything would hear of it.
 function abandoned() {
   let found;
-  probing = true;
-  scope.pending?.forEach((entry) => {
+  const probe = (entry) => {
     entry.reject(undefined);
-    if (hasNobody(entry.promise)) found ??= entry;
-  });
+    if (isUnused(entry.promise)) found ??= entry;
+  };
+  probing = true;
+  for (let entry = scope.first; entry; entry = entry.next) probe(entry);
+  scope.pending?.forEach(probe);
   probing = false;
-  return found && neverAwaited(found);
+  return found && { __proto__: null, error: neverAwaited(found) };
 }
 
-function hasNobody(promise) {
+function isUnused(promise) {
   return rejections.delete(promise);
 }

@@ -1,7 +1,7 @@
 // The beginning and the end of a workflow.
 
 import { Date_, ObjectFreeze, ObjectKeys, Parse } from 'pp:primordials';
-import { findPositionsWith, named, toFailure } from 'pp:errors';
+import { findPositionsWith, listed, named, toFailure } from 'pp:errors';
 import { begin, connect, end, rejected, turn } from 'pp:loop';
 import { connectAuthority, env } from 'pp:authority';
 import { step } from 'pp:step';
@@ -18,14 +18,18 @@ globalThis.connectEngine = (native) => {
   findPositionsWith(native.position);
   installGlobals(native);
   delete globalThis.connectEngine;
-  return { __proto__: null, start, turn, end, rejected, failure };
+  return { __proto__: null, belongTo, start, turn, end, rejected, failure };
 };
 
-// The main module has been evaluated: runs its workflow.
-function start(exports, className, tenant, payload, timestamp, instanceId, workflowName) {
-  const Class = chosen(exports, className);
+// Called before the main module is evaluated, which may use `env`.
+function belongTo(tenant) {
   env.TENANT_ID = tenant;
   ObjectFreeze(env);
+}
+
+// The main module has been evaluated: runs its workflow.
+function start(exports, className, payload, timestamp, instanceId, workflowName) {
+  const Class = chosen(exports, className);
   begin(async () => {
     try {
       const event = { payload: Parse(payload), timestamp: new Date_(timestamp), instanceId, workflowName };
@@ -57,12 +61,6 @@ function chosen(exports, className) {
   if (found) return found;
   if (found === null) throw named('NoWorkflowError', `the main module exports several workflows (${names}): say which with --class NAME, or in wrangler.jsonc`);
   throw named('NoWorkflowError', `the main module exports no class that extends WorkflowEntrypoint; it exports ${listed(keys)}`);
-}
-
-function listed(keys) {
-  let text = '';
-  for (let index = 0; index < keys.length; index += 1) text += index ? `, ${keys[index]}` : keys[index];
-  return text || 'nothing';
 }
 
 // What is recorded of something that was thrown outside of the workflow's run method.

@@ -26,6 +26,7 @@ export const MapSize = uncurried(ObjectDescriptor(Map.prototype, 'size').get);
 export const SetAdd = uncurried(Set.prototype.add);
 export const SetForEach = uncurried(Set.prototype.forEach);
 
+export const StringCodeUnit = uncurried(String.prototype.charCodeAt);
 export const StringEndsWith = uncurried(String.prototype.endsWith);
 export const StringSlice = uncurried(String.prototype.slice);
 export const StringTrim = uncurried(String.prototype.trim);

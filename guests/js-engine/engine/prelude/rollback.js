@@ -1,8 +1,8 @@
 // Undoing what a workflow did before it failed: the last step first, each as a step of its own.
 
-import { Parse } from 'pp:primordials';
-import { isError, named } from 'pp:errors';
-import { ask, isInsideStep } from 'pp:loop';
+import { Parse, StringCodeUnit, StringSlice } from 'pp:primordials';
+import { isError, named, printed } from 'pp:errors';
+import { askToUndo, beginUndoing, isInsideStep } from 'pp:loop';
 import { stepEntry } from 'pp:step';
 
 // What was registered last; each names the one `before` it.
@@ -15,18 +15,21 @@ export function register(entry, { title, config, rollback, rollbackConfig }) {
   registered = { __proto__: null, entry, title, config, rollback, rollbackConfig, before: registered };
 }
 
-// Undoes everything. What cannot be undone ends it; the workflow fails with its own error either way.
+// Undoes everything that was begun. What cannot be undone ends it; the workflow fails with its own error either way.
 export async function undo(thrown) {
-  const error = isError(thrown) ? thrown : named('Error', `${thrown}`);
+  const error = isError(thrown) ? thrown : named('Error', printed(thrown));
+  beginUndoing();
   while (registered) {
     const { entry, title, config, rollback, rollbackConfig, before } = registered;
     registered = before;
+    if (!entry.begun) continue;
+    await endOf(entry);
     const { name, count } = entry;
     const output = entry.output === undefined ? undefined : Parse(entry.output);
     // The context of the step that is undone; the attempt is that of the rollback.
     const callback = ({ attempt }) => rollback({ ctx: { step: { name, count }, attempt, config: config ?? {} }, stepName: `${name}-${count}`, error, output });
     try {
-      await ask(stepEntry({ title: rollbackName(title), callback, config: rollbackConfig }));
+      await askToUndo(stepEntry({ title: rollbackName(title), callback, config: rollbackConfig }));
     } catch (failed) {
       return;
     }
@@ -36,5 +39,24 @@ export async function undo(thrown) {
 // A name may have 256 characters, and one at the bound has to fit with what is put before it.
 function rollbackName(title) {
   const prefix = 'rollback: ';
-  return prefix + [...title].slice(0, 256 - prefix.length).join('');
+  return prefix + firstCharacters(title, 256 - prefix.length);
+}
+
+// The first characters of a well-formed text, where two surrogates are one character.
+function firstCharacters(text, most) {
+  let end = 0;
+  for (let count = 0; count < most && end < text.length; count += 1) {
+    const unit = StringCodeUnit(text, end);
+    end += unit >= 0xd800 && unit < 0xdc00 ? 2 : 1;
+  }
+  return StringSlice(text, 0, end);
+}
+
+// A step that runs beside the one that failed is undone when it has ended, with its result.
+async function endOf(entry) {
+  try {
+    await entry.promise;
+  } catch {
+    // Its rollback runs without a result.
+  }
 }

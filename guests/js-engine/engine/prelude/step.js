@@ -1,7 +1,7 @@
 // What a workflow gets as `step`.
 
-import { Date_, ObjectFreeze, ObjectSetPrototypeOf, Parse, Promise_, SafeMap, String_, StringWellFormed, deferred } from 'pp:primordials';
-import { NonRetryableError, fromFailure, here, isError, named, printed } from 'pp:errors';
+import { DateISO, Date_, ObjectFreeze, ObjectKeys, ObjectSetPrototypeOf, Parse, Promise_, SafeMap, String_, StringWellFormed, deferred } from 'pp:primordials';
+import { NonRetryableError, fromFailure, here, isError, listed, named, printed } from 'pp:errors';
 import { CONFIGURED, NEVER, ask, goesOn, openBody } from 'pp:loop';
 import { toJson } from 'pp:json';
 import { milliseconds, moment } from 'pp:time';
@@ -36,7 +36,7 @@ class WorkflowStep {
     const type = options?.type;
     if (typeof type !== 'string') throw named('TypeError', `step.waitForEvent("${title}", { type, timeout }): type is ${printed(type)}, and has to be a text`);
     const timeout = options.timeout === undefined ? undefined : milliseconds(options.timeout, `the timeout of the wait "${title}"`);
-    if (type === RESERVED) return nextApproval(title);
+    if (type === RESERVED) return nextApproval(title, timeout, here(called.waitForEvent));
     return ask(waitEntry(`the wait "${title}"`, 'wait-rejected', here(called.waitForEvent), (native) => native.startWait(title, type, timeout)));
   }
 }
@@ -62,6 +62,8 @@ function argumentsOf(name, rest) {
 
 // How a step is tried, as the host takes it.
 export function triesOf(config, title) {
+  only(config, TRIES, `step "${title}": its configuration`);
+  only(config?.retries, RETRIES, `step "${title}": retries`);
   const retries = config?.retries, delay = retries?.delay;
   const backoff = retries?.backoff;
   if (backoff !== undefined && !(backoff in BACKOFF)) {
@@ -76,6 +78,20 @@ export function triesOf(config, title) {
     timeout: config?.timeout === undefined ? undefined : milliseconds(config.timeout, `the timeout of step "${title}"`),
     given: config,
   };
+}
+
+const TRIES = { __proto__: null, retries: true, timeout: true };
+const RETRIES = { __proto__: null, limit: true, delay: true, backoff: true };
+
+// As on Cloudflare: a key that is not known is a mistake, and not a wish that is ignored.
+function only(value, known, what) {
+  if (value === undefined || value === null) return;
+  if (typeof value !== 'object') throw named('TypeError', `${what} is ${printed(value)}, and has to be an object`);
+  const keys = ObjectKeys(value);
+  for (let index = 0; index < keys.length; index += 1) {
+    if (keys[index] in known) continue;
+    throw named('TypeError', `${what} has a key "${keys[index]}", which is not there: it may have ${listed(ObjectKeys(known))}`);
+  }
 }
 
 // More than the host's numbers hold is more than it allows.
@@ -99,6 +115,7 @@ class StepEntry {
     this.callback = callback;
     this.tries = tries;
     this.stack = stack;
+    this.begun = false;
     this.count = (counts.get(name) ?? 0) + 1;
     counts.set(name, this.count);
     this.output = undefined;
@@ -121,6 +138,7 @@ class StepEntry {
     } catch (error) {
       throw rejection('step-rejected', error);
     }
+    this.begun = true;
     const id = started < 0 ? ~started : started;
     goesOn(this, id);
     if (started >= 0) openBody(this, id, 1);
@@ -180,7 +198,7 @@ export function waitEntry(what, rejectedName, stack, start) {
       else if (ready.kind === 'event') {
         entry.resolve({ type: ready.name, payload: Parse(ready.text), timestamp: new Date_(ready.number) });
       } else if (ready.kind === 'timed-out') {
-        entry.reject(named('TimeoutError', `${what} timed out: no event came until ${new Date_(ready.number).toISOString()}`));
+        entry.reject(named('TimeoutError', `${what} timed out: no event came until ${DateISO(new Date_(ready.number))}`));
       }
     },
   };

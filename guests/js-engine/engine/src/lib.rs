@@ -59,6 +59,7 @@ struct Engine {
 
 /// The functions of the prelude that the engine calls.
 struct Calls {
+    belong_to: Persistent<Function<'static>>,
     start: Persistent<Function<'static>>,
     turn: Persistent<Function<'static>>,
     end: Persistent<Function<'static>>,
@@ -126,6 +127,7 @@ fn prelude(ctx: &Ctx<'_>) -> rquickjs::Result<(Calls, Persistent<Function<'stati
     let connected: Object<'_> = connect.call((native::natives(ctx)?,))?;
     let function = |name| connected.get(name).map(|function: Function<'_>| Persistent::save(ctx, function));
     let calls = Calls {
+        belong_to: function("belongTo")?,
         start: function("start")?,
         turn: function("turn")?,
         end: function("end")?,
@@ -169,6 +171,7 @@ impl Calls {
     }
 
     fn drive(&self, ctx: &Ctx<'_>, main: &str, event: Event) -> rquickjs::Result<Result<String, Failure>> {
+        self.belong_to.clone().restore(ctx)?.call::<_, ()>((source::tenant(),))?;
         let exports = Module::import(ctx, main)?;
         while ctx.execute_pending_job() {}
         if exports.state() == PromiseState::Pending {
@@ -182,11 +185,9 @@ impl Calls {
         let exports: Object<'_> = exports.finish()?;
         let Event { payload, timestamp_ms, instance_id, workflow_name } = event;
         let start = self.start.clone().restore(ctx)?;
-        let (class, tenant) = (source::class_name(), source::tenant());
         start.call::<_, ()>((
             exports,
-            class,
-            tenant,
+            source::class_name(),
             payload,
             timestamp_ms as f64,
             instance_id,

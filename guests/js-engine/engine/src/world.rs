@@ -28,8 +28,17 @@ pub(crate) struct Drive {
     pending: BTreeMap<u32, Pending>,
     attempts: BTreeMap<u32, Attempt>,
     receipts: HashMap<String, Receipt>,
-    /// What goes on in each open scope, the innermost last: the numbers, in the order in which they were begun.
-    scopes: Vec<Vec<u32>>,
+    /// The open scopes, the innermost last.
+    scopes: Vec<Scope>,
+}
+
+/// The workflow, or the body of a step.
+#[derive(Default)]
+struct Scope {
+    /// What goes on in it: the numbers, in the order in which they were begun.
+    begun: Vec<u32>,
+    /// The receipts that it got.
+    receipts: Vec<String>,
 }
 
 thread_local! {
@@ -38,7 +47,7 @@ thread_local! {
 
 /// A drive begins with this step.
 pub(crate) fn begin(step: &Step) {
-    let drive = Drive { step: Some(NonNull::from(step)), scopes: vec![Vec::new()], ..Drive::default() };
+    let drive = Drive { step: Some(NonNull::from(step)), scopes: vec![Scope::default()], ..Drive::default() };
     DRIVE.with(|slot| *slot.borrow_mut() = drive);
 }
 
@@ -60,7 +69,7 @@ impl Drive {
         self.begun += 1;
         self.pending.insert(number, pending);
         if let Some(scope) = self.scopes.last_mut() {
-            scope.push(number);
+            scope.begun.push(number);
         }
         number
     }
@@ -78,13 +87,18 @@ impl Drive {
     /// The body of a step begins.
     fn enter(&mut self, number: u32, attempt: Attempt) {
         self.attempts.insert(number, attempt);
-        self.scopes.push(Vec::new());
+        self.scopes.push(Scope::default());
     }
 
-    /// The body of a step has ended. What it began and did not wait for is given up. Its attempt, to report the end.
+    /// The body of a step has ended. What it began and did not wait for is given up, and so are its receipts: a later drive skips the
+    /// body and does not get them. Its attempt, to report the end.
     pub(crate) fn leave(&mut self, number: u32) -> Option<Attempt> {
-        for number in self.scopes.pop().unwrap_or_default() {
+        let Scope { begun, receipts } = self.scopes.pop().unwrap_or_default();
+        for number in begun {
             self.pending.remove(&number);
+        }
+        for id in receipts {
+            self.receipts.remove(&id);
         }
         self.attempts.remove(&number)
     }
@@ -92,26 +106,29 @@ impl Drive {
     /// Waits for the first among what goes on in the innermost scope that has ended, or is to be tried again.
     pub(crate) fn first(&mut self) -> (u32, First) {
         let scope = self.scopes.last_mut().expect("there is always a scope");
-        let pending: Vec<&Pending> = scope.iter().filter_map(|number| self.pending.get(number)).collect();
+        let pending: Vec<&Pending> = scope.begun.iter().filter_map(|number| self.pending.get(number)).collect();
         let woken = side_by_side::first(&pending);
         let place = woken.index as usize;
-        let number = scope[place];
+        let number = scope.begun[place];
         match woken.ready {
             Ready::Again(another) => {
                 self.enter(number, another.attempt);
                 (number, First::Again(another.number))
             }
             ready => {
-                scope.remove(place);
+                scope.begun.remove(place);
                 self.pending.remove(&number);
                 (number, First::Ended(ready))
             }
         }
     }
 
-    /// Keeps a receipt under its id.
+    /// Keeps a receipt under its id, as long as the innermost scope is open.
     pub(crate) fn keep(&mut self, receipt: Receipt) -> String {
         let id = receipt.id();
+        if let Some(scope) = self.scopes.last_mut() {
+            scope.receipts.push(id.clone());
+        }
         self.receipts.insert(id.clone(), receipt);
         id
     }

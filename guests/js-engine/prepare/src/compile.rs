@@ -70,11 +70,22 @@ pub(crate) fn prepare(main: &str, modules: &[Given]) -> std::result::Result<Vec<
         Some(context) => context.with(|ctx| {
             // SAFETY: the runtime is the context's own. The stack begins elsewhere than when the snapshot was taken.
             unsafe { rquickjs::qjs::JS_UpdateStackTop(rquickjs::qjs::JS_GetRuntime(ctx.as_raw().as_ptr())) };
+            modules.iter().filter(|module| module.kind == Kind::Json).try_for_each(|module| check_json(&ctx, module))?;
             compile_all(&ctx, main)
         }),
         None => Err(diagnostic(main, "the component was never initialised")),
     })?;
     Ok(write(main, modules))
+}
+
+fn check_json(ctx: &Ctx<'_>, module: &Given) -> std::result::Result<(), Diagnostic> {
+    let parsed = ctx.json_parse(without_mark(&module.content));
+    parsed.map(drop).map_err(|error| Diagnostic { module: module.name.clone(), ..explain(ctx, &module.name, &error) })
+}
+
+/// The text without a byte order mark, which is no JSON.
+fn without_mark(text: &[u8]) -> &[u8] {
+    text.strip_prefix("\u{feff}".as_bytes()).unwrap_or(text)
 }
 
 fn compile_all(ctx: &Ctx<'_>, main: &str) -> std::result::Result<(), Diagnostic> {
@@ -175,7 +186,7 @@ fn write(main: &str, modules: &[Given]) -> Vec<u8> {
                             compiled.get(&module.name).map(Vec::as_slice).unwrap_or_default(),
                             &printed.positions,
                         ),
-                        (Kind::Json, _) => (prepared::Kind::Json, &module.content, &[]),
+                        (Kind::Json, _) => (prepared::Kind::Json, without_mark(&module.content), &[]),
                         (Kind::Data, _) => (prepared::Kind::Data, &module.content, &[]),
                         _ => (prepared::Kind::Text, &module.content, &[]),
                     };
