@@ -21,8 +21,8 @@ pub use blob::object::ObjectStorage;
 pub use error::{FolderError, Medium, StoreError};
 pub use folder::{DataFolder, Move, files, ownership};
 pub use records::claim::{
-    Claims, HeldShard, HostId, HostInfo, HostRecord, HostSigner, Hosts, PreviousHolder, Replication, SHARDS,
-    Shard, UnknownHostId,
+    Claims, HeldShard, HostId, HostInfo, HostRecord, HostSigner, Hosts, LONGEST_ACTION, PreviousHolder,
+    Replication, SHARDS, Shard, UnknownHostId,
 };
 pub use records::deployment::{Deployment, DeploymentFilter, DeploymentPage, RecordedDeployment};
 pub use records::notice::{Notice, NoticeChannel, NoticeKind, SentNotices};

@@ -1,5 +1,6 @@
 //! PostgreSQL's own cases: hosts that race, servers that die, lost answers, TLS and passwords.
 
+mod claims;
 mod deployments;
 mod parts;
 mod server;
@@ -212,98 +213,6 @@ fn one_of_two_hosts_writes_at_a_place() {
         }
     }
     assert_eq!(length(&a, "one"), 301);
-}
-
-#[test]
-fn hosts_share_what_there_is_to_drive() {
-    let Some(server) = postgres::shared() else { return };
-    let url = server.schema();
-    let (a, b) = (holder(&url), host(&url, "b"));
-    assert!(b.renew(TTL).wait().unwrap().shards.is_empty(), "everything is taken");
-    assert_eq!(a.renew(TTL).wait().unwrap().shards.len(), 128);
-    let of_b = b.renew(TTL).wait().unwrap().shards;
-    assert_eq!(of_b.len(), 128);
-    assert!(
-        of_b.iter().all(|held| held.previous == PreviousHolder::Expired && held.epoch == 2),
-        "given back, perhaps in the middle"
-    );
-    let held: BTreeSet<Shard> = of_b.iter().map(|held| held.shard).collect();
-    for name in names(40) {
-        create(&a, &name);
-        let (driver, other) = if held.contains(&key(&name).shard()) { (&b, &a) } else { (&a, &b) };
-        let refused = append(other, &name, 1, &steps([0]), Writer::Driver).wait();
-        assert!(matches!(refused, Err(StoreError::ClaimLost(lost)) if lost == key(&name)));
-        append(driver, &name, 1, &steps([0]), Writer::Driver).wait().unwrap();
-        append(other, &name, 2, &steps([1]), Writer::Outside).wait().unwrap();
-    }
-    b.release().wait().unwrap();
-    a.renew(TTL).wait().unwrap();
-    let hosts = a.hosts().wait().unwrap();
-    assert_eq!(hosts.hosts.iter().map(|host| host.is_alive).collect::<Vec<_>>(), [true, false]);
-    assert_eq!(
-        hosts.hosts.iter().map(|host| host.shards).collect::<Vec<_>>(),
-        [256, 0],
-        "what b has released is a's with its next renewal"
-    );
-}
-
-/// A stalled host loses its claims when their time is over, and from then on writes nothing as a driver.
-#[test]
-fn a_claim_that_is_not_renewed_is_lost() {
-    let Some(server) = postgres::shared() else { return };
-    let url = server.schema();
-    let (a, b) = (host(&url, "a"), host(&url, "b"));
-    a.renew(Duration::from_millis(300)).wait().unwrap();
-    create(&a, "one");
-    let end = Instant::now() + PATIENCE;
-    let taken = loop {
-        let claims = b.renew(TTL).wait().unwrap();
-        if claims.shards.len() == 256 {
-            break claims.shards;
-        }
-        assert!(Instant::now() < end, "{claims:?}");
-    };
-    assert!(taken.iter().all(|held| held.previous == PreviousHolder::Expired));
-    let refused = append(&a, "one", 1, &steps([0]), Writer::Driver).wait();
-    assert!(matches!(refused, Err(StoreError::ClaimLost(_))));
-    append(&b, "one", 1, &steps([0]), Writer::Driver).wait().unwrap();
-    // The same host in a new process takes its own over at once.
-    let again = host(&url, "b");
-    let own = again.renew(TTL).wait().unwrap().shards;
-    assert!(own.len() == 256 && own.iter().all(|held| held.previous == PreviousHolder::Finished));
-    let refused = append(&b, "one", 2, &steps([1]), Writer::Driver).wait();
-    assert!(matches!(refused, Err(StoreError::ClaimLost(_))), "the process before it writes no more");
-}
-
-/// A host looks for the claims of a dead one when they end, and not some time later.
-#[test]
-fn a_renewal_says_when_the_next_claim_of_another_host_ends() {
-    let Some(server) = postgres::shared() else { return };
-    let url = server.schema();
-    let schema = postgres::schema_name(&url);
-    let (a, b) = (host(&url, "a"), host(&url, "b"));
-    assert_eq!(a.renew(TTL).wait().unwrap().next_lapse, None, "there is no other host");
-    let lapse = || {
-        let claims = b.renew(TTL).wait().unwrap();
-        (claims.shards.len(), claims.next_lapse)
-    };
-    let (none, Some(later)) = lapse() else { panic!("a has claims") };
-    assert!(none == 0 && later <= TTL && later > TTL / 2, "{later:?}");
-    // One shard of them ends first.
-    let ends = |after: &str, shards: &str| {
-        let until = format!("clock_timestamp() + interval '{after}'");
-        server.sql(&format!("UPDATE {schema}.claims SET until = {until} WHERE shard {shards}"));
-    };
-    ends("20 seconds", "= 7");
-    let (none, Some(next)) = lapse() else { panic!("a has claims") };
-    assert!(none == 0 && next <= Duration::from_secs(20) && next > Duration::ZERO, "{next:?}");
-    // At that time they are b's, with the renewal that is made then.
-    ends("0", "<> 7");
-    let (taken, Some(_)) = lapse() else { panic!("a has a claim") };
-    assert_eq!(taken, 128, "a is alive by its record, so b has its share");
-    server.sql(&format!("UPDATE {schema}.hosts SET until = clock_timestamp() WHERE id = 'a'"));
-    ends("0", "= 7");
-    assert_eq!(lapse(), (256, None));
 }
 
 /// Two hosts write at once, and a reader continues from the last place that it has seen.

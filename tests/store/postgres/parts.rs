@@ -311,12 +311,15 @@ fn a_tenants_usage_is_the_same_after_an_upgrade() {
         INSERT INTO holdings VALUES ('acme', '{component}', 1);
         INSERT INTO subjects VALUES ('acme', 'a.b r', 3);
         INSERT INTO rates VALUES ('acme', 28333333, 3);
+        UPDATE claims SET finished = false WHERE shard = 7;
         SELECT setval('instance_ids', 1);";
     let rows = rows.replace("{component}", &Digest::of(b"component").to_string());
     let all: String = steps.into_values().collect();
     server.sql(&format!("SET search_path = {schema}; {all} {rows}"));
     assert!(Postgres::open(&url).unwrap_err().to_string().contains("pp-host migrate"));
     Postgres::migrate(&url).unwrap();
+    let unsettled = server.sql(&format!("SELECT shard FROM {schema}.claims WHERE settled > '-infinity'"));
+    assert_eq!(unsettled, "7", "its holder before may be in the middle of an action");
     let (a, b) = (host(&url, "a"), host(&url, "b"));
     assert_eq!((usage(&a).instances, usage(&a).stored_bytes), (1, 5_000));
     assert_eq!(b.asked(&key("any").tenant, "a.b", "r").wait().unwrap().times, 3);

@@ -6,7 +6,7 @@ use rustix::time::{ClockId, clock_gettime};
 use std::collections::HashMap;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
-use store::{Claims, HeldShard, InstanceKey, PreviousHolder, Shard, StoreError};
+use store::{Claims, HeldShard, InstanceKey, LONGEST_ACTION, PreviousHolder, Shard, StoreError};
 
 /// The validity of a claim that is not renewed.
 pub(crate) const TTL: Duration = Duration::from_secs(10);
@@ -17,7 +17,7 @@ const MARGIN: Duration = Duration::from_secs(2);
 
 /// The longest time of an action that was begun under a claim. A host that takes over a shard waits that long before it
 /// judges an action that it finds begun.
-const ACTION: Duration = Duration::from_secs(10);
+const ACTION: Duration = LONGEST_ACTION;
 
 /// Time since the machine was started. It continues while the machine is suspended, and setting the clock does not
 /// change it.

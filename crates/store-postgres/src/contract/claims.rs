@@ -1,20 +1,23 @@
 //! The shards that a host drives: rows that it claims for a time that the server's clock measures.
 //!
 //! ```text
-//!   claims   shard   host   claim (unique, new with each process and each failover)   epoch   until   previous
+//!   claims   shard   host   claim (unique, new with each process and each failover)   epoch   until   settled
 //! ```
 //!
 //! A driver's append takes a share lock on its shard's row and compares the claim, in the transaction that writes. A host that takes the shard
 //! over changes the row: of the two transactions, one waits for the other. Claims are compared for equality and not by their epochs, because a
 //! failover that loses commits can give an epoch out twice.
+//!
+//! Until `settled`, an earlier holder may be in the middle of an action. Only a take-over of an expired claim sets it: a
+//! holder that starts again or releases the shard says nothing about the holder before it.
 
 use crate::error::{PostgresError, Trouble, damaged};
 use crate::session::connection::{Call, Connection, values};
 use receipt::Timestamp;
 use std::time::Duration;
 use store::{
-    Claims, HeldShard, HostId, HostInfo, HostRecord, Hosts, PreviousHolder, Replication, SHARDS, Shard,
-    StoreError,
+    Claims, HeldShard, HostId, HostInfo, HostRecord, Hosts, LONGEST_ACTION, PreviousHolder, Replication,
+    SHARDS, Shard, StoreError,
 };
 use tokio_postgres::Row;
 
@@ -26,17 +29,19 @@ const LOCK: &str = "SELECT shard FROM claims WHERE claim = $1 OR host = $2 OR un
 const ALIVE: &str = "UPDATE hosts SET seen = clock_timestamp(), until = clock_timestamp() + make_interval(secs => $2) WHERE id = $1 RETURNING 1";
 const LIVE: &str = "SELECT count(*) FROM hosts WHERE until > clock_timestamp()";
 const RENEW: &str = "UPDATE claims SET until = clock_timestamp() + make_interval(secs => $2) WHERE claim = $1 AND until > clock_timestamp()";
-const OWN_AGAIN: &str = "UPDATE claims SET claim = $1, epoch = epoch + 1, until = clock_timestamp() + make_interval(secs => $3), finished = true
+const OWN_AGAIN: &str =
+    "UPDATE claims SET claim = $1, epoch = epoch + 1, until = clock_timestamp() + make_interval(secs => $3)
     WHERE host = $2 AND (claim IS DISTINCT FROM $1 OR until IS NULL OR until <= clock_timestamp())";
 const COUNT: &str = "SELECT count(*) FROM claims WHERE claim = $1";
 const TAKE: &str = "UPDATE claims c SET host = $2, claim = $1, epoch = c.epoch + 1, until = clock_timestamp() + make_interval(secs => $3),
-        finished = c.until IS NULL
+        settled = CASE WHEN c.until IS NULL THEN c.settled ELSE clock_timestamp() + make_interval(secs => $5) END
     FROM (SELECT shard FROM claims WHERE until IS NULL OR until <= clock_timestamp() ORDER BY shard LIMIT $4) free
     WHERE c.shard = free.shard AND (c.until IS NULL OR c.until <= clock_timestamp())";
 // The holder may be in the middle of an action: the next host waits as after an expired claim.
 const GIVE_BACK: &str = "UPDATE claims c SET until = clock_timestamp(), host = NULL, claim = NULL
     FROM (SELECT shard FROM claims WHERE claim = $1 ORDER BY shard DESC LIMIT $2) surplus WHERE c.shard = surplus.shard";
-const HELD: &str = "SELECT shard, epoch, finished FROM claims WHERE claim = $1 ORDER BY shard";
+const HELD: &str =
+    "SELECT shard, epoch, settled <= clock_timestamp() FROM claims WHERE claim = $1 ORDER BY shard";
 const NEXT_LAPSE: &str = "SELECT extract(epoch FROM min(until) - clock_timestamp())::float8 FROM claims
     WHERE claim IS DISTINCT FROM $1 AND until > clock_timestamp()";
 const RELEASE: &str = "UPDATE claims SET until = NULL, host = NULL, claim = NULL WHERE claim = $1";
@@ -79,7 +84,10 @@ pub(crate) async fn renew(
     let share = (i64::from(SHARDS) + live - 1) / live;
     let change = match share - held {
         0 => None,
-        lacking @ 1.. => Some(Call::new(TAKE, values![claim.clone(), host, seconds, lacking])),
+        lacking @ 1.. => {
+            let action = LONGEST_ACTION.as_secs_f64();
+            Some(Call::new(TAKE, values![claim.clone(), host, seconds, lacking, action]))
+        }
         surplus => Some(Call::new(GIVE_BACK, values![claim.clone(), -surplus])),
     };
     let mut calls: Vec<Call> = change.into_iter().collect();

@@ -177,17 +177,21 @@ pub struct HeldShard {
     pub shard: Shard,
     /// Grows with every claim of the shard. Unchanged while the claim is renewed.
     pub epoch: u64,
-    /// How the claim before this one ended.
+    /// Whether an earlier holder may still act.
     pub previous: PreviousHolder,
 }
 
-/// How the claim of a shard before the present one ended. The same in every answer while the present one is renewed.
+/// The longest time of an action. So long after a host has taken over an expired claim, the earlier holder may still be in the middle of one.
+pub const LONGEST_ACTION: Duration = Duration::from_secs(10);
+
+/// Whether an earlier holder of a shard may still act. While a claim is renewed, this can become [`Finished`](Self::Finished), and stays so.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum PreviousHolder {
-    /// There was none, its holder [released](crate::ClaimStore::release) it, or the present holder held it itself: no
-    /// other process acts under it.
+    /// None: there was no earlier holder, each [released](crate::ClaimStore::release) its claim, or this is [`LONGEST_ACTION`] after the
+    /// last take-over of an expired one. The earlier processes of the present host are over.
     Finished,
-    /// Its time was over, or a renewal gave it up as surplus. Its holder may be in the middle of an action that it began before that.
+    /// A claim expired, or a renewal gave it up as surplus, and its holder may be in the middle of an action that it began before that.
+    /// This is so too for a holder that takes the shard from the one that took it over.
     Expired,
 }
 
