@@ -157,6 +157,34 @@ fn a_receipt_is_spent_by_one_host_or_taken_back_by_another() {
     assert_eq!(total, spent, "what was answered is what is there");
 }
 
+/// Of two revocations of a receipt in one group, the first counts: it is found by its own id, and not by that of the second.
+#[test]
+fn a_revocation_is_found_by_its_own_id() {
+    let Some(server) = postgres::shared() else { return };
+    let url = server.schema();
+    let (store, schema) = (holder(&url), postgres::schema_name(&url));
+    create(&store, "one");
+    server.sql(&format!("INSERT INTO {schema}.receipt_states (receipt) VALUES ('rcpt_1_1')"));
+    let mut session = server.session();
+    session.run(&format!("BEGIN; LOCK TABLE {schema}.writers IN EXCLUSIVE MODE; SELECT 1;"));
+    let first = append(&store, "one", 1, &steps([0]), Writer::Outside);
+    let waits = format!(
+        "SELECT count(*) FROM pg_locks WHERE relation = '{schema}.writers'::regclass AND NOT granted"
+    );
+    server.wait_until(&waits, "1");
+    // They wait for the group before theirs.
+    let [counts, refused] = ["rev_1", "rev_2"].map(|id| {
+        let body = format!(r#"{{"id":"{id}"}}"#);
+        store.write(Write::Revoke { receipt: receipt(1, 1), at: AT, body })
+    });
+    session.run("COMMIT; SELECT 1;");
+    first.wait().unwrap();
+    counts.wait().unwrap();
+    assert!(matches!(refused.wait(), Err(StoreError::Revoked(_))));
+    let ids = server.sql(&format!("SELECT revocation_id FROM {schema}.receipt_states"));
+    assert_eq!(ids, "rev_1");
+}
+
 /// No receipt is spent on an outdated state of the operators' acts: the order of commits decides.
 #[test]
 fn a_redemption_is_before_an_act_or_sees_it() {

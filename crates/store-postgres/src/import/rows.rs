@@ -6,6 +6,7 @@ use crate::session::connection::{Call, Connection, Value, values};
 use crate::write::balance::signed;
 use crate::write::decide::number;
 use crate::write::lines::{NEXT, Spot, sum};
+use crate::write::record::revocation_id;
 use crate::write::save::{
     ACTS, DENIALS, ENTRIES, HOLDERS, HOLDINGS, NEW_INSTANCES, NEW_REQUESTS, OUTPUTS, PRECEDENTS, RATES,
     SUBJECTS, bytes, columns, in_part,
@@ -136,11 +137,6 @@ fn receipts(rows: &[TransferRow], calls: &mut Vec<Call>) {
     push(calls, PRECEDENTS, in_part(columns, PART));
     let acts = of_kind!(rows, TransferRow::Act(act) => act);
     push(calls, ACTS, columns!(acts, row => row.seq.cast_signed(), row.at.as_millis(), row.body.clone()));
-}
-
-/// The id of a signed revocation.
-fn revocation_id(body: &str) -> Option<String> {
-    serde_json::from_str::<serde_json::Value>(body).ok()?["id"].as_str().map(str::to_owned)
 }
 
 fn counts(rows: &[TransferRow], calls: &mut Vec<Call>) {

@@ -43,7 +43,7 @@ pub(crate) fn write(state: &mut State, record: &Record, seq: i64) -> Written {
             Ok(None)
         }
         Record::Act { seen, at, body } => act(state, *seen, *at, body).map(|()| None),
-        Record::Revoke { receipt, at, body, .. } => revoke(state, receipt, *at, body).map(|()| None),
+        Record::Revoke { receipt, at, body } => revoke(state, receipt, *at, body).map(|()| None),
         // Has a transaction of its own.
         Record::Delete(deletion) => Err(StoreError::Conflict(deletion.place.key.clone())),
     }

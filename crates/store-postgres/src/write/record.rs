@@ -47,7 +47,6 @@ pub(crate) enum Record {
         receipt: ReceiptId,
         at: Timestamp,
         body: String,
-        id: Option<String>,
     },
 }
 
@@ -87,11 +86,7 @@ impl Record {
                 Self::Delete(Deletion { place, components, bytes, by })
             }
             Write::Act { seen, at, body } => Self::Act { seen, at, body: plain(body)? },
-            Write::Revoke { receipt, at, body } => {
-                let read: serde_json::Value = serde_json::from_str(&body).map_err(damaged)?;
-                let id = read["id"].as_str().map(str::to_owned);
-                Self::Revoke { receipt, at, body: plain(body)?, id }
-            }
+            Write::Revoke { receipt, at, body } => Self::Revoke { receipt, at, body: plain(body)? },
         })
     }
 
@@ -200,4 +195,9 @@ pub(crate) fn plain<T: AsRef<str>>(text: T) -> Result<T, StoreError> {
         }
         false => Ok(text),
     }
+}
+
+/// The id of a signed revocation.
+pub(crate) fn revocation_id(body: &str) -> Option<String> {
+    serde_json::from_str::<serde_json::Value>(body).ok()?["id"].as_str().map(str::to_owned)
 }

@@ -2,10 +2,8 @@
 
 use crate::session::connection::{Call, Value, values};
 use crate::write::artifacts::NEW;
-use crate::write::record::Record;
+use crate::write::record::revocation_id;
 use crate::write::state::State;
-use std::collections::HashMap;
-use workflow::ReceiptId;
 
 pub(crate) const NEW_INSTANCES: &str = "INSERT INTO instances (id, tenant, instance, shard, next, at, state, due, since, ended)
     SELECT * FROM unnest($1::bigint[], $2::text[], $3::text[], $4::smallint[], $5::bigint[], $6::bigint[], $7::smallint[], $8::bigint[], $9::bigint[], $10::boolean[])";
@@ -110,7 +108,7 @@ impl Combined {
 
 /// The calls that write all changes. No two statements of one call write the same row: the removals of artifacts follow in a call of their own. (Old minutes
 /// may be counted by the same call, if the clocks of instances are days apart. They are removed with a later request.)
-pub(crate) fn save(state: &State, group: &[Record]) -> Vec<Call> {
+pub(crate) fn save(state: &State) -> Vec<Call> {
     let mut calls = Vec::new();
     for (digest, bytes) in state.components.changed() {
         let size = bytes.len().cast_signed() as i64;
@@ -119,7 +117,7 @@ pub(crate) fn save(state: &State, group: &[Record]) -> Vec<Call> {
     let concerns = [
         journals(state),
         approvals(state),
-        receipts(state, group),
+        receipts(state),
         unused_artifacts(state),
         acts(state),
         deployments(state),
@@ -192,7 +190,7 @@ fn approvals(state: &State) -> Combined {
 }
 
 /// What became of receipts, and the artifacts that are kept for them.
-fn receipts(state: &State, group: &[Record]) -> Combined {
+fn receipts(state: &State) -> Combined {
     let mut calls = Combined::default();
     let changed = state.artifacts.changed();
     let held =
@@ -209,18 +207,10 @@ fn receipts(state: &State, group: &[Record]) -> Combined {
         row.0.0.to_string(), row.0.1.0.clone(), bytes(&row.0.1.1), row.1.0, row.1.1.to_string(),
     );
     calls.push("known", PRECEDENTS, in_part(precedents, state.part));
-    let revocations: HashMap<&ReceiptId, &Option<String>> = group
-        .iter()
-        .filter_map(|record| match record {
-            Record::Revoke { receipt, id, .. } => Some((receipt, id)),
-            _ => None,
-        })
-        .collect();
-    let revocation = |receipt| revocations.get(receipt).and_then(|id| id.as_ref()).cloned();
     let receipt_states = columns!(state.receipt_states.changed(), row =>
         row.0.to_string(), row.1.redeemed.map(|(at, _)| at.as_millis()), row.1.redeemed.map(|(_, seq)| seq.cast_signed()),
         row.1.attestation.clone(), row.1.revoked.as_ref().map(|(at, _)| at.as_millis()),
-        row.1.revoked.as_ref().map(|(_, body)| body.clone()), row.1.revoked.as_ref().and_then(|_| revocation(row.0)),
+        row.1.revoked.as_ref().map(|(_, body)| body.clone()), row.1.revoked.as_ref().and_then(|(_, body)| revocation_id(body)),
     );
     calls.push("spent", RECEIPT_STATES, receipt_states);
     calls

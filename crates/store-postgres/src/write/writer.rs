@@ -360,7 +360,7 @@ async fn prepare(
         }
         let answers = judge(&mut state, group, places);
         if state.incomplete.is_empty() {
-            let calls = answers.iter().any(Result::is_ok).then(|| save(&state, group));
+            let calls = answers.iter().any(Result::is_ok).then(|| save(&state));
             return Ok((calls, answers));
         }
         // The room of this writer's parts does not suffice. Locks are taken in their order, so it begins again.
