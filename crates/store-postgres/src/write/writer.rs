@@ -82,58 +82,12 @@ enum Attempt {
     Failed(StoreError),
 }
 
-impl Writer {
-    /// Registers on a session.
-    pub(crate) async fn start(shared: Arc<Shared>, db: Connection) -> Result<Self, Trouble> {
-        db.run(SETTINGS).await?;
-        let (name, part) = register(&db).await?;
-        let promotions = shared.promotions();
-        Ok(Self { shared, name, part, number: 0, acknowledged: 0, promotions, db: Some(db) })
-    }
+/// Commits a group as a whole, or nothing of it.
+trait CommitGroup {
+    fn commit(&mut self, group: &[Record]) -> impl Future<Output = Result<Vec<Written>, StoreError>> + Send;
+}
 
-    /// Writes submitted writes until the queue is closed or the database can no longer be used.
-    pub(crate) async fn serve(mut self, mut jobs: UnboundedReceiver<Job>) {
-        let mut next = jobs.recv().await;
-        while let Some(first) = next {
-            let (records, promises, other) = gather(first, &mut jobs);
-            let answers = self.write(&records).await;
-            for (promise, answer) in promises.into_iter().zip(answers) {
-                promise.answer(answer);
-            }
-            next = match other {
-                Some(job) => Some(job),
-                None => jobs.recv().await,
-            };
-        }
-        if let Some(db) = &self.db {
-            // If this fails, a later process removes the old row. Nothing depends on it, so it waits for no standby.
-            let _ = db.run("SET synchronous_commit TO off").await;
-            let _ = db.query("DELETE FROM writers WHERE writer = $1", values![self.name]).await;
-        }
-    }
-
-    /// Writes a group. If the database refuses it as a whole, each write is retried alone, so that one does not make
-    /// the others fail.
-    async fn write(&mut self, group: &[Record]) -> Vec<Written> {
-        match self.commit(group).await {
-            Ok(answers) => answers,
-            Err(error @ (StoreError::Stopped | StoreError::Full(_))) => {
-                group.iter().map(|_| Err(error.again())).collect()
-            }
-            Err(error) if group.len() == 1 => vec![Err(error)],
-            Err(_) => {
-                let mut answers = Vec::with_capacity(group.len());
-                for record in group {
-                    let alone = self.commit(std::slice::from_ref(record)).await;
-                    answers.push(
-                        alone.map_or_else(Err, |mut one| one.pop().unwrap_or(Err(StoreError::Stopped))),
-                    );
-                }
-                answers
-            }
-        }
-    }
-
+impl CommitGroup for Writer {
     async fn commit(&mut self, group: &[Record]) -> Result<Vec<Written>, StoreError> {
         for attempt in 0..TRIES {
             let in_doubt = match self.attempt(group).await {
@@ -161,6 +115,37 @@ impl Writer {
             "a transaction failed {TRIES} times because of those of other hosts"
         ))
         .into())
+    }
+}
+
+impl Writer {
+    /// Registers on a session.
+    pub(crate) async fn start(shared: Arc<Shared>, db: Connection) -> Result<Self, Trouble> {
+        db.run(SETTINGS).await?;
+        let (name, part) = register(&db).await?;
+        let promotions = shared.promotions();
+        Ok(Self { shared, name, part, number: 0, acknowledged: 0, promotions, db: Some(db) })
+    }
+
+    /// Writes submitted writes until the queue is closed or the database can no longer be used.
+    pub(crate) async fn serve(mut self, mut jobs: UnboundedReceiver<Job>) {
+        let mut next = jobs.recv().await;
+        while let Some(first) = next {
+            let (records, promises, other) = gather(first, &mut jobs);
+            let answers = write_group(&mut self, &records).await;
+            for (promise, answer) in promises.into_iter().zip(answers) {
+                promise.answer(answer);
+            }
+            next = match other {
+                Some(job) => Some(job),
+                None => jobs.recv().await,
+            };
+        }
+        if let Some(db) = &self.db {
+            // If this fails, a later process removes the old row. Nothing depends on it, so it waits for no standby.
+            let _ = db.run("SET synchronous_commit TO off").await;
+            let _ = db.query("DELETE FROM writers WHERE writer = $1", values![self.name]).await;
+        }
     }
 
     /// Makes one attempt.
@@ -324,6 +309,26 @@ impl Writer {
     }
 }
 
+/// Writes a group. If the database refuses it as a whole because of a write in it, each is retried alone, so that one
+/// does not make the others fail. A server that is away or full is so for each of them.
+async fn write_group(writer: &mut impl CommitGroup, group: &[Record]) -> Vec<Written> {
+    match writer.commit(group).await {
+        Ok(answers) => answers,
+        Err(error @ (StoreError::Stopped | StoreError::Full(_) | StoreError::Unavailable(_))) => {
+            group.iter().map(|_| Err(error.again())).collect()
+        }
+        Err(error) if group.len() == 1 => vec![Err(error)],
+        Err(_) => {
+            let mut answers = Vec::with_capacity(group.len());
+            for record in group {
+                let alone = writer.commit(std::slice::from_ref(record)).await;
+                answers.push(alone.map_or_else(Err, |mut one| one.pop().unwrap_or(Err(StoreError::Stopped))));
+            }
+            answers
+        }
+    }
+}
+
 /// Gives a writer its name and a part: the one with the fewest writers that were seen lately, then with the fewest of all, as a process that was killed leaves
 /// its row. Among equals the first, so that a lone host has the same part after each start. Writers that start at once do so one after another.
 async fn register(db: &Connection) -> Result<(String, i16), Trouble> {
@@ -402,4 +407,36 @@ fn gather(first: Job, jobs: &mut UnboundedReceiver<Job>) -> Gathered {
         }
     }
     (records, promises, None)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use receipt::Timestamp;
+
+    /// A server where every commit fails for a reason. It counts them.
+    struct Failing(StoreError, usize);
+
+    impl CommitGroup for Failing {
+        async fn commit(&mut self, _: &[Record]) -> Result<Vec<Written>, StoreError> {
+            self.1 += 1;
+            Err(self.0.again())
+        }
+    }
+
+    /// The refused ones of three writes, and the number of commits.
+    fn three(error: PostgresError) -> (usize, usize) {
+        let act = |seen| Record::Act { seen, at: Timestamp::from_millis(0), body: "{}".to_owned() };
+        let (group, mut server) = ([act(0), act(1), act(2)], Failing(error.into(), 0));
+        let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
+        let answers = runtime.block_on(write_group(&mut server, &group));
+        (answers.iter().filter(|answer| answer.is_err()).count(), server.1)
+    }
+
+    #[test]
+    fn a_group_waits_once_for_a_server_that_is_away_and_each_write_is_tried_alone_after_a_refusal() {
+        let away = PostgresError::Connect { place: "db".to_owned(), problem: "refused".to_owned() };
+        assert_eq!(three(away), (3, 1));
+        assert_eq!(three(PostgresError::Server("a text is too long".to_owned())), (3, 4));
+    }
 }
