@@ -159,6 +159,12 @@ pub(super) fn keeps_the_end_of_what_was_printed(engine: &impl Engine) {
     let kept = store.output(&key("a")).wait().unwrap();
     assert_eq!((kept.chars().count(), kept.chars().all(|c| c == 'x')), (1 << 20, true));
     store.output(&key("b")).wait().unwrap_err();
+    // A zero character ends no text.
+    print("a\0b \u{1f}\u{10ffff}\n\\ '\"");
+    print("é\0");
+    let kept = store.output(&key("a")).wait().unwrap();
+    assert_eq!(kept.trim_start_matches('x'), "a\0b \u{1f}\u{10ffff}\n\\ '\"é\0");
+    assert_eq!(kept.chars().count(), 1 << 20);
 }
 
 pub(super) fn is_read_in_parts(engine: &impl Engine) {

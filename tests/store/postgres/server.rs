@@ -246,11 +246,6 @@ fn any_text_is_kept() {
     let store = holder(&server.schema());
     create(&store, "one");
     let text = "a\0b \u{1f}\u{10ffff}\n\\ '\"";
-    store
-        .write(Write::Output { key: key("one"), text: text.to_owned(), quotas: Quotas::default() })
-        .wait()
-        .unwrap();
-    assert_eq!(store.output(&key("one")).wait().unwrap(), text);
     let said = Entry::StepStarted { call: 0, name: text.to_owned(), config: None, manner: Manner::AtOnce };
     append(&store, "one", 1, &Batch { entries: vec![said.clone()], ..Batch::default() }, Writer::Driver)
         .wait()

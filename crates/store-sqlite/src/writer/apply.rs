@@ -17,7 +17,7 @@ use store::{
 use workflow::{ReceiptId, RequestId};
 
 /// The greatest length of an instance's output; only the last characters are kept.
-const OUTPUT: i64 = 1 << 20;
+const OUTPUT: usize = 1 << 20;
 
 /// A write with encoded texts. The caller's thread encodes them, not the writing thread.
 pub(crate) enum Record {
@@ -181,14 +181,19 @@ fn keep_output(
     quotas: &Quotas,
 ) -> Written {
     let row = cache.journal(db, key)?.row;
-    let length = || -> Result<i64, StoreError> {
-        let select = "SELECT octet_length(text) FROM outputs WHERE instance = ?1";
-        Ok(one(db, select, [row], |row| cell(row, 0))?.unwrap_or(0))
-    };
-    let before = length()?;
-    let append = "INSERT INTO outputs VALUES (?1, ?2) ON CONFLICT (instance) DO UPDATE SET text = substr(text || ?2, -?3)";
-    run(db, append, params![row, text, OUTPUT])?;
-    let change = UsageChange { bytes: length()? - before, ..UsageChange::default() };
+    let select = "SELECT text FROM outputs WHERE instance = ?1";
+    let mut kept: String = one(db, select, [row], |row| cell(row, 0))?.unwrap_or_default();
+    let before = kept.len().cast_signed() as i64;
+    kept.push_str(text);
+    // Not by SQL: its functions take a zero character for the end of a text.
+    if let Some((start, _)) = kept.char_indices().rev().nth(OUTPUT - 1) {
+        kept.drain(..start);
+    }
+    let keep =
+        "INSERT INTO outputs VALUES (?1, ?2) ON CONFLICT (instance) DO UPDATE SET text = excluded.text";
+    run(db, keep, params![row, kept])?;
+    let bytes = kept.len().cast_signed() as i64 - before;
+    let change = UsageChange { bytes, ..UsageChange::default() };
     cache.charge(db, &key.tenant, change, Some(quotas))?;
     Ok(None)
 }
