@@ -2,8 +2,10 @@
 
 use super::parts::{artifacts, deploy, deployment};
 use super::*;
-use std::sync::Barrier;
-use store::{DeploymentFilter, DeploymentPage, DeploymentStore as _};
+use crate::support::until;
+use engine::{Host, StoreLocation};
+use std::sync::{Barrier, Mutex};
+use store::{BlobStore as _, DeploymentFilter, DeploymentPage, DeploymentStore as _};
 
 /// Two hosts deploy to the same new resources at once, and a reader continues from the last place that it has seen.
 #[test]
@@ -135,4 +137,39 @@ fn what_a_live_deployment_holds_is_read_after_it() {
     of_a.wait().unwrap();
     let live = a.live_deployment(&key("one").tenant, "r").wait().unwrap();
     assert_eq!((live.map(|live| live.order), &*miscounted(server, &url)), (Some(3), "0|0"));
+}
+
+/// The first of two resources serves an artifact whose bytes are lost. A new host says so, and publishes the second.
+#[test]
+fn an_artifact_that_is_lost_keeps_no_other_resource_from_being_published() {
+    let Some(server) = postgres::shared() else { return };
+    let url = server.schema();
+    let a = Postgres::open(&url).unwrap();
+    create(&a, "one");
+    deploy(&a, "one", &deployment("d1", "first", ("lost", 1)));
+    let there = deployment("d2", "second", ("there", 2));
+    a.keep_blob(&there.artifact_sha256, Arc::from(&b"there"[..])).wait().unwrap();
+    deploy(&a, "one", &there);
+    let (folder, problems) = (TempDir::new().unwrap(), Arc::new(Mutex::new(Vec::new())));
+    let told = Arc::clone(&problems);
+    let host = Host::builder(folder.path())
+        .store(StoreLocation::Database(url.parse().unwrap()))
+        .publishing_problems(move |problem| told.lock().unwrap().push(problem.to_owned()))
+        .open()
+        .unwrap();
+    let lost = Digest::of(b"lost").to_string();
+    until("the problem is told", || problems.lock().unwrap().iter().any(|problem| problem.contains(&lost)));
+    let published = |resource: &str| {
+        let name = format!("{}.json", Digest::of(resource.as_bytes()));
+        folder.path().join("deployments/current/acme").join(name).exists()
+    };
+    assert_eq!(["first", "second"].map(published), [false, true]);
+    let artifact = folder.path().join("deployments/artifacts").join(there.artifact_sha256.to_string());
+    assert_eq!(std::fs::read(artifact).unwrap(), b"there");
+    // What comes later is published too, and the lost one when it is there again.
+    let later = deployment("d3", "third", ("there", 3));
+    deploy(&a, "one", &later);
+    a.keep_blob(&Digest::of(b"lost"), Arc::from(&b"lost"[..])).wait().unwrap();
+    drop(host);
+    assert_eq!(["first", "third"].map(published), [true, true]);
 }

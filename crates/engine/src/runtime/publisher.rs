@@ -19,6 +19,7 @@ use std::io;
 use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, sync_channel};
 use std::thread::{self, JoinHandle};
 use std::time::Duration;
@@ -51,6 +52,7 @@ pub(crate) type Problems = Arc<dyn Fn(&str) + Send + Sync>;
 /// The publishing thread's handle. Dropping it publishes the remaining rows, within bounds, and ends the thread.
 pub(crate) struct Publisher {
     wake: Option<SyncSender<()>>,
+    is_closing: Arc<AtomicBool>,
     thread: Option<JoinHandle<()>>,
 }
 
@@ -64,12 +66,20 @@ impl Publisher {
     ) -> Result<Self, StoreError> {
         let (wake, woken) = sync_channel(1);
         let folder = deployments.join("current");
-        let mut publishing = Publishing { store, folder: folder.clone(), artifacts, problems, state: None };
+        let is_closing = Arc::default();
+        let mut publishing = Publishing {
+            store,
+            folder: folder.clone(),
+            artifacts,
+            problems,
+            is_closing: Arc::clone(&is_closing),
+            state: None,
+        };
         let thread = thread::Builder::new()
             .name("pp-host-publisher".to_owned())
             .spawn(move || publishing.run(&woken))
             .map_err(|error| StoreError::from(FolderError::Unusable { path: folder, error }))?;
-        Ok(Self { wake: Some(wake), thread: Some(thread) })
+        Ok(Self { wake: Some(wake), is_closing, thread: Some(thread) })
     }
 
     /// Tells the thread that there is a new row.
@@ -83,6 +93,7 @@ impl Publisher {
 
 impl Drop for Publisher {
     fn drop(&mut self) {
+        self.is_closing.store(true, Ordering::Release);
         self.wake.take();
         if let Some(thread) = self.thread.take() {
             // Rows that a panic left unpublished are published at the next start.
@@ -96,13 +107,15 @@ struct Publishing {
     folder: PathBuf,
     artifacts: Arc<Artifacts>,
     problems: Problems,
+    /// Whether the host waits for the end of the thread. Then a row that fails is the last one.
+    is_closing: Arc<AtomicBool>,
     /// `None` until the files have been compared with the rows.
     state: Option<State>,
 }
 
 /// The progress of the files.
 struct State {
-    /// The last row that is published.
+    /// The last row that is published, with all before it.
     last: Place,
     /// The last row up to which all files are on disk.
     recorded: u64,
@@ -151,29 +164,57 @@ impl Publishing {
     /// Publishes the next rows.
     fn publish(&mut self, pages: usize) -> Result<(), Problem> {
         if self.state.is_none() {
-            self.state = Some(self.compare()?);
+            let (state, compared) = self.compare()?;
+            self.state = Some(state);
+            compared?;
         }
-        for _ in 0..pages {
-            let Some(state) = &mut self.state else { return Ok(()) };
-            let page = page(&*self.store, state.last.place)?;
-            for row in &page {
-                self.artifacts.fetch(row.deployment.artifact_sha256)?;
-                write(&self.folder, &row.deployment)?;
-                state.last = Place::of(row);
-            }
-            if page.len() < PAGE as usize {
-                break;
-            }
+        let Some(state) = &self.state else { return Ok(()) };
+        let mut last = state.last.clone();
+        let passed = self.pass(&mut last, pages, drop);
+        if let Some(state) = &mut self.state {
+            state.last = last;
         }
+        passed??;
         match &self.state {
             Some(state) if state.last.place >= state.recorded + RECORD_EVERY => Ok(self.record()?),
             _ => Ok(()),
         }
     }
 
+    /// Publishes the rows after `last`, and calls `named` with each one's file. A row that fails does not keep those
+    /// after it from being published: what it lacks may be missing for good. `last` stays before it, so that it is tried
+    /// again. The inner result is the first failure; the outer one, why the rows were not gone through.
+    fn pass(
+        &self,
+        last: &mut Place,
+        pages: usize,
+        mut named: impl FnMut(PathBuf),
+    ) -> Result<Result<(), Problem>, Problem> {
+        let (mut next, mut passed) = (last.place, Ok(()));
+        for _ in 0..pages {
+            let page = page(&*self.store, next)?;
+            for row in &page {
+                next = row.place;
+                named(file(&self.folder, &row.deployment));
+                let fetched = self.artifacts.fetch(row.deployment.artifact_sha256);
+                let published = fetched.and_then(|()| write(&self.folder, &row.deployment));
+                passed = passed.and(published.map_err(Problem::File));
+                if passed.is_ok() {
+                    *last = Place::of(row);
+                } else if self.is_closing.load(Ordering::Acquire) {
+                    return passed.map(Ok);
+                }
+            }
+            if page.len() < PAGE as usize {
+                break;
+            }
+        }
+        Ok(passed)
+    }
+
     /// Finds the place up to which the files match the rows. Where they belong to other rows, all of them are written
-    /// again.
-    fn compare(&self) -> Result<State, Problem> {
+    /// again; the inner result is the first failure of that.
+    fn compare(&self) -> Result<(State, Result<(), Problem>), Problem> {
         let recorded = Place::read(&self.folder.join("published"));
         let row = match recorded.place.checked_sub(1) {
             Some(before) => self
@@ -182,36 +223,29 @@ impl Publishing {
                 .wait()?,
             None => Vec::new(),
         };
-        let (recorded_place, last) = match row.first().map(Place::of) {
-            Some(place) if place == recorded => (recorded.place, recorded),
-            _ => (0, self.repair()?),
-        };
-        Ok(State { recorded: recorded_place, last })
+        if row.first().map(Place::of).is_some_and(|place| place == recorded) {
+            return Ok((State { recorded: recorded.place, last: recorded }, Ok(())));
+        }
+        let mut last = Place::default();
+        let repaired = self.repair(&mut last)?;
+        Ok((State { recorded: 0, last }, repaired))
     }
 
     /// Writes every file, and removes those of resources that serve nothing.
-    fn repair(&self) -> Result<Place, Problem> {
-        let (mut last, mut written) = (Place::default(), HashSet::new());
-        loop {
-            let page = page(&*self.store, last.place)?;
-            for row in &page {
-                self.artifacts.fetch(row.deployment.artifact_sha256)?;
-                written.insert(write(&self.folder, &row.deployment)?);
-                last = Place::of(row);
-            }
-            if page.len() < PAGE as usize {
-                break;
-            }
-        }
+    fn repair(&self, last: &mut Place) -> Result<Result<(), Problem>, Problem> {
+        let mut named = HashSet::new();
+        let passed = self.pass(last, usize::MAX, |file| {
+            named.insert(file);
+        })?;
         for tenant in folders(&self.folder)? {
             for file in fs::read_dir(tenant)? {
                 let path = file?.path();
-                if !written.contains(&path) {
+                if !named.contains(&path) {
                     files::remove(&path)?;
                 }
             }
         }
-        Ok(last)
+        Ok(passed)
     }
 
     /// Records up to where all files are on disk.
@@ -244,19 +278,23 @@ fn page(store: &dyn Store, after: u64) -> Result<Vec<RecordedDeployment>, StoreE
 }
 
 /// Writes a file atomically, unless it exists. The system writes it to disk later.
-fn write(folder: &Path, deployment: &Deployment) -> io::Result<PathBuf> {
-    let tenant = folder.join(deployment.tenant.as_str());
-    files::make_folder(&tenant)?;
-    // A resource's name may be longer than a file's and have any character: its digest names the file.
-    let path = tenant.join(format!("{}.json", Digest::of(deployment.resource.as_bytes())));
+fn write(folder: &Path, deployment: &Deployment) -> io::Result<()> {
+    files::make_folder(&folder.join(deployment.tenant.as_str()))?;
+    let path = file(folder, deployment);
     let (temporary, json) = (path.with_extension("new"), serde_json::to_vec_pretty(deployment)?);
     if fs::read(&path).is_ok_and(|found| found == json) {
-        return Ok(path);
+        return Ok(());
     }
     let mut file = File::options().write(true).create(true).truncate(true).mode(FILE).open(&temporary)?;
     io::Write::write_all(&mut file, &json)?;
-    fs::rename(&temporary, &path)?;
-    Ok(path)
+    fs::rename(&temporary, &path)
+}
+
+/// The file of a deployment's resource. A resource's name may be longer than a file's and have any character: its digest names the file.
+fn file(folder: &Path, deployment: &Deployment) -> PathBuf {
+    folder
+        .join(deployment.tenant.as_str())
+        .join(format!("{}.json", Digest::of(deployment.resource.as_bytes())))
 }
 
 /// The artifacts that the files name. A program that serves them reads a file first, and the artifact then.
