@@ -1,6 +1,7 @@
 //! An authority in a process of its own, and a host that need not be honest; a host, and an authority that need not be its own.
 
 mod copies;
+mod stalled;
 
 use crate::support;
 use crate::support::people::{BEGINNING, ManualClock, decider_key};

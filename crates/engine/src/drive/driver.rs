@@ -301,7 +301,7 @@ impl Driver {
             }
             Live::Attest { call, receipt, effect } => {
                 let scope = self.scope_of(&receipt).await?;
-                let attested = self.inner.attested(call, &receipt, scope, &effect)?;
+                let attested = self.attested(call, &receipt, scope, &effect).await?;
                 self.append([attested]).await
             }
         }

@@ -123,7 +123,7 @@ impl Driver {
             None => self.scope_of(&receipt).await?,
         };
         let (effect, deployment) = self.effect(invocation, spent, interrupted).await?;
-        let attested = self.inner.attested(call, &receipt, scope, &effect);
+        let attested = self.attested(call, &receipt, scope, &effect).await;
         let performed = Entry::Performed { call, receipt, effect };
         // The outcome is recorded even where it cannot be signed; the next drive signs it.
         let (entries, signed) = match attested {
@@ -142,6 +142,18 @@ impl Driver {
     pub(crate) async fn scope_of(&self, receipt: &ReceiptId) -> Result<Scope, Error> {
         let receipt = receipt.clone();
         self.inner.apart(move |inner| inner.scope_of(&receipt)).await
+    }
+
+    /// The entry for an outcome, signed.
+    pub(crate) async fn attested(
+        &self,
+        call: Call,
+        receipt: &ReceiptId,
+        scope: Scope,
+        effect: &Effect,
+    ) -> Result<Entry, Error> {
+        let (receipt, effect) = (receipt.clone(), effect.clone());
+        self.inner.apart(move |inner| inner.attested(call, &receipt, scope, &effect)).await
     }
 
     /// The outcome of the action, and the store's record of it.

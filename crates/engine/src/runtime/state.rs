@@ -143,13 +143,14 @@ impl HostState {
         }
     }
 
-    /// Does a part of a drive that reads the store and blocks meanwhile. A store that hosts share answers over a
-    /// network: the part runs on a thread of its own, because this thread drives other instances.
+    /// Does a part of a drive that asks the store or the issuer and blocks meanwhile. A store that hosts share answers
+    /// over a network, and an issuer in another process when it likes: the part then runs on a thread of its own,
+    /// because this thread drives other instances.
     pub(crate) async fn apart<T: Send + 'static>(
         self: &Arc<Self>,
         part: impl FnOnce(&Self) -> Result<T, Error> + Send + 'static,
     ) -> Result<T, Error> {
-        if !self.claims.are_shared() {
+        if !self.claims.are_shared() && !self.authority.issuer.is_elsewhere() {
             return part(self);
         }
         let inner = Arc::clone(self);
