@@ -39,7 +39,7 @@ pub(super) async fn keep(host: &Host) -> Result<Infallible, Error> {
                 tokio::time::sleep(STORE_BACKOFF).await;
                 continue;
             }
-            Err(Error::Store(StoreError::Full(_) | StoreError::Database(_))) => {
+            Err(Error::Store(error)) if refuses_writes(&error) => {
                 crate::issuer::after(host.0.now()?, STORE_BACKOFF)
             }
             next => next?,
@@ -48,6 +48,11 @@ pub(super) async fn keep(host: &Host) -> Result<Infallible, Error> {
             host.0.journals.clock.until(next).await;
         }
     }
+}
+
+/// Whether the store may take writes again later: its disk is full, or another program has locked the journal.
+fn refuses_writes(error: &StoreError) -> bool {
+    matches!(error, StoreError::Full(_) | StoreError::Database(_) | StoreError::Unavailable(_))
 }
 
 /// Deletes every instance whose time has come, and returns the time of the next sweep.
@@ -104,4 +109,16 @@ fn delete_all(inner: &Arc<HostState>, keys: &[InstanceKey]) -> Result<u32, Error
 fn before(now: Timestamp, age: Duration) -> Option<Timestamp> {
     let age = i64::try_from(age.as_millis()).ok()?;
     now.as_millis().checked_sub(age).filter(|millis| *millis >= 0).map(Timestamp::from_millis)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_journal_that_another_program_has_locked_is_swept_later() {
+        let locked = Arc::new(std::io::Error::other("the journal is locked"));
+        assert!(refuses_writes(&StoreError::Unavailable(locked)));
+        assert!(!refuses_writes(&StoreError::Damaged("a row is missing".to_owned())));
+    }
 }
