@@ -1,12 +1,15 @@
 //! A copy of a data folder while it is in use: the journal at one moment, and the other files right after it.
 //!
 //! The journal is copied first. Artifacts are on disk before the journal records their deployment, and keys before
-//! anything is signed with them, so the copy has everything that its journal refers to.
+//! anything is signed with them. An artifact can be removed in between, when its resource serves another one: the copy
+//! is then refused, and made again.
 
 use crate::file::open;
-use crate::sql::classify;
+use crate::file::schema::is_older;
+use crate::sql::{cell, classify, every};
 use rusqlite::Connection;
 use rusqlite::backup::{Backup, StepResult};
+use std::collections::HashSet;
 use std::ffi::OsStr;
 use std::fs::{DirEntry, File};
 use std::os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _};
@@ -31,6 +34,10 @@ const LEFT_OUT: [&str; 3] = ["cache", "control.sock", "lock"];
 /// The journal's name.
 const JOURNAL: &str = "journal.sqlite";
 const BESIDE_JOURNAL: [&str; 2] = ["journal.sqlite-wal", "journal.sqlite-shm"];
+
+/// The folder of artifacts and of what names them, which are removed when nothing needs them.
+const DEPLOYMENTS: &str = "deployments";
+const ARTIFACTS: &str = "deployments/artifacts";
 
 /// The name of a file that is not complete.
 const UNFINISHED: &str = "new";
@@ -62,7 +69,7 @@ pub fn back_up(folder: &DataFolder, to: &Path) -> Result<Copied, StoreError> {
     made.map_err(|error| {
         failed(format!("{}: {error} (what was broken off is left there: remove it)", partial.display()))
     })?;
-    let copied = fill(folder, &partial).and_then(|copied| {
+    let copied = fill(folder, &partial, || {}).and_then(|copied| {
         fs::rename(&partial, to).and_then(|()| files::sync(parent)).map_err(|error| at(to, &error))?;
         Ok(copied)
     });
@@ -77,16 +84,50 @@ fn at(path: &Path, error: &io::Error) -> StoreError {
     FolderError::Backup { path: path.to_owned(), problem: error.to_string() }.into()
 }
 
-fn fill(folder: &DataFolder, to: &Path) -> Result<Copied, StoreError> {
+/// Calls `between` when the journal is copied.
+fn fill(folder: &DataFolder, to: &Path, between: impl FnOnce()) -> Result<Copied, StoreError> {
     let mut copied = Copied::default();
-    copy_journal(&folder.journal(), &to.join(JOURNAL))?;
+    let served = copy_journal(&folder.journal(), &to.join(JOURNAL))?;
+    between();
     copied.count(&to.join(JOURNAL))?;
     copied.copy_folder(folder.path(), Path::new(""), to)?;
-    Ok(copied)
+    match removed_meanwhile(folder, served, to)? {
+        None => Ok(copied),
+        Some(artifact) => {
+            let problem = format!("artifact {artifact} was removed meanwhile: try again");
+            Err(FolderError::Backup { path: to.to_owned(), problem }.into())
+        }
+    }
 }
 
-/// Copies the journal as it is at one moment, and looks through the copy.
-fn copy_journal(from: &Path, to: &Path) -> Result<(), StoreError> {
+/// An artifact that a resource serves by the copied journal (`served_then`), that the copy lacks, and that is not simply missing from
+/// the folder: a damaged folder is copied as it is.
+fn removed_meanwhile(
+    folder: &DataFolder,
+    served_then: HashSet<String>,
+    to: &Path,
+) -> Result<Option<String>, StoreError> {
+    let file = |root: &Path, sha256: &str| root.join(ARTIFACTS).join(sha256);
+    let lacks = |root: &Path, sha256: &String| !file(root, sha256).exists();
+    let lacking: Vec<String> = served_then.into_iter().filter(|sha256| lacks(to, sha256)).collect();
+    if lacking.is_empty() {
+        return Ok(None);
+    }
+    let now = served(&open::read_as_it_is(&folder.journal())?)?;
+    Ok(lacking.into_iter().find(|sha256| !now.contains(sha256) || !lacks(folder.path(), sha256)))
+}
+
+/// The artifacts that resources serve. Of a journal of an older format none is known: no process of this version writes to it.
+fn served(journal: &Connection) -> Result<HashSet<String>, StoreError> {
+    if is_older(journal).map_err(classify)? {
+        return Ok(HashSet::new());
+    }
+    let served = "SELECT DISTINCT sha256 FROM artifacts WHERE holder < 0";
+    Ok(every(journal, served, [], |row| cell(row, 0))?.into_iter().collect())
+}
+
+/// Copies the journal as it is at one moment, and looks through the copy. Returns the artifacts that resources serve then.
+fn copy_journal(from: &Path, to: &Path) -> Result<HashSet<String>, StoreError> {
     let journal = open::read_as_it_is(from)?;
     let made = File::options().write(true).create_new(true).mode(0o600).open(to);
     made.map_err(|error| at(to, &error))?;
@@ -103,7 +144,7 @@ fn copy_journal(from: &Path, to: &Path) -> Result<(), StoreError> {
     drop(backup);
     let verdict: String = copy.query_row("PRAGMA quick_check(1)", [], |row| row.get(0)).map_err(classify)?;
     match verdict.as_str() {
-        "ok" => Ok(()),
+        "ok" => served(&copy),
         _ => Err(StoreError::Damaged(verdict)),
     }
 }
@@ -121,7 +162,11 @@ impl Copied {
             match Kind::of(&entry, within).map_err(|error| failed(&error))? {
                 Kind::Journal => {}
                 Kind::LeftOut => self.left_out.push(name),
-                Kind::File => self.copy_file(&path, &to.join(&name))?,
+                Kind::File => match self.copy_file(&path, &to.join(&name)) {
+                    // An artifact that nothing needs any more was removed: what is needed is looked for later.
+                    Err(_) if within.starts_with(DEPLOYMENTS) && !path.exists() => {}
+                    copied => copied?,
+                },
                 Kind::Folder => {
                     let made = fs::DirBuilder::new().mode(0o700).create(to.join(&name));
                     made.map_err(|error| at(&to.join(&name), &error))?;
@@ -177,5 +222,51 @@ impl Kind {
             }
             () => Self::LeftOut,
         })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::Sqlite;
+    use receipt::Digest;
+    use tempfile::TempDir;
+
+    /// A folder whose journal says that a resource serves an artifact, with the artifact's file.
+    fn serving() -> (TempDir, DataFolder, PathBuf) {
+        let place = TempDir::new().unwrap();
+        let folder = DataFolder::own(place.path()).unwrap();
+        drop(Sqlite::open(&folder).unwrap());
+        let digest = Digest::of(b"module").to_string();
+        let held = "INSERT INTO artifacts (sha256, tenant, holder, bytes) VALUES (?1, 'acme', -1, 6)";
+        Connection::open(folder.journal()).unwrap().execute(held, [&digest]).unwrap();
+        let artifact = place.path().join(ARTIFACTS).join(digest);
+        fs::create_dir_all(artifact.parent().unwrap()).unwrap();
+        fs::write(&artifact, "module").unwrap();
+        (place, folder, artifact)
+    }
+
+    fn copied(folder: &DataFolder, between: impl FnOnce()) -> Result<Copied, StoreError> {
+        fill(folder, TempDir::new().unwrap().path(), between)
+    }
+
+    #[test]
+    fn an_artifact_that_is_removed_after_the_journal_was_copied_refuses_the_copy() {
+        let (_place, folder, artifact) = serving();
+        copied(&folder, || {}).unwrap();
+        let replaced = || {
+            Connection::open(folder.journal()).unwrap().execute("DELETE FROM artifacts", []).unwrap();
+            fs::remove_file(&artifact).unwrap();
+        };
+        let refused = copied(&folder, replaced).unwrap_err();
+        assert!(refused.to_string().contains("try again"), "{refused}");
+        copied(&folder, || {}).unwrap();
+    }
+
+    #[test]
+    fn a_folder_that_lacks_an_artifact_is_copied_as_it_is() {
+        let (_place, folder, artifact) = serving();
+        fs::remove_file(artifact).unwrap();
+        copied(&folder, || {}).unwrap();
     }
 }
