@@ -2,7 +2,7 @@
 
 use crate::sandbox::determinism;
 use crate::support;
-use crate::support::{child, cli};
+use crate::support::{child, cli, compiled, script};
 use engine::{Host, Start, Status};
 use receipt::{Decision, Digest};
 use sandbox::{End, LoadError, Program, Provenance, Sandbox, SandboxLimits};
@@ -214,6 +214,28 @@ fn drives_beyond_the_limit_wait_for_their_turn() {
         let status = runtime.block_on(drive).unwrap().unwrap();
         assert!(matches!(status, Status::Completed(_)), "{status:?}");
     }
+}
+
+/// The pool has one place: an instance that prepares takes it in its turn, as a drive does.
+#[test]
+fn drives_and_preparations_wait_for_each_other() {
+    let folder = TempDir::new().unwrap();
+    compiled::put_engine(folder.path());
+    let limits = SandboxLimits { live_instances: 1, ..SandboxLimits::default() };
+    let sandbox = Sandbox::new(limits.clone()).unwrap().cached_in(&folder.path().join("cache")).unwrap();
+    assert_eq!(sandbox.note(), None, "this test needs the pool");
+    let load = |number: usize| sandbox.load(&script::workflow(&format!("return {number};")).bytes());
+    let program = load(0).unwrap();
+    std::thread::scope(|scope| {
+        let prepared = scope.spawn(|| (1..40).try_for_each(|number| load(number).map(drop)));
+        while !prepared.is_finished() {
+            let handler = |_| Err("it asks for nothing".into());
+            let event = determinism::event("acme", "{}");
+            let drive = support::block_on(sandbox.run(&program, event, &limits, Box::new(handler)));
+            assert!(matches!(drive.end, End::Returned(Ok(_))), "{:?}", drive.end);
+        }
+        prepared.join().unwrap().unwrap();
+    });
 }
 
 /// A copied artifact counts for as long as the action that has it exists, whichever tenant's it is.

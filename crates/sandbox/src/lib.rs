@@ -36,6 +36,7 @@ use load::Examined;
 use load::rejected::RejectedComponents;
 use receipt::{Digest, Timestamp};
 use runtime::determinism::VirtualTime;
+use runtime::live::LiveInstances;
 use runtime::throttle::CpuThrottle;
 use script::{Bundle, Means, Scripts};
 use std::path::Path;
@@ -126,8 +127,7 @@ pub struct Sandbox {
     loader: Loader,
     refusals: RejectedComponents,
     largest: SandboxLimits,
-    /// One permit for each memory that may be live.
-    live: Semaphore,
+    live: LiveInstances,
     in_hand: Arc<Semaphore>,
     throttle: CpuThrottle,
     note: Option<String>,
@@ -157,7 +157,7 @@ impl Sandbox {
         let mut for_bundles = linker.clone();
         script::add_to_linker(&mut for_bundles)?;
         let scripts = Scripts::new(for_bundles);
-        let live = Semaphore::new(largest.live_instances.max(1) as usize);
+        let live = LiveInstances::new(largest.live_instances);
         let (refusals, throttle) = (RejectedComponents::default(), CpuThrottle::new());
         let in_hand = Arc::new(guest::in_hand(largest.bytes_in_hand));
         Ok(Self { engine, linker, scripts, loader, refusals, largest, live, in_hand, throttle, note })
@@ -230,17 +230,20 @@ impl Sandbox {
     pub fn inspect(&self, bytes: &[u8]) -> Inspection {
         let (digest, started) = (Digest::of(bytes), Instant::now());
         if Bundle::is_meant(bytes) {
-            let loaded = self.scripts.load(digest, bytes, self.means());
+            let loaded = self.load_as(digest, bytes);
             let loaded =
                 loaded.and_then(|program| Ok((program, self.scripts.workflows(bytes, self.means())?)));
             return Inspection::of_bundle(digest, bytes.len() as u64, started.elapsed(), loaded);
         }
-        let examined = self.examine(digest, bytes);
+        let refused = self.refusals.find(&digest);
+        let examined = refused.map_or_else(|| self.examine(digest, bytes), Err);
         let took = started.elapsed();
         let outline = examined.is_err().then(|| Outline::read(bytes, &self.largest).ok()).flatten();
         let known =
             Inspection::before_compiling(digest, bytes.len() as u64, took, outline.unwrap_or_default());
-        known.with(examined, &self.linker)
+        let inspection = known.with(examined, &self.linker);
+        inspection.verdict.as_ref().err().inspect(|refusal| self.refusals.keep(digest, refusal));
+        inspection
     }
 
     /// The imports and exports of a module of source text, as the current engine parses it, in an instance of its own.
@@ -252,7 +255,7 @@ impl Sandbox {
     }
 
     fn means(&self) -> Means<'_> {
-        Means { loader: &self.loader, limits: &self.largest }
+        Means { loader: &self.loader, limits: &self.largest, live: &self.live }
     }
 
     /// Keeps the engines that bundles run on in a folder, where they are found again by later versions of this program.
@@ -292,8 +295,8 @@ impl Sandbox {
         limits: &SandboxLimits,
         handler: Box<dyn Handler>,
     ) -> (End, u64) {
-        // Never closed, and waited for before the drive's time begins.
-        let _live = self.live.acquire_many(program.memories().min(self.largest.live_instances.max(1))).await;
+        // Waited for before the drive's time begins.
+        let _live = self.live.take(program.memories()).await;
         let (turn, host_time) = (self.throttle.permit(&event.tenant), HostTime::default());
         if turn.is_in_debt() {
             self.throttle.next_turn(&turn, &host_time).await;

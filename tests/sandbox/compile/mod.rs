@@ -188,8 +188,13 @@ fn what_was_refused_is_refused_again_and_not_compiled_again() {
     for (number, bytes) in [mistyped, no_workflow].iter().enumerate() {
         let first = refusal(&sandbox, bytes).to_string();
         assert_eq!(refusal(&sandbox, bytes).to_string(), first);
+        assert_eq!(sandbox.inspect(bytes).verdict.unwrap_err().to_string(), first);
         assert_eq!(fs::read_to_string(&log).unwrap().lines().count(), number + 1, "{first}");
     }
+    let inspected = with_entrypoint("(core module (func))");
+    let first = sandbox.inspect(&inspected).verdict.unwrap_err().to_string();
+    assert_eq!(refusal(&sandbox, &inspected).to_string(), first);
+    assert_eq!(fs::read_to_string(&log).unwrap().lines().count(), 3);
     // The cause is not known, so it is tried again.
     let broken = compiled_by(
         &script(&folder, &format!("echo tried >> {}; exit 3", log.display())),

@@ -10,6 +10,7 @@ use crate::runtime::slots::RunSlot;
 use crate::runtime::state::HostState;
 use crate::runtime::times::{Times, can_wait};
 use receipt::Timestamp;
+use sandbox::script::Script;
 use sandbox::{Halt, Handler, HandlerAnswer};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -23,6 +24,8 @@ pub(crate) struct Driver {
     pub(crate) inner: Arc<HostState>,
     pub(crate) origin: Arc<Origin>,
     pub(crate) replay: Replay,
+    /// The content of the bundle that runs, if one does. Loading it again could wait for the drive's own place in memory.
+    pub(crate) script: Option<Arc<Script>>,
     times: Times,
     pub(crate) quotas: Quotas,
     /// Entries that have been applied and are not on disk: beginnings of steps that wait for the next entry, and that
@@ -187,6 +190,7 @@ impl Driver {
             inner,
             origin,
             replay,
+            script: None,
             times,
             quotas,
             unwritten,

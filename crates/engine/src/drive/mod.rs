@@ -109,6 +109,7 @@ impl Host {
             }
             Err(error) => return Err(error),
         };
+        driver.lock().await.script = program.script().cloned();
         let handler = Box::new(Shared::new(&driver));
         let printed = Output::new(limits.log_bytes);
         let end = {

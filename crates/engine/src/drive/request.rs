@@ -116,7 +116,7 @@ impl Driver {
             workflow: origin.workflow.clone(),
             component: origin.component,
             imports: origin.imports.clone(),
-            script: self.inner.program_of(&origin.component)?.script().map(facts_of),
+            script: self.script.as_deref().map(facts_of),
             artifact,
             // The host cannot undo an action that it cannot perform.
             reversibility: capability.map_or(Reversibility::Irreversible, Capability::reversibility),

@@ -69,10 +69,10 @@ fn in_process(engine: &Engine, bytes: &[u8]) -> Result<Vec<u8>, LoadError> {
 }
 
 /// The right to compile.
-struct Place<'a>(&'a Workshop);
+pub(crate) struct Place<'a>(&'a Workshop);
 
 impl<'a> Place<'a> {
-    fn take(workshop: &'a Workshop) -> Self {
+    pub(crate) fn take(workshop: &'a Workshop) -> Self {
         let free = workshop.free.lock().unwrap_or_else(PoisonError::into_inner);
         let free = workshop.freed.wait_while(free, |free| *free == 0);
         *free.unwrap_or_else(PoisonError::into_inner) -= 1;

@@ -21,7 +21,7 @@ use crate::runtime::engine;
 use crate::runtime::engine::Addressing;
 use crate::{LoadError, error};
 use cache::{Cache, Found};
-use compiler::Workshop;
+use compiler::{Place, Workshop};
 use receipt::Digest;
 use std::path::Path;
 use trusted::Label;
@@ -84,6 +84,11 @@ impl Loader {
     pub(crate) fn cache_in(&mut self, folder: &Path, bound: u64) -> Result<(), LoadError> {
         self.cache = Some(Cache::open(folder, bound)?);
         Ok(())
+    }
+
+    /// The right to compile, or to do other work of that size.
+    pub(crate) fn place(&self) -> Place<'_> {
+        Place::take(&self.workshop)
     }
 
     /// The prepared form of a bundle, if it was sealed here for that engine.

@@ -6,7 +6,7 @@ use crate::limits::{Refused, names};
 use crate::runtime::output::Output;
 use crate::{Halt, SandboxLimits};
 use tokio::time::error::Elapsed;
-use wasmtime::{FrameInfo, Trap, WasmBacktrace};
+use wasmtime::{FrameInfo, PoolConcurrencyLimitError, Trap, WasmBacktrace};
 use wasmtime_wasi::I32Exit;
 use workflow::Failure;
 
@@ -15,7 +15,7 @@ use workflow::Failure;
 pub enum End {
     /// The workflow returned: its result as JSON text, or its own failure.
     Returned(Result<String, Failure>),
-    /// The handler halted the drive, with this.
+    /// The handler halted the drive, with this; or the host could not begin it. The guest is not to blame.
     Halted(Halt),
     /// The guest was ended: it trapped, or hit a limit.
     Broke(Failure),
@@ -40,6 +40,10 @@ pub(crate) fn classify(ran: Ran, limits: &SandboxLimits, refused: Option<Refused
         Ok(Marked(halt)) => return End::Halted(halt),
         Err(error) => error,
     };
+    // The host's fault: each instance has places in the pool before it is made.
+    if let Some(full) = error.downcast_ref::<PoolConcurrencyLimitError>() {
+        return End::Halted(format!("the host has no room for another instance: {full}").into());
+    }
     End::Broke(match (error.downcast_ref::<Trap>(), refused) {
         (Some(Trap::OutOfFuel), _) => {
             over(names::FUEL, limits.fuel, "units of fuel, about one an instruction,")
@@ -148,4 +152,29 @@ fn over(name: &str, limit: impl std::fmt::Display, what: &str) -> Failure {
 
 fn failure(name: &str, message: impl Into<String>) -> Failure {
     Failure { name: name.to_owned(), message: message.into() }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use wasmtime::component::{Component, Linker};
+    use wasmtime::{Config, Engine, InstanceAllocationStrategy, PoolingAllocationConfig, Store};
+
+    #[test]
+    fn a_full_pool_is_no_failure_of_the_guest() {
+        let (mut pool, mut config) = (PoolingAllocationConfig::new(), Config::new());
+        pool.total_component_instances(1);
+        config.allocation_strategy(InstanceAllocationStrategy::Pooling(pool));
+        let engine = Engine::new(&config).unwrap();
+        let component = Component::new(&engine, wat::parse_str("(component)").unwrap()).unwrap();
+        let begin = |store: &mut Store<()>| Linker::new(&engine).instantiate(store, &component);
+        let [mut first, mut second] = [(); 2].map(|()| Store::new(&engine, ()));
+        begin(&mut first).unwrap();
+        let full = begin(&mut second).map(|_| Ok(String::new()));
+        let (limits, output) = (SandboxLimits::default(), Output::new(0));
+        match classify(Ok(full), &limits, None, &output) {
+            End::Halted(halt) => assert!(halt.to_string().contains("no room"), "{halt}"),
+            end => panic!("{end:?}"),
+        }
+    }
 }

@@ -60,8 +60,8 @@ impl Program {
 
     /// The content of a bundle of source text; `None` for a component.
     #[must_use]
-    pub fn script(&self) -> Option<&Script> {
-        self.script.as_deref()
+    pub fn script(&self) -> Option<&Arc<Script>> {
+        self.script.as_ref()
     }
 
     /// The origin of its code.
@@ -127,9 +127,14 @@ impl Examined {
         let pre = linker.instantiate_pre(&component);
         let pre = pre.map_err(|error| LoadError::OtherTypes(format!("{error:#}")))?;
         let run = export_check::check(&component, linker, entrypoint).map_err(LoadError::OtherTypes)?;
-        let memories = component.resources_required().map_or(1, |needs| needs.num_memories.max(1));
+        let memories = memories(&component);
         Ok(Program { pre, run, digest, bytes, imports, provenance, memories, script: None })
     }
+}
+
+/// The number of memories of an instance; at least one, because every instance has to count.
+pub(crate) fn memories(component: &Component) -> u32 {
+    component.resources_required().map_or(1, |needs| needs.num_memories.max(1))
 }
 
 impl SandboxLimits {

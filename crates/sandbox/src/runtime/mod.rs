@@ -2,5 +2,6 @@
 
 pub(crate) mod determinism;
 pub(crate) mod engine;
+pub(crate) mod live;
 pub(crate) mod output;
 pub(crate) mod throttle;

@@ -2,12 +2,10 @@
 
 use crate::LoadError;
 use crate::Provenance;
-use crate::SandboxLimits;
 use crate::bundle::Bundle;
 use crate::bundle::EngineId;
 use crate::bundle::Module;
 use crate::bundle::Script;
-use crate::code::Loader;
 use crate::code::Origin;
 use crate::guest::Guest;
 use crate::imports;
@@ -16,6 +14,7 @@ use crate::load::Program;
 use crate::script::Summary;
 use crate::script::engines::Engines;
 use crate::script::engines::current_engine;
+use crate::script::prepare::Means;
 use crate::script::prepare::Preparer;
 use receipt::Digest;
 use std::borrow::Cow;
@@ -44,13 +43,6 @@ struct Loaded {
     preparer: Mutex<Option<Arc<Preparer>>>,
 }
 
-/// The parts of the sandbox that loading uses.
-#[derive(Clone, Copy)]
-pub(crate) struct Means<'a> {
-    pub(crate) loader: &'a Loader,
-    pub(crate) limits: &'a SandboxLimits,
-}
-
 impl Scripts {
     pub(crate) fn new(linker: Linker<Guest>) -> Self {
         Self { linker, engines: Engines::default(), loaded: Mutex::default() }
@@ -70,8 +62,7 @@ impl Scripts {
         let prepared = match sealed {
             Some(prepared) => prepared,
             None => {
-                let prepared =
-                    self.preparer(&engine, &bundle.engine, means)?.prepare(&bundle, means.limits)?;
+                let prepared = self.preparer(&engine, &bundle.engine, means)?.prepare(&bundle, means)?;
                 means.loader.keep_prepared(&bundle.engine, &digest, &prepared);
                 prepared
             }
@@ -92,7 +83,7 @@ impl Scripts {
         means: Means<'_>,
     ) -> Result<Summary, LoadError> {
         let id = current_engine();
-        self.preparer(&*self.engine(id, means)?, &id, means)?.examine(name, module, means.limits)
+        self.preparer(&*self.engine(id, means)?, &id, means)?.examine(name, module, means)
     }
 
     /// The workflows that a bundle's main module exports.
@@ -100,7 +91,7 @@ impl Scripts {
         let Bundle { engine, main, modules, .. } = Bundle::read(bytes)?;
         let Some(module) = modules.get(&main) else { return Ok(Vec::new()) };
         let preparer = self.preparer(&*self.engine(engine, means)?, &engine, means)?;
-        Ok(preparer.examine(&main, module, means.limits)?.workflows)
+        Ok(preparer.examine(&main, module, means)?.workflows)
     }
 
     fn engine(&self, id: EngineId, means: Means<'_>) -> Result<Arc<Loaded>, LoadError> {

@@ -27,8 +27,8 @@ pub use paths::relative;
 pub use prepare::Summary;
 
 pub(crate) use engines::Engines;
-pub(crate) use load::Means;
 pub(crate) use load::Scripts;
+pub(crate) use prepare::Means;
 pub(crate) use source::add_to_linker;
 
 use receipt::Digest;

@@ -5,9 +5,12 @@ use crate::SandboxLimits;
 use crate::bundle::Bundle;
 use crate::bundle::Kind;
 use crate::bundle::Module;
+use crate::code::Loader;
 use crate::limits::Meter;
 use crate::limits::names;
+use crate::load;
 use crate::runtime::engine::TICK;
+use crate::runtime::live::LiveInstances;
 use std::pin::pin;
 use std::sync::Arc;
 use std::task::Context;
@@ -43,9 +46,18 @@ pub struct Summary {
     pub workflows: Vec<String>,
 }
 
+/// The parts of the sandbox that loading uses.
+#[derive(Clone, Copy)]
+pub(crate) struct Means<'a> {
+    pub(crate) loader: &'a Loader,
+    pub(crate) limits: &'a SandboxLimits,
+    pub(crate) live: &'a LiveInstances,
+}
+
 /// The component that prepares.
 pub(crate) struct Preparer {
     pre: PreparePre<Meter>,
+    memories: u32,
 }
 
 impl Preparer {
@@ -53,7 +65,8 @@ impl Preparer {
     pub(crate) fn new(component: &Component) -> Result<Self, LoadError> {
         let pre = Linker::new(component.engine()).instantiate_pre(component);
         let pre = pre.and_then(PreparePre::new);
-        Ok(Self { pre: pre.map_err(|error| LoadError::OtherTypes(format!("{error:#}")))? })
+        let pre = pre.map_err(|error| LoadError::OtherTypes(format!("{error:#}")))?;
+        Ok(Self { pre, memories: load::memories(component) })
     }
 
     /// Parses a module for its imports and exports.
@@ -61,28 +74,36 @@ impl Preparer {
         &self,
         name: &str,
         module: &Module,
-        limits: &SandboxLimits,
+        means: Means<'_>,
     ) -> Result<Summary, LoadError> {
-        let (mut store, module) = (self.store(limits)?, given(name, module));
+        let _turn = self.turn(means);
+        let (mut store, module) = (self.store(means.limits)?, given(name, module));
         let examined = block_on(async {
             let prepare = self.pre.instantiate_async(&mut store).await?;
             let preparing = prepare.permission_protocol_script_preparing();
             preparing.call_examine(&mut store, &module).await
         });
-        let preparing::Summary { imports, workflows } = ended(examined, limits)?;
+        let preparing::Summary { imports, workflows } = ended(examined, means.limits)?;
         Ok(Summary { imports, workflows })
     }
 
     /// Prepares a whole bundle for the engine.
-    pub(crate) fn prepare(&self, bundle: &Bundle, limits: &SandboxLimits) -> Result<Vec<u8>, LoadError> {
-        let mut store = self.store(limits)?;
+    pub(crate) fn prepare(&self, bundle: &Bundle, means: Means<'_>) -> Result<Vec<u8>, LoadError> {
+        let _turn = self.turn(means);
+        let mut store = self.store(means.limits)?;
         let modules: Vec<_> = bundle.modules.iter().map(|(name, module)| given(name, module)).collect();
         let prepared = block_on(async {
             let prepare: Prepare = self.pre.instantiate_async(&mut store).await?;
             let preparing = prepare.permission_protocol_script_preparing();
             preparing.call_prepare(&mut store, &bundle.main, &modules).await
         });
-        ended(prepared, limits)
+        ended(prepared, means.limits)
+    }
+
+    /// The right to one instance: a place among the compilations, which bounds the processors, and its places in the
+    /// pool. Drives hold places in the pool, so nothing that a drive waits for may prepare.
+    fn turn<'a>(&self, means: Means<'a>) -> impl Sized + use<'a> {
+        (means.loader.place(), block_on(means.live.take(self.memories)))
     }
 
     fn store(&self, limits: &SandboxLimits) -> Result<Store<Meter>, LoadError> {
