@@ -14,3 +14,4 @@ mod lossy;
 mod objects;
 mod postgres;
 mod transfers;
+mod uploads;

@@ -289,6 +289,7 @@ impl Builder {
             wakeups,
             troubles: self.troubles,
             spans: self.spans,
+            uploads: Mutex::default(),
             journals: Journals {
                 store,
                 clock: self.clock,

@@ -1,6 +1,7 @@
 //! Workflows that a tenant has uploaded: by content, in a folder of the tenant's own.
 //!
-//! Uploads count against the tenant's `stored-bytes`. An instance stores its component in the journal, so a backup of
+//! An upload is refused when the tenant's uploads and stored data together would exceed `stored-bytes`. The growth of
+//! instances does not count uploads. An instance stores its component in the journal, so a backup of
 //! the journal is complete without the uploads.
 
 use crate::access::{About, Principal, Right};
@@ -10,6 +11,7 @@ use crate::{Error, Host};
 use receipt::Digest;
 use sandbox::Inspection;
 use std::path::PathBuf;
+use std::sync::{MutexGuard, PoisonError};
 use std::{fs, io};
 use store::{FolderError, StoreError, Usage, files};
 use workflow::TenantId;
@@ -33,12 +35,24 @@ impl Host {
     ) -> Result<Inspection, Error> {
         check(&*self.0.journals.store, principal, Right::Submit, About::Tenant(tenant))?;
         let inspection = self.inspect_for(tenant, component)?;
-        let path = self.place_of(tenant, &inspection.digest);
-        if path.try_exists().map_err(|error| failed(&path, error))? {
-            return Ok(inspection);
-        }
-        let kept = self.uploads(tenant)?;
         let usage = self.0.journals.store.usage(tenant).wait()?;
+        self.keep_upload(tenant, (&inspection.digest, component), usage).map(|()| inspection)
+    }
+
+    /// Stores an upload unless its file has these bytes. A damaged file is replaced, and so it is not counted.
+    fn keep_upload(
+        &self,
+        tenant: &TenantId,
+        (digest, component): (&Digest, &[u8]),
+        usage: Usage,
+    ) -> Result<(), Error> {
+        let _alone = self.change_uploads();
+        let path = self.place_of(tenant, digest);
+        if files::has_bytes(&path, component).map_err(|error| failed(&path, error))? {
+            return Ok(());
+        }
+        let mut kept = self.uploads(tenant)?;
+        kept.retain(|(other, _)| other != digest);
         let stored_bytes = usage.stored_bytes + kept.iter().map(|(_, bytes)| bytes).sum::<u64>();
         let growth = Usage { stored_bytes: component.len() as u64, ..Usage::default() };
         let quotas = self.limits(tenant).quotas;
@@ -46,11 +60,7 @@ impl Host {
         if kept.len() as u64 >= MOST {
             return Err(Error::TooManyUploads(tenant.clone(), MOST));
         }
-        let folder = path.parent().unwrap_or(&path);
-        files::make_folder(folder)
-            .and_then(|()| files::replace(&path, component, 0o600))
-            .map_err(|error| failed(&path, error))?;
-        Ok(inspection)
+        files::replace(&path, component, 0o600).map_err(|error| failed(&path, error))
     }
 
     /// A workflow that a tenant has uploaded.
@@ -84,7 +94,7 @@ impl Host {
         self.uploads(tenant)
     }
 
-    /// Deletes an upload. Instances that were created with it continue.
+    /// Deletes an upload, also a damaged one. Instances that were created with it continue.
     ///
     /// # Errors
     /// When the principal may not, or it does not exist.
@@ -94,9 +104,13 @@ impl Host {
         tenant: &TenantId,
         digest: &Digest,
     ) -> Result<(), Error> {
-        self.uploaded_as(principal, tenant, digest)?;
+        check(&*self.0.journals.store, principal, Right::Submit, About::Tenant(tenant))?;
+        let _alone = self.change_uploads();
         let path = self.place_of(tenant, digest);
-        files::remove(&path).map_err(|error| failed(&path, error))
+        fs::remove_file(&path).map_err(|error| match error.kind() {
+            io::ErrorKind::NotFound => Error::NoWorkflow(tenant.clone(), *digest),
+            _ => failed(&path, error),
+        })
     }
 
     /// Describes a component and its imports, without running it.
@@ -110,6 +124,11 @@ impl Host {
             Ok(()) => Ok(inspection),
             Err(error) => Err(error.into()),
         }
+    }
+
+    /// One change at a time: a file has one writer, and what is counted stays until the upload is there.
+    fn change_uploads(&self) -> MutexGuard<'_, ()> {
+        self.0.uploads.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     fn uploads(&self, tenant: &TenantId) -> Result<Vec<(Digest, u64)>, Error> {

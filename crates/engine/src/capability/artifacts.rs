@@ -4,8 +4,8 @@
 use receipt::Digest;
 use std::collections::{HashMap, HashSet};
 use std::fmt;
-use std::fs::{self, File};
-use std::io::{self, Read as _};
+use std::fs;
+use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use store::{BlobStore, StoreError, files};
@@ -23,9 +23,6 @@ const UNFINISHED: &str = "new";
 /// The attempts to share an artifact, and the delay after a failed one.
 const KEEPS: u32 = 6;
 const PAUSE: std::time::Duration = std::time::Duration::from_millis(500);
-
-/// Bytes that are compared at once.
-const CHUNK: usize = 64 << 10;
 
 /// The folder of artifacts.
 pub(crate) struct Artifacts {
@@ -188,7 +185,7 @@ impl Artifacts {
     }
 
     fn write(&self, path: &Path, bytes: &[u8]) -> io::Result<()> {
-        match has_bytes(path, bytes)? {
+        match files::has_bytes(path, bytes)? {
             // An earlier process may have ended between the name and its synchronisation.
             true => files::sync(&self.folder),
             false => files::replace(path, bytes, FILE),
@@ -207,26 +204,6 @@ impl State {
         }
         self.durable.insert(digest);
     }
-}
-
-/// Whether a file exists and has exactly these bytes.
-fn has_bytes(path: &Path, bytes: &[u8]) -> io::Result<bool> {
-    let mut file = match File::open(path) {
-        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(false),
-        file => file?,
-    };
-    if file.metadata()?.len() != bytes.len() as u64 {
-        return Ok(false);
-    }
-    let mut buffer = vec![0; CHUNK.min(bytes.len())];
-    for expected in bytes.chunks(CHUNK) {
-        let Some(read) = buffer.get_mut(..expected.len()) else { return Ok(false) };
-        file.read_exact(read)?;
-        if read != expected {
-            return Ok(false);
-        }
-    }
-    Ok(true)
 }
 
 #[cfg(test)]

@@ -17,7 +17,7 @@ use crate::runtime::wakeups::Wakeups;
 use crate::trust::{Judge, Known, Recall, Trust, scope_of};
 use receipt::{Digest, Scope, Timestamp};
 use sandbox::Program;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 use store::{Commit, InstanceKey, Write};
 use workflow::{Call, Effect, Entry, ReceiptId, Replay, RequestId, TenantId, Unsettled};
 
@@ -50,6 +50,8 @@ pub(crate) struct HostState {
     pub(crate) wakeups: Arc<Wakeups>,
     pub(crate) troubles: Troubles,
     pub(crate) spans: DriveSpans,
+    /// Held while uploads are counted and changed.
+    pub(crate) uploads: Mutex<()>,
 }
 
 impl HostState {

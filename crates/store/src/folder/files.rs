@@ -1,7 +1,7 @@
 //! Files that are written atomically and durably.
 
 use std::fs::File;
-use std::io::Write as _;
+use std::io::{Read as _, Write as _};
 use std::os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _};
 use std::path::Path;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -9,6 +9,9 @@ use std::{fs, io};
 
 /// Disk synchronisations that this process has requested, through this module and [`count_synchronisation`].
 static SYNCHRONISATIONS: AtomicU64 = AtomicU64::new(0);
+
+/// Bytes that are compared at once.
+const CHUNK: usize = 64 << 10;
 
 /// The number of disk synchronisations that this process has requested. For measurements.
 #[must_use]
@@ -21,7 +24,8 @@ pub fn count_synchronisation() {
     SYNCHRONISATIONS.fetch_add(1, Ordering::Relaxed);
 }
 
-/// Replaces a file atomically: the bytes are on disk before the name, and the name before this returns.
+/// Replaces a file atomically: the bytes are on disk before the name, and the name before this returns. Not for two
+/// callers of one path at once: both write the same temporary file.
 pub fn replace(path: &Path, content: &[u8], mode: u32) -> io::Result<()> {
     let folder = path.parent().ok_or(io::ErrorKind::InvalidInput)?;
     make_folder(folder)?;
@@ -33,6 +37,26 @@ pub fn replace(path: &Path, content: &[u8], mode: u32) -> io::Result<()> {
     file.sync_all()?;
     fs::rename(&temporary, path)?;
     sync(folder)
+}
+
+/// Whether a file exists and has exactly these bytes.
+pub fn has_bytes(path: &Path, bytes: &[u8]) -> io::Result<bool> {
+    let mut file = match File::open(path) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(false),
+        file => file?,
+    };
+    if file.metadata()?.len() != bytes.len() as u64 {
+        return Ok(false);
+    }
+    let mut buffer = vec![0; CHUNK.min(bytes.len())];
+    for expected in bytes.chunks(CHUNK) {
+        let Some(read) = buffer.get_mut(..expected.len()) else { return Ok(false) };
+        file.read_exact(read)?;
+        if read != expected {
+            return Ok(false);
+        }
+    }
+    Ok(true)
 }
 
 /// Removes a file, if it is there.
