@@ -1,6 +1,7 @@
 //! The identity of code: a bundle's digest binds its source and its engine, and prepared code is bound to both by a seal.
 
 use crate::support;
+use crate::support::harness::Harness;
 use crate::support::script;
 use ::sandbox::script::Bundle;
 use ::sandbox::script::Code;
@@ -32,10 +33,21 @@ fn a_bundle_for_an_engine_that_is_not_there_is_refused_by_its_digest() {
 fn the_engine_is_kept_in_the_data_folder() {
     let harness = script::harness();
     let bundle = script::workflow("return 1;");
+    let digests = [bundle.engine.engine, bundle.engine.prepare];
+    let path = |harness: &Harness, digest| harness.folder.path().join(format!("engines/{digest}.wasm"));
     harness.host.load(bundle.bytes()).unwrap();
-    for digest in [bundle.engine.engine, bundle.engine.prepare] {
-        let kept = fs::read(harness.folder.path().join("engines").join(format!("{digest}.wasm"))).unwrap();
-        assert_eq!(Digest::of(&kept), digest);
+    for digest in digests {
+        assert_eq!(Digest::of(&fs::read(path(&harness, digest)).unwrap()), digest);
+        fs::write(path(&harness, digest), b"damaged").unwrap();
+    }
+    let harness = harness.again();
+    harness.host.load(bundle.bytes()).unwrap();
+    for digest in digests {
+        assert_eq!(
+            Digest::of(&fs::read(path(&harness, digest)).unwrap()),
+            digest,
+            "a damaged one is replaced"
+        );
     }
 }
 

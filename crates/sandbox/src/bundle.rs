@@ -56,6 +56,9 @@ pub enum Kind {
 impl Kind {
     const ALL: [Self; 5] = [Self::Js, Self::Ts, Self::Json, Self::Text, Self::Data];
 
+    /// The endings of files that are modules, as messages list them.
+    pub const ENDINGS: &str = ".ts, .mts, .js, .mjs, .json, .txt, .html, .sql, .md or .bin";
+
     /// The kind of a file, by its name. None where it is no module.
     #[must_use]
     pub fn of(name: &str) -> Option<Self> {
@@ -196,7 +199,9 @@ impl Bundle {
         if self.modules.len() > MODULES {
             return Err(BundleError::TooMany(self.modules.len()));
         }
-        if let Some(bad) = self.modules.keys().find(|name| !is_name(name)) {
+        let is_bad =
+            |(name, module): &(&String, &Module)| !is_name(name) || Kind::of(name) != Some(module.kind);
+        if let Some((bad, _)) = self.modules.iter().find(is_bad) {
             return Err(BundleError::Name(workflow::Quoted(bad).to_string()));
         }
         match self.modules.get(&self.main) {
@@ -315,6 +320,20 @@ mod tests {
             assert_ne!(other, text);
             assert!(Bundle::read(other.as_bytes()).is_err(), "{other}");
         }
+    }
+
+    #[test]
+    fn a_module_is_of_the_kind_that_its_name_says() {
+        let mut bundle = bundle();
+        let module = Module { kind: Kind::Js, content: Vec::new() };
+        for (name, kind) in [("README.md", Kind::Js), ("b.ts", Kind::Js), ("b", Kind::Text)] {
+            let bad = Module { kind, ..module.clone() };
+            bundle.modules.insert(name.to_owned(), bad);
+            assert_eq!(bundle.check(), Err(BundleError::Name(format!("{name:?}"))), "{name}");
+            bundle.modules.remove(name);
+        }
+        bundle.modules.insert("b.mjs".to_owned(), module);
+        assert_eq!(bundle.check(), Ok(()));
     }
 
     #[test]

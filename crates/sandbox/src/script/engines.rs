@@ -8,6 +8,8 @@ use crate::bundle::EngineId;
 use receipt::Digest;
 use std::borrow::Cow;
 use std::fs;
+use std::fs::File;
+use std::io::Write as _;
 use std::path::Path;
 use std::path::PathBuf;
 use std::sync::LazyLock;
@@ -48,17 +50,20 @@ impl Engines {
         (Digest::of(&bytes) == *digest).then_some(Cow::Owned(bytes))
     }
 
-    /// Keeps a component for later versions of this program, which may bring another.
+    /// Keeps a component for later versions of this program, which may bring another. A damaged file is replaced.
     pub(crate) fn keep(&self, digest: &Digest, bytes: &[u8]) -> std::io::Result<()> {
         let Some(path) = self.path(digest) else { return Ok(()) };
-        if path.exists() {
+        if fs::read(&path).is_ok_and(|kept| Digest::of(&kept) == *digest) {
             return Ok(());
         }
         let Some(folder) = path.parent() else { return Ok(()) };
         fs::create_dir_all(folder)?;
         let temporary = folder.join(format!("{digest}.{}.new", std::process::id()));
-        fs::write(&temporary, bytes)?;
-        fs::rename(temporary, path)
+        let mut file = File::create(&temporary)?;
+        file.write_all(bytes)?;
+        file.sync_all()?;
+        fs::rename(temporary, &path)?;
+        File::open(folder)?.sync_all()
     }
 
     fn path(&self, digest: &Digest) -> Option<PathBuf> {
