@@ -13,6 +13,7 @@ mod openings;
 mod output;
 mod pages;
 mod signals;
+mod sources;
 mod units;
 mod verify;
 mod work;

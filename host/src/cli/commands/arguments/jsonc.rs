@@ -1,8 +1,12 @@
 //! JSON with comments, as `wrangler.jsonc` has it.
 
+use std::borrow::Cow;
+
 /// JSON with comments and trailing commas as JSON, with everything where it was.
 pub(crate) fn without_comments(text: &str) -> String {
-    let mut bytes = text.as_bytes().to_vec();
+    // Editors on Windows begin a file with a byte order mark.
+    let text = text.strip_prefix('\u{feff}').map_or(Cow::Borrowed(text), |rest| format!("   {rest}").into());
+    let mut bytes = text.into_owned().into_bytes();
     let (mut at, mut comma) = (0, None);
     while let Some(&byte) = bytes.get(at) {
         let end = match (byte, bytes.get(at + 1)) {
@@ -67,7 +71,9 @@ mod tests {
         }"#;
         let json: Value = serde_json::from_str(&without_comments(text)).unwrap();
         assert_eq!(json, serde_json::json!({ "main": "src/\"//x.ts", "list": [1, 2] }));
-        for odd in ["", "\"", "/*", "//", "{\"a\":\"\\", "[,]"] {
+        let marked = without_comments(&format!("\u{feff}{text}"));
+        assert_eq!(json, serde_json::from_str::<Value>(&marked).unwrap());
+        for odd in ["", "\u{feff}", "\"", "/*", "//", "{\"a\":\"\\", "[,]"] {
             assert_eq!(without_comments(odd).len(), odd.len(), "{odd:?}");
         }
     }

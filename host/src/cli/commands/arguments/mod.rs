@@ -99,9 +99,16 @@ impl Workflow {
 
     /// The workflow's name.
     pub(crate) fn name(&self) -> String {
-        let stem = || self.guest.file_stem().unwrap_or_default().to_string_lossy().into_owned();
-        self.workflow_name.clone().unwrap_or_else(stem)
+        self.workflow_name.clone().unwrap_or_else(|| usual_name(&self.guest))
     }
+}
+
+/// The name of a folder, also where its path is `.`; or that of a file, without its ending.
+fn usual_name(guest: &Path) -> String {
+    let real = guest.file_name().is_none().then(|| guest.canonicalize().ok()).flatten();
+    let guest = real.as_deref().unwrap_or(guest);
+    let name = if guest.is_dir() { guest.file_name() } else { guest.file_stem() };
+    name.unwrap_or_default().to_string_lossy().into_owned()
 }
 
 /// The bytes of a component, or of the bundle that source text makes.
@@ -109,5 +116,6 @@ pub(crate) fn component(guest: &Path, class: Option<&str>, data: &Data) -> anyho
     if pack::is_source(guest) {
         return Ok(pack::bundle(guest, class, data)?.bytes());
     }
+    pack::refuse_dialect(guest)?;
     fs::read(guest).with_context(|| format!("cannot read {}", guest.display()))
 }

@@ -8,10 +8,12 @@ use crate::cli::options::data_dir;
 use crate::cli::options::data_dir::Data;
 use crate::cli::{Exit, output};
 use anyhow::Context as _;
+use anyhow::anyhow;
 use anyhow::bail;
 use clap::Args;
 use sandbox::script::{Bundle, Kind, Module, candidates, current_engine, relative};
 use sandbox::{Sandbox, SandboxLimits};
+use serde::de::IgnoredAny;
 use serde_json::Value;
 use std::cell::OnceCell;
 use std::collections::BTreeMap;
@@ -22,6 +24,9 @@ use std::path::{Path, PathBuf};
 /// The paths of a folder's main module, unless its settings name one.
 const MAIN: [&str; 6] =
     ["src/index.ts", "src/index.js", "index.ts", "index.js", "src/workflow.ts", "workflow.ts"];
+
+/// The endings of source text that no engine reads.
+const DIALECTS: [&str; 4] = ["tsx", "jsx", "cts", "cjs"];
 
 /// Print the bundle of a workflow's source text, as the HTTP API takes it.
 #[derive(Debug, Args)]
@@ -36,6 +41,7 @@ pub(crate) struct Pack {
 
 impl Pack {
     pub(crate) fn execute(&self, data: &Data) -> anyhow::Result<Exit> {
+        refuse_dialect(&self.source)?;
         if !is_source(&self.source) {
             bail!("{} is no source text: name a .ts or .js file, or a folder", self.source.display());
         }
@@ -52,6 +58,18 @@ impl Pack {
 pub(crate) fn is_source(path: &Path) -> bool {
     let is_code = |name: &str| matches!(Kind::of(name), Some(Kind::Js | Kind::Ts));
     path.is_dir() || path.file_name().is_some_and(|name| is_code(&name.to_string_lossy()))
+}
+
+/// Refuses source text that no engine reads, which would otherwise be taken for a component.
+pub(crate) fn refuse_dialect(path: &Path) -> anyhow::Result<()> {
+    let ending = path.extension().unwrap_or_default();
+    if path.is_dir() || !DIALECTS.iter().any(|dialect| ending == *dialect) {
+        return Ok(());
+    }
+    bail!(
+        "{} is source text that pp-host does not run: a workflow ends in .ts, .mts, .js or .mjs. Rename it, or convert it: esbuild --bundle --format=esm --external:cloudflare:*",
+        path.display()
+    )
 }
 
 /// Makes a bundle of a file or a folder.
@@ -85,7 +103,10 @@ impl Main {
     }
 
     fn of_folder(folder: &Path) -> anyhow::Result<Self> {
-        let wrangler = settings(folder, &["wrangler.jsonc", "wrangler.json"])?.unwrap_or_default();
+        let wrangler = match settings(folder, &["wrangler.jsonc", "wrangler.json"])? {
+            Some(wrangler) => wrangler,
+            None => refuse_toml(&folder.join("wrangler.toml")).map(|()| Value::Null)?,
+        };
         let package = settings(folder, &["package.json"])?.unwrap_or_default();
         let named = |settings: &Value| settings.get("main").and_then(Value::as_str).map(tidy);
         let usual = || MAIN.into_iter().find(|name| folder.join(name).is_file()).map(str::to_owned);
@@ -105,6 +126,24 @@ impl Main {
 
 fn tidy(name: &str) -> String {
     name.trim_start_matches("./").to_owned()
+}
+
+/// Refuses settings whose main module would not be the one that runs.
+fn refuse_toml(path: &Path) -> anyhow::Result<()> {
+    let text = match path.is_file() {
+        true => fs::read_to_string(path).with_context(|| format!("cannot read {}", path.display()))?,
+        false => return Ok(()),
+    };
+    let mut settings = text.lines().map(str::trim).take_while(|line| !line.starts_with('['));
+    let is_main =
+        |line: &str| line.strip_prefix("main").is_some_and(|rest| rest.trim_start().starts_with('='));
+    if settings.any(is_main) {
+        bail!(
+            "{} says which module is the main one, and pp-host does not read it: convert it to wrangler.jsonc, or name the module in place of the folder",
+            path.display()
+        );
+    }
+    Ok(())
 }
 
 /// The settings in the first of these files that is there.
@@ -136,7 +175,16 @@ impl Packing<'_> {
             }
             let module = self.read(&name)?;
             for import in self.imports(&name, &module)? {
-                found.extend(relative(&name, &import).and_then(|path| self.find(&path)));
+                let Some(path) = relative(&name, &import) else { continue };
+                match (self.find(&path), self.no_module(&path)) {
+                    (Some(file), _) => found.push(file),
+                    (None, Some(file)) => bail!(
+                        "{name} imports {}, and {file} is not a module: the name of a module ends in {}",
+                        workflow::Quoted(&import),
+                        Kind::ENDINGS
+                    ),
+                    (None, None) => {}
+                }
             }
             self.modules.insert(name, module);
         }
@@ -153,6 +201,9 @@ impl Packing<'_> {
         let content = fs::read(&real).with_context(|| format!("cannot read {}", path.display()))?;
         if kind != Kind::Data {
             std::str::from_utf8(&content).with_context(|| format!("{} is not UTF-8", path.display()))?;
+        }
+        if kind == Kind::Json {
+            check_json(&path, &content)?;
         }
         Ok(Module { kind, content })
     }
@@ -178,6 +229,25 @@ impl Packing<'_> {
     fn find(&self, path: &str) -> Option<String> {
         candidates(path).into_iter().find(|name| Kind::of(name).is_some() && self.root.join(name).is_file())
     }
+
+    /// The file that an import of a path is for, where it is there and no module ends like it.
+    fn no_module(&self, path: &str) -> Option<String> {
+        let stem = path.strip_suffix(".js").unwrap_or(path);
+        let mut names = DIALECTS.map(|dialect| format!("{stem}.{dialect}")).to_vec();
+        names.push(path.to_owned());
+        names.into_iter().find(|name| self.root.join(name).is_file())
+    }
+}
+
+/// Checks a module whose value the engine reads when the workflow runs.
+fn check_json(path: &Path, content: &[u8]) -> anyhow::Result<()> {
+    let checked: Result<IgnoredAny, _> = serde_json::from_slice(content);
+    checked.map(drop).map_err(|error| {
+        let said = error.to_string();
+        let fault = said.split(" at line ").next().unwrap_or_default();
+        let (path, line, column) = (path.display(), error.line(), error.column());
+        anyhow!("{path}:{line}:{column}: not JSON: {fault} (a module has no comments and no trailing commas)")
+    })
 }
 
 /// A sandbox with the data folder's cache, so that code that is compiled here need not be compiled again.

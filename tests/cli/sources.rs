@@ -1,0 +1,102 @@
+//! Source text on the command line: the files that make a bundle, and the errors about those that cannot.
+
+use crate::support::cli::*;
+use crate::support::worker::{fails, succeeds};
+use crate::support::{compiled, script};
+use std::fs;
+use std::path::{Path, PathBuf};
+use tempfile::TempDir;
+
+/// A data folder with the engine, and a folder of sources with these files.
+fn sources(files: &[(&str, &str)]) -> (TempDir, PathBuf) {
+    let here = TempDir::new().unwrap();
+    compiled::put_engine(&here.path().join("data"));
+    let folder = here.path().join("my.flow");
+    fs::create_dir(&folder).unwrap();
+    for (name, content) in files {
+        write(&folder, name, content);
+    }
+    (here, folder)
+}
+
+/// The error of packing a file of such a folder, or the folder itself.
+fn refused(files: &[(&str, &str)], named: &str) -> String {
+    let (here, folder) = sources(files);
+    fails(&here.path().join("data"), &["pack", folder.join(named).to_str().unwrap()], 1)
+}
+
+fn packs(files: &[(&str, &str)]) -> String {
+    let (here, folder) = sources(files);
+    succeeds(&here.path().join("data"), &["pack", folder.to_str().unwrap()])
+}
+
+#[test]
+fn a_workflow_is_named_after_its_folder_also_where_that_is_a_dot() {
+    let (here, folder) = sources(&[("index.js", &script::text("return 1;"))]);
+    let data = here.path().join("data");
+    let submit = |path: &Path, named: &str| {
+        let submitted = command(&data, &["submit", named]).current_dir(path).output().unwrap();
+        assert_eq!(submitted.status.code(), Some(0), "{submitted:?}");
+    };
+    submit(&folder, ".");
+    submit(here.path(), "my.flow");
+    submit(&folder, "index.js");
+    let names: Vec<_> = lines(&succeeds(&data, &["instances", "list", "--json"]))
+        .iter()
+        .map(|listed| listed["workflow"].as_str().unwrap().to_owned())
+        .collect();
+    assert_eq!(names.iter().filter(|name| *name == "my.flow").count(), 2, "{names:?}");
+    assert!(names.contains(&"index".to_owned()), "{names:?}");
+}
+
+#[test]
+fn a_dialect_that_does_not_run_is_refused_with_what_does() {
+    for name in ["w.tsx", "w.jsx", "w.cts", "w.cjs"] {
+        let (here, folder) = sources(&[(name, "export const a = 1;")]);
+        for command in ["run", "submit", "pack", "inspect"] {
+            let error = fails(&here.path().join("data"), &[command, folder.join(name).to_str().unwrap()], 1);
+            assert!(error.contains(".ts, .mts, .js or .mjs"), "{command} {name}: {error}");
+        }
+    }
+}
+
+#[test]
+fn an_import_of_a_file_that_is_no_module_names_the_endings_that_are() {
+    for (import, file) in
+        [("./x", "x.tsx"), ("./x.js", "x.jsx"), ("./x.wasm", "x.wasm"), ("./x.css", "x.css")]
+    {
+        let main = format!("import {{ a }} from '{import}';\n");
+        let error = refused(&[("w.js", &main), (file, "a")], "w.js");
+        assert!(error.contains(file) && error.contains(".ts, .mts, .js, .mjs, .json"), "{import}: {error}");
+    }
+}
+
+#[test]
+fn settings_that_name_another_main_module_are_not_passed_over() {
+    let toml = ("wrangler.toml", "name = \"w\"\nmain = \"worker.js\"\n[vars]\n");
+    let (package, module) = (("package.json", r#"{"main":"index.js"}"#), ("index.js", "export const a = 1;"));
+    let error = refused(&[toml, package, module], "");
+    assert!(error.contains("wrangler.toml") && error.contains("wrangler.jsonc"), "{error}");
+    packs(&[toml, ("wrangler.jsonc", r#"{"main":"index.js"}"#), module]);
+    packs(&[("wrangler.toml", "name = \"w\"\n[build]\nmain = \"worker.js\"\n"), module]);
+}
+
+#[test]
+fn settings_may_begin_with_a_byte_order_mark() {
+    for (name, settings) in [
+        ("wrangler.jsonc", "\u{feff}// Settings\n{\"main\":\"./w.js\"}"),
+        ("package.json", "\u{feff}{\"main\":\"w.js\"}"),
+    ] {
+        assert!(packs(&[(name, settings), ("w.js", "export const a = 1;")]).contains(r#""main":"w.js""#));
+    }
+}
+
+#[test]
+fn a_json_module_that_is_not_json_is_refused_with_its_place() {
+    let main = ("w.js", "import c from './c.json';\nexport const a = c;\n");
+    for (content, place) in [("{\n  // A comment\n}", ":2:3: "), ("[1,]", ":1:4: "), ("", ":1:0: ")] {
+        let error = refused(&[main, ("c.json", content)], "w.js");
+        assert!(error.contains(&format!("c.json{place}not JSON")), "{error}");
+    }
+    packs(&[main, ("index.js", main.1), ("c.json", "[\"\\ud800\", 1e999]")]);
+}
