@@ -1,9 +1,12 @@
 //! The routes without credentials.
 
+use crate::serve::api;
 use crate::support;
 use crate::support::cli;
 use crate::support::http::Served;
+use crate::support::people;
 use serde_json::{Value, json};
+use std::fs;
 
 fn verify(served: &Served, body: &Value) -> Value {
     let answer = served.send(
@@ -76,4 +79,73 @@ fn what_is_no_receipt_is_a_problem_with_a_code() {
     }
     assert_eq!(post("text/plain", "{}").code(), "media-type");
     assert_eq!(post("application/json", "{}").code(), "invalid-request");
+}
+
+/// What the three routes say about a receipt: the posted document, its id, and the stored receipt alone.
+fn verdicts(served: &Served, token: &str, document: &Value) -> [(bool, Value); 3] {
+    let id = document["artifact"]["receipt_id"].as_str().unwrap();
+    let posted = verify(served, document);
+    let named = served.post_as(token, "/api/v1/receipts/verify", &json!({ "receiptId": id })).json();
+    let stored = served.get_as(token, &format!("/api/v1/receipts/{id}"));
+    assert_eq!(stored.status, 200, "{stored:?}");
+    let code = |answer: &Value| (answer["valid"].as_bool().unwrap(), answer["errorCode"].clone());
+    [code(&posted), code(&named), code(&stored.json())]
+}
+
+/// A host with an approval that is not spent. Before it is served, that happens to the approval.
+fn served_after(happens: impl FnOnce(&engine::Host, &workflow::ReceiptId)) -> (Served, Value) {
+    let (folder, host) = support::new_host();
+    let key = support::start(&host, "tenant-workflow", "{}");
+    let status = support::block_on(host.drive(&key)).unwrap();
+    let receipt =
+        host.decide(status.request().unwrap(), &support::judgement(receipt::Decision::Approved)).unwrap();
+    happens(&host, &receipt.id);
+    drop(host);
+    let exported = cli::run(folder.path(), &["receipts", "export", receipt.id.as_str()]).stdout;
+    let served = Served::begin_with(folder, |builder| builder, Default::default(), None);
+    (served, serde_json::from_str(&exported).unwrap())
+}
+
+#[test]
+fn a_revoked_receipt_is_not_valid_however_it_is_asked_about() {
+    let (served, exported) = served_after(|host, id| drop(host.revoke(id, "operator", None).unwrap()));
+    assert!(exported["revocation_artifact"].is_object(), "{exported}");
+    let token = api::token(&served, "acme", api::ALL);
+    let revoked = || (false, json!("RECEIPT_REVOKED"));
+    assert_eq!(verdicts(&served, &token, &exported), [revoked(), revoked(), revoked()]);
+    // Without the revocation, the host looks it up.
+    let alone = json!({ "artifact": exported["artifact"] });
+    assert_eq!(verify(&served, &alone)["errorCode"], "RECEIPT_REVOKED");
+    // A host with the same keys that has not stored the receipt goes by the revocation in the document.
+    let (folder, host) = support::new_host();
+    drop(host);
+    for file in support::files(&served.path().join("keys")) {
+        fs::copy(&file, folder.path().join("keys").join(file.file_name().unwrap())).unwrap();
+    }
+    let other = Served::begin_with(folder, |builder| builder, Default::default(), None);
+    assert_eq!(verify(&other, &alone)["valid"], true);
+    assert_eq!(verify(&other, &exported)["errorCode"], "RECEIPT_REVOKED");
+    let mut changed = exported.clone();
+    changed["revocation_artifact"] = exported["artifact"].clone();
+    assert_eq!(verify(&other, &changed)["valid"], false, "a member that is no revocation of it");
+}
+
+#[test]
+fn a_demo_receipt_is_not_valid_once_people_decide() {
+    let (served, exported) = served_after(|_, _| ());
+    let token = api::token(&served, "acme", api::ALL);
+    let valid = || (true, Value::Null);
+    assert_eq!(verdicts(&served, &token, &exported), [valid(), valid(), valid()]);
+    people::add_alice(&served.host);
+    let other = || (false, json!("SCOPE_MISMATCH"));
+    assert_eq!(verdicts(&served, &token, &exported), [other(), other(), other()]);
+}
+
+#[test]
+fn a_receipt_whose_key_was_revoked_is_not_valid() {
+    let (served, exported) = served_after(|_, _| ());
+    let token = api::token(&served, "acme", api::ALL);
+    served.cli(&["keys", "revoke", exported["artifact"]["key_id"].as_str().unwrap()]);
+    let refused = || (false, json!("SIGNATURE_INVALID"));
+    assert_eq!(verdicts(&served, &token, &exported), [refused(), refused(), refused()]);
 }

@@ -49,6 +49,18 @@ fn every_reference_in_the_document_leads_somewhere_and_ids_are_unique() {
     }
 }
 
+/// Exactly the operations that refuse a caller without a token name the token.
+#[test]
+fn the_document_says_which_operations_need_a_token() {
+    let served = Served::begin();
+    for (path, operations) in server::openapi()["paths"].as_object().unwrap() {
+        let Some(operation) = operations.get("get").filter(|_| !path.ends_with("/events")) else { continue };
+        let answer = served.get(&path.replace("{receipt}", "rcpt_none").replace(['{', '}'], ""));
+        let refuses = answer.status == 401;
+        assert_eq!(operation.get("security").is_some(), refuses, "{path}: {answer:?}");
+    }
+}
+
 /// The schema of an operation's successful answer, without additional members.
 fn answer_schema(path: &str, method: &str) -> Value {
     let document = server::openapi();

@@ -4,10 +4,11 @@ use crate::problem::Problem;
 use crate::request::Asked;
 use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse as _, Response};
-use engine::api::{AccessError, Query, ReceiptKind, View};
-use receipt::{Artifact, Json, VerifyError};
+use engine::api::{AccessError, Query, ReceiptKind, ReceiptRow, View};
+use receipt::{Artifact, Json, KeySet, VerifiedReceipt, VerifyError};
 use serde_json::{Value, json};
 use store::RequestFilter;
+use workflow::ReceiptId;
 
 /// The process answers.
 pub(crate) fn health(_: &Asked) -> Result<Response, Problem> {
@@ -54,10 +55,12 @@ pub(crate) fn verify(asked: &Asked) -> Result<Response, Problem> {
             "a receipt is expected: receiptId, or artifact as pp-host receipts export prints it",
         ));
     }
-    let verified =
-        Artifact::parse(text).and_then(|artifact| receipt::verify(&artifact, &asked.state.host.keys()));
-    let verdict = match verified {
-        Ok(receipt) => of_receipt(&receipt),
+    let keys = asked.state.host.keys();
+    let verified = Artifact::parse(text).and_then(|artifact| receipt::verify(&artifact, &keys));
+    let verdict = match verified.and_then(|receipt| Ok((revocation_in(&document, &receipt, &keys)?, receipt)))
+    {
+        Ok((true, receipt)) => revoked(of_receipt(asked, &receipt)?),
+        Ok((false, receipt)) => of_posted(asked, &receipt)?,
         Err(error) => refused(&error),
     };
     Ok(as_json(StatusCode::OK, verdict.to_string()))
@@ -70,12 +73,16 @@ pub(crate) fn receipt(asked: &Asked) -> Result<Response, Problem> {
     else {
         return Err(crate::api::unexpected(&"no receipt"));
     };
-    let verified = receipt::verify(&row.kept.receipt.artifact, &asked.state.host.keys());
-    let verified = verified.map_err(|error| Problem::internal(&error))?;
-    let mut shown = of_receipt(&verified);
-    let valid = shown["valid"].take();
-    shown["receipt"]["valid"] = valid;
-    Ok(as_json(StatusCode::OK, shown["receipt"].to_string()))
+    let mut verdict = of_stored(asked, &row)?;
+    // A receipt that does not verify has no facts to show.
+    let mut shown = match verdict["receipt"].take() {
+        Value::Null => json!({ "id": row.receipt_id }),
+        shown => shown,
+    };
+    for member in ["valid", "errorCode", "errorMessage"] {
+        shown[member] = verdict[member].take();
+    }
+    Ok(as_json(StatusCode::OK, shown.to_string()))
 }
 
 /// A stored receipt, if the caller may see it.
@@ -93,35 +100,81 @@ fn verify_kept(asked: &Asked, id: &Json) -> Result<Response, Problem> {
         Err(engine::Error::NoReceipt(_) | engine::Error::Access(AccessError::NotFound)) => return missing(),
         Err(error) => return Err(error.into()),
     };
-    let verified = receipt::verify(&row.kept.receipt.artifact, &asked.state.host.keys());
-    let mut verdict = verified.map_or_else(|error| refused(&error), |receipt| of_receipt(&receipt));
-    if let ReceiptKind::Decision { redeemed_at, revoked_at, .. } = &row.kind {
+    let mut verdict = of_stored(asked, &row)?;
+    if let ReceiptKind::Decision { redeemed_at, .. } = &row.kind {
         verdict["redeemedAt"] = json!(redeemed_at);
-        if revoked_at.is_some() {
-            verdict["valid"] = json!(false);
-            verdict["errorCode"] = json!("RECEIPT_REVOKED");
-            verdict["errorMessage"] = json!("the receipt was revoked");
-        }
     }
     Ok(as_json(StatusCode::OK, verdict.to_string()))
+}
+
+/// The verdict on a stored receipt.
+fn of_stored(asked: &Asked, row: &ReceiptRow) -> Result<Value, Problem> {
+    let verdict = match receipt::verify(&row.kept.receipt.artifact, &asked.state.host.keys()) {
+        Ok(receipt) => of_receipt(asked, &receipt)?,
+        Err(error) => refused(&error),
+    };
+    Ok(match &row.kind {
+        ReceiptKind::Decision { revoked_at: Some(_), .. } => revoked(verdict),
+        _ => verdict,
+    })
+}
+
+/// The verdict on a receipt in the body. Its revocation may be stored here, even if the document does not say so.
+fn of_posted(asked: &Asked, receipt: &VerifiedReceipt) -> Result<Value, Problem> {
+    let verdict = of_receipt(asked, receipt)?;
+    let Ok(id) = receipt.id().parse::<ReceiptId>() else { return Ok(verdict) };
+    let stored = asked.state.host.store().receipt(&id).wait().map_err(engine::Error::from)?;
+    Ok(match stored.is_some_and(|stored| stored.state.revoked.is_some()) {
+        true => revoked(verdict),
+        false => verdict,
+    })
+}
+
+/// Whether the document has the receipt's revocation, as an export has. One that does not revoke it is an error.
+fn revocation_in(document: &Json, receipt: &VerifiedReceipt, keys: &KeySet) -> Result<bool, VerifyError> {
+    let Some(artifact) = document.get("revocation_artifact").filter(|json| **json != Json::Null) else {
+        return Ok(false);
+    };
+    let envelope = Json::object([("artifact", artifact.clone())]).canonical();
+    let revocation = receipt::verify(&Artifact::parse(&envelope)?, keys)?;
+    match receipt.is_revoked_by(&revocation) {
+        true => Ok(true),
+        false => {
+            let words = format!("{} is genuine, and does not revoke this receipt", revocation.id());
+            Err(VerifyError::Malformed(words.into()))
+        }
+    }
 }
 
 fn refusal(code: &str, message: &str) -> Value {
     json!({ "valid": false, "errorCode": code, "errorMessage": message })
 }
 
-/// A receipt that verifies, in the form that the protocol's clients read. Valid means an approval that has not expired.
-pub(crate) fn of_receipt(receipt: &receipt::VerifiedReceipt) -> Value {
+/// The verdict on a revoked receipt.
+fn revoked(mut verdict: Value) -> Value {
+    verdict["valid"] = json!(false);
+    verdict["errorCode"] = json!("RECEIPT_REVOKED");
+    verdict["errorMessage"] = json!("the receipt was revoked");
+    verdict
+}
+
+/// A receipt that verifies, in the form that the protocol's clients read. Valid means an approval that has not expired and is of the scope that
+/// counts here now.
+fn of_receipt(asked: &Asked, receipt: &VerifiedReceipt) -> Result<Value, Problem> {
     use engine::Clock as _;
     let expired = receipt.is_expired(engine::SystemClock.now());
     let approved = receipt.decision() == receipt::Decision::Approved;
-    let (code, message) = match (approved, expired) {
-        (true, false) => (None, None),
-        (false, _) => (Some("RECEIPT_DENIED"), Some("the receipt is a denial")),
-        (true, true) => (Some("RECEIPT_EXPIRED"), Some("the receipt has expired")),
+    let counts = receipt.scope() == Some(asked.state.host.scope()?);
+    let (code, message) = match (approved, expired, counts) {
+        (true, false, true) => (None, None),
+        (false, ..) => (Some("RECEIPT_DENIED"), Some("the receipt is a denial")),
+        (true, true, _) => (Some("RECEIPT_EXPIRED"), Some("the receipt has expired")),
+        (true, false, false) => {
+            (Some("SCOPE_MISMATCH"), Some("the receipt is of another scope than counts here now"))
+        }
     };
-    json!({
-        "valid": approved && !expired,
+    Ok(json!({
+        "valid": code.is_none(),
         "receiptId": receipt.id(),
         "decision": receipt.decision().as_str(),
         "scope": receipt.scope().map(|scope| scope.to_string()),
@@ -138,7 +191,7 @@ pub(crate) fn of_receipt(receipt: &receipt::VerifiedReceipt) -> Value {
         "diagnostics": { "signerKeyId": receipt.key_id() },
         "errorCode": code,
         "errorMessage": message,
-    })
+    }))
 }
 
 fn refused(error: &VerifyError) -> Value {

@@ -44,7 +44,8 @@ fn operation(route: &Route, keep: &mut impl FnMut(Shape) -> Value) -> Value {
     let mut parameters: Vec<_> = parts
         .map(|name| json!({ "name": name, "in": "path", "required": true, "schema": { "type": "string" } }))
         .collect();
-    let is_tenants = route.path.starts_with("/v1/");
+    // The protocol's own route for a stored receipt is for tenants too.
+    let is_tenants = route.path.starts_with("/v1/") || route.path == "/api/v1/receipts/{receipt}";
     for name in queries(route) {
         parameters
             .push(json!({ "name": name, "in": "query", "required": false, "schema": query_schema(name) }));
