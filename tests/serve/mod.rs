@@ -8,5 +8,6 @@ mod notices;
 mod open;
 mod openapi;
 mod page;
+mod problems;
 mod tls;
 mod transport;

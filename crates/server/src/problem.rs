@@ -5,6 +5,7 @@ use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use engine::Error;
 use engine::api::AccessError;
+use engine::issuer::IssueError;
 use serde::Serialize;
 use std::time::Duration;
 use store::StoreError;
@@ -111,9 +112,10 @@ impl From<Error> for Problem {
             Error::Load(_) => (S::UNPROCESSABLE_ENTITY, "not-a-workflow"),
             Error::NoRequest(_) => (S::NOT_FOUND, "no-request"),
             Error::NoReceipt(_) => (S::NOT_FOUND, "no-receipt"),
-            Error::NotADecider(_) | Error::OtherTenant(..) | Error::NoRole { .. } => {
-                (S::FORBIDDEN, "not-a-decider")
-            }
+            Error::NotADecider(_)
+            | Error::RemovedDecider(..)
+            | Error::OtherTenant(..)
+            | Error::NoRole { .. } => (S::FORBIDDEN, "not-a-decider"),
             Error::SelfApproval(..) => (S::FORBIDDEN, "own-request"),
             Error::DemoInEarnest(_) => (S::CONFLICT, "people-decide"),
             Error::NotWaiting { .. } => (S::CONFLICT, "not-waiting"),
@@ -132,8 +134,11 @@ impl From<Error> for Problem {
             Error::Passkey(_) => (S::UNPROCESSABLE_ENTITY, "passkey-refused"),
             Error::NoPasskey { .. } => (S::CONFLICT, "no-passkey"),
             Error::UnknownPasskey => (S::FORBIDDEN, "unknown-passkey"),
-            Error::CannotCount { .. } => (S::UNPROCESSABLE_ENTITY, "cannot-count"),
-            Error::Statement(_) | Error::Issue(_) => (S::UNPROCESSABLE_ENTITY, "statement-refused"),
+            Error::CannotCount { .. } | Error::KeyCannotCount { .. } => {
+                (S::UNPROCESSABLE_ENTITY, "cannot-count")
+            }
+            Error::Statement(_) => (S::UNPROCESSABLE_ENTITY, "statement-refused"),
+            Error::Issue(error) => return of_the_issuer(error),
             Error::Params(_)
             | Error::Event { .. }
             | Error::Id(_)
@@ -145,9 +150,38 @@ impl From<Error> for Problem {
             Error::Token(_) => (S::UNAUTHORIZED, "token"),
             Error::Access(error) => return of_access(error),
             Error::NotSayable | Error::SaidElsewhere => (S::FORBIDDEN, "not-here"),
-            other => return Self::internal(other),
+            Error::Keyring(_)
+            | Error::Journal { .. }
+            | Error::OtherKeys(_)
+            | Error::Entropy(_)
+            | Error::OtherAuthority
+            | Error::KeysElsewhere
+            | Error::NoTenant(_)
+            | Error::Internal(_) => return Self::internal(&error),
         };
         Self::new(status, code, error.to_string())
+    }
+}
+
+/// The text of an error about the authority's process names a socket and accounts of this machine: the log has it.
+fn of_the_issuer(error: &IssueError) -> Problem {
+    match error {
+        IssueError::Unreachable { .. } | IssueError::Stranger { .. } => {
+            tracing::error!(%error, "the authority cannot be asked");
+            let detail = "the authority, which signs receipts, cannot be asked now: try again";
+            Problem::new(StatusCode::SERVICE_UNAVAILABLE, "no-authority", detail)
+        }
+        IssueError::NoActiveKey(_) | IssueError::Mint(_) => Problem::internal(error),
+        IssueError::Request(_)
+        | IssueError::Unclear(_)
+        | IssueError::Lapsed { .. }
+        | IssueError::Approval(_)
+        | IssueError::Frozen(_)
+        | IssueError::Unreviewed { .. }
+        | IssueError::Undecided(_)
+        | IssueError::Refused(_) => {
+            Problem::new(StatusCode::UNPROCESSABLE_ENTITY, "statement-refused", error.to_string())
+        }
     }
 }
 
@@ -179,4 +213,30 @@ fn of_the_store(error: &StoreError) -> Problem {
         other => return Problem::internal(other),
     };
     Problem::new(status, code, error.to_string())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use receipt::Scope;
+
+    fn of(error: IssueError) -> (u16, &'static str, String) {
+        let problem = Problem::from(Error::Issue(error));
+        (problem.status.as_u16(), problem.code, problem.detail)
+    }
+
+    #[test]
+    fn an_error_of_the_authority_names_nothing_of_this_machine() {
+        let socket = || std::path::PathBuf::from("/run/secret.sock");
+        let down = IssueError::Unreachable { socket: socket(), why: "refused".to_owned() };
+        let stranger = IssueError::Stranger { socket: socket(), found: 4_242, expected: 4_243 };
+        for error in [down, stranger] {
+            let (status, code, detail) = of(error);
+            assert_eq!((status, code), (503, "no-authority"));
+            assert!(!detail.contains("secret") && !detail.contains("424"), "{detail}");
+        }
+        assert_eq!(of(IssueError::NoActiveKey(Scope::Demo)).0, 500);
+        let (status, code, _) = of(IssueError::Undecided("one more approval".to_owned()));
+        assert_eq!((status, code), (422, "statement-refused"));
+    }
 }

@@ -13,7 +13,7 @@ use sandbox::Inspection;
 use std::path::PathBuf;
 use std::sync::{MutexGuard, PoisonError};
 use std::{fs, io};
-use store::{FolderError, StoreError, Usage, files};
+use store::{FolderError, Medium, StoreError, Usage, files};
 use workflow::TenantId;
 
 /// The folder's name in the data folder.
@@ -156,5 +156,10 @@ impl Host {
 }
 
 fn failed(path: &std::path::Path, error: io::Error) -> Error {
-    StoreError::from(FolderError::Unusable { path: path.to_owned(), error }).into()
+    use io::ErrorKind::{FileTooLarge, QuotaExceeded, StorageFull};
+    match error.kind() {
+        StorageFull | QuotaExceeded | FileTooLarge => StoreError::Full(Medium::Folder),
+        _ => FolderError::Unusable { path: path.to_owned(), error }.into(),
+    }
+    .into()
 }

@@ -1,0 +1,81 @@
+//! The status and code of refusals: each tells the caller what to do, and nothing about this machine.
+
+use crate::serve::api::{ALL, token};
+use crate::support;
+use crate::support::guest;
+use crate::support::http::{Answer, Served, parse};
+use crate::support::people::{add_alice, decider_key};
+use crate::support::serving::Serving;
+use engine::trust::Act;
+use receipt::Decision;
+use serde_json::{Value, json};
+use std::io::{Read as _, Write as _};
+use std::net::TcpStream;
+use tempfile::TempDir;
+use workflow::RequestId;
+
+/// A request of `acme` that waits.
+fn waiting(served: &Served) -> RequestId {
+    support::start(&served.host, "tenant-workflow", "{}");
+    support::awaited("it asks", || Some(served.host.waiting().unwrap().first()?.request.id.clone()))
+}
+
+#[test]
+fn an_approval_with_a_key_that_cannot_count_is_refused_as_such() {
+    const PASSKEYS: &str = "[[rule]]\nid = \"r\"\nthen = \"ask\"\nrole = \"release\"\nkeys = \"passkey\"\n";
+    let served = Served::begin_with(
+        TempDir::new().unwrap(),
+        |builder| builder.policy(Box::new(policy::Toml::parse(PASSKEYS).unwrap())),
+        Default::default(),
+        None,
+    );
+    add_alice(&served.host);
+    let (token, request) = (token(&served, "acme", ALL), waiting(&served));
+    let by = "alice".parse().unwrap();
+    let statement = served.host.statement(&request, &by, None, Decision::Approved, Some("seen")).unwrap();
+    let envelope = receipt::sign_decision(&statement, &decider_key(1)).unwrap().to_json().canonical();
+    let envelope: Value = serde_json::from_str(&envelope).unwrap();
+    let path = format!("/v1/approvals/{request}/signatures");
+    let answer = served.post_as(&token, &path, &json!({ "envelope": envelope }));
+    assert_eq!((answer.status, answer.code().as_str()), (422, "cannot-count"), "{answer:?}");
+    assert!(answer.json()["detail"].as_str().unwrap().contains("sign with such a key"), "{answer:?}");
+}
+
+#[test]
+fn a_person_who_was_removed_is_no_decider() {
+    let served = Served::begin();
+    add_alice(&served.host);
+    let (token, request) = (token(&served, "acme", ALL), waiting(&served));
+    let act = Act::DeciderRemoved { decider: "alice".parse().unwrap(), reason: "left".to_owned() };
+    served.host.record_act("operator", act).unwrap();
+    let path = format!("/v1/approvals/{request}/statement");
+    let answer = served.post_as(&token, &path, &json!({ "as": "alice", "decision": "APPROVED" }));
+    assert_eq!((answer.status, answer.code().as_str()), (403, "not-a-decider"), "{answer:?}");
+}
+
+#[test]
+fn an_upload_that_the_disk_has_no_room_for_is_refused_as_such() {
+    let data = TempDir::new().unwrap();
+    let serving = Serving::begin(data.path(), &[]);
+    let made =
+        crate::support::cli::run(data.path(), &["tokens", "create", "--tenant", "acme", "--scope", ALL]);
+    let (token, port) = (made.stdout.trim(), serving.port);
+    let upload = || -> Answer {
+        let body = guest("tenant-workflow");
+        let head = format!(
+            "POST /v1/workflows HTTP/1.1\r\nHost: localhost:{port}\r\nConnection: close\r\nAuthorization: Bearer {token}\r\nContent-Length: {}\r\n\r\n",
+            body.len()
+        );
+        let mut stream = TcpStream::connect(("127.0.0.1", port)).unwrap();
+        stream.write_all(&[head.as_bytes(), &body].concat()).unwrap();
+        let mut answer = String::new();
+        stream.read_to_string(&mut answer).unwrap();
+        parse(&answer)
+    };
+    serving.bound_files(Some(64 << 10));
+    let answer = upload();
+    assert_eq!((answer.status, answer.code().as_str()), (507, "full"), "{answer:?}");
+    assert!(!answer.body.contains(data.path().to_str().unwrap()), "{answer:?}");
+    serving.bound_files(None);
+    assert_eq!(upload().status, 201);
+}
