@@ -79,3 +79,38 @@ fn an_upload_that_the_disk_has_no_room_for_is_refused_as_such() {
     serving.bound_files(None);
     assert_eq!(upload().status, 201);
 }
+
+/// A damaged journal is its instance's alone: the other tenants' lists, and those of the whole host, have the rest.
+#[test]
+fn one_damaged_journal_breaks_no_list() {
+    let served = Served::begin();
+    let [acme, globex] = ["acme", "globex"].map(|tenant| {
+        let key = support::start_for(&served.host, tenant, "tenant-workflow", "{}");
+        support::until("it asks", || served.host.waiting().unwrap().iter().any(|found| found.key == key));
+        (key, token(&served, tenant, ALL))
+    });
+    let listed = |(key, token): &(store::InstanceKey, String)| -> (Value, Value) {
+        let instances = served.get_as(token, "/v1/instances");
+        let requests = served.get_as(token, "/v1/approvals");
+        assert_eq!((instances.status, requests.status), (200, 200), "{key}: {instances:?} {requests:?}");
+        (instances.json()["instances"][0].clone(), requests.json()["requests"].clone())
+    };
+    assert_eq!(listed(&acme).1.as_array().unwrap().len(), 1);
+    let journal = rusqlite::Connection::open(served.path().join("journal.sqlite")).unwrap();
+    let damage =
+        "UPDATE entries SET at = at - 1 WHERE instance = (SELECT id FROM instances WHERE tenant = 'acme')";
+    assert!(journal.execute(damage, []).unwrap() > 0);
+    let (instance, requests) = listed(&globex);
+    assert_eq!(instance["workflow"], "tenant-workflow");
+    assert_eq!(requests.as_array().unwrap().len(), 1, "{requests}");
+    let (instance, requests) = listed(&acme);
+    assert_eq!(instance["instance"], acme.0.instance.as_str());
+    assert_eq!((&instance["workflow"], &instance["status"]), (&Value::Null, &json!("waiting")));
+    assert_eq!(requests, json!([]), "its request cannot be read");
+    let page = served.send("GET", "/", &[("Sec-Fetch-Site", "none")], b"");
+    let shown =
+        |key: &store::InstanceKey| page.body.contains(&format!("<span class=\"pill\">{}</span>", key.tenant));
+    assert!(page.status == 200 && shown(&globex.0) && !shown(&acme.0), "{page:?}");
+    let metrics = served.get("/metrics");
+    assert!(metrics.body.contains("\npp_host_requests_waiting 2\n"), "{metrics:?}");
+}

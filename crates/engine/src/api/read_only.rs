@@ -114,7 +114,7 @@ impl ReadOnlyHost {
     /// # Errors
     /// When the state cannot be read.
     pub fn waiting(&self) -> Result<Vec<Waiting>, Error> {
-        requests::waiting(&*self.store, self.judge()?)
+        requests::waiting(&*self.store, self.judge()?, |_| true)
     }
 
     /// The state of a waiting request.

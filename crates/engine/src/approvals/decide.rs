@@ -49,7 +49,7 @@ impl Host {
     pub fn waiting(&self) -> Result<Vec<Waiting>, Error> {
         let (trust, at) = self.0.trust_now()?;
         let gate = self.0.gate();
-        requests::waiting(&*self.0.journals.store, self.0.judge(&gate, &trust, at))
+        requests::waiting(&*self.0.journals.store, self.0.judge(&gate, &trust, at), |_| true)
     }
 
     /// The state of a waiting request.

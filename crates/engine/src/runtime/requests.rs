@@ -5,7 +5,7 @@ use crate::issuer::{Admitted, JudgingContext, Request, tally};
 use crate::trust::{Count, Freeze, Judge, Recall, Shortfall, is_own, shortfalls};
 use policy::Answer;
 use receipt::{Envelope, Person, Timestamp};
-use store::{Fact, InstanceKey, RecordedRequest, RequestFilter, RequestWithJournal, Store};
+use store::{Fact, InstanceKey, RecordedRequest, RequestFilter, RequestWithJournal, Store, StoreError};
 use workflow::{Entry, RequestId};
 
 /// A waiting request, and its state.
@@ -59,18 +59,44 @@ fn unreadable(id: &RequestId, error: &serde_json::Error) -> Error {
     Error::Internal(format!("request {id}: {error}"))
 }
 
-/// The requests that wait for a decision, oldest first.
-pub(crate) fn waiting(store: &dyn Store, judge: Judge<'_>) -> Result<Vec<Waiting>, Error> {
+/// The requests of these instances that wait for a decision, oldest first. A damaged one is left out and
+/// logged, so that the others are listed.
+pub(crate) fn waiting(
+    store: &dyn Store,
+    judge: Judge<'_>,
+    meant: impl Fn(&InstanceKey) -> bool,
+) -> Result<Vec<Waiting>, Error> {
     let mut known = Recall::new(store, judge);
-    let waiting = store.requests(RequestFilter::Waiting).wait()?.into_iter();
-    waiting
-        .map(|RecordedRequest { key, body, .. }| {
-            let mut request: Request =
-                serde_json::from_str(&body).map_err(|error| Error::Internal(error.to_string()))?;
+    let mut found = Vec::new();
+    for RecordedRequest { key, body, .. } in store.requests(RequestFilter::Waiting).wait()? {
+        if !meant(&key) {
+            continue;
+        }
+        let read = read(&key, &body).and_then(|mut request| {
             recall(&mut known, &mut request)?;
-            waiting_request(store, judge, key, request)
-        })
-        .collect()
+            waiting_request(store, judge, key.clone(), request)
+        });
+        match read {
+            Ok(waiting) => found.push(waiting),
+            Err(error) if is_damage(&error) => {
+                tracing::error!(instance = %key, %error, "a waiting request cannot be listed");
+            }
+            Err(error) => return Err(error),
+        }
+    }
+    Ok(found)
+}
+
+/// A request in a list.
+fn read(key: &InstanceKey, body: &str) -> Result<Request, Error> {
+    serde_json::from_str(body).map_err(|_| {
+        StoreError::Damaged(format!("the waiting request of instance {key} cannot be read")).into()
+    })
+}
+
+/// Whether an error is about the content of one instance, and not about the store.
+fn is_damage(error: &Error) -> bool {
+    matches!(error, Error::Store(StoreError::Damaged(_)) | Error::Journal { .. } | Error::Internal(_))
 }
 
 /// The state of a request: the count of its signatures, and whether there are people to decide it.

@@ -189,7 +189,7 @@ pub(crate) fn requests(db: &Connection, which: RequestFilter) -> Result<Vec<Reco
     );
     let read = |row: &Row<'_>| requests::read(db, row);
     match which {
-        RequestFilter::Waiting => every(db, WAITING, [], read),
+        RequestFilter::Waiting => every(db, WAITING, [], |row| requests::read_for_list(db, row)),
         RequestFilter::All => every(db, ALL, [], read),
         RequestFilter::Before(id, limit) => {
             every(db, BEFORE, params![id.as_ref().map(RequestId::as_str), limit], read)

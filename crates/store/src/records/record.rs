@@ -127,7 +127,7 @@ pub struct RecordedReceipt {
 pub struct RecordedRequest {
     /// The instance.
     pub key: InstanceKey,
-    /// The request.
+    /// The request. Empty for a waiting one that is damaged: the list has the others, and its number is right.
     pub body: String,
     /// The outcome in a word (`APPROVED`, `DENIED`, `LAPSED`); `None` while it waits.
     pub outcome: Option<String>,

@@ -125,11 +125,10 @@ impl Reader<'_> {
         tenant: Option<&TenantId>,
     ) -> Result<Vec<RequestRow>, Error> {
         let (mut groups, mut group_of): (Vec<Vec<Waiting>>, BTreeMap<_, usize>) = Default::default();
-        for waiting in requests::waiting(self.store, self.judge)? {
-            let of = &waiting.request.tenant;
-            if !principal.covers(of) || tenant.is_some_and(|tenant| tenant != of) {
-                continue;
-            }
+        let meant = |key: &InstanceKey| {
+            principal.covers(&key.tenant) && tenant.is_none_or(|tenant| *tenant == key.tenant)
+        };
+        for waiting in requests::waiting(self.store, self.judge, meant)? {
             let group = *group_of.entry(question(&waiting.request)).or_insert(groups.len());
             match groups.get_mut(group) {
                 Some(alike) => alike.push(waiting),

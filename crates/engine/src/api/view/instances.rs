@@ -253,7 +253,10 @@ impl Reader<'_> {
 
     /// A damaged journal is reported for its instance alone.
     fn listed(&self, found: InstanceSummary) -> Result<ListedInstance, Error> {
-        let facts = self.store.facts(Some(&found.key)).wait()?;
+        let facts = match self.store.facts(Some(&found.key)).wait() {
+            Err(StoreError::Damaged(_)) => Vec::new(),
+            facts => facts?,
+        };
         let history = History::of(&facts, self.settings.of(&found.key.tenant).workflow).ok();
         let wait = history.as_ref().and_then(|history| match &history.status {
             Status::Waiting(wait) => Some(wait.clone()),
