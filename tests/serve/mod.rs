@@ -9,5 +9,6 @@ mod open;
 mod openapi;
 mod page;
 mod problems;
+mod sessions;
 mod tls;
 mod transport;

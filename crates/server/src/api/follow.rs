@@ -11,6 +11,7 @@ use axum::response::{IntoResponse as _, Response};
 use engine::api::{Principal, Query, View};
 use engine::limits::http_names;
 use futures_util::stream;
+use receipt::Scope;
 use serde_json::Value;
 use std::convert::Infallible;
 use std::sync::Arc;
@@ -41,6 +42,8 @@ type Show = fn(&Fact) -> Result<Shown, Problem>;
 struct Follower {
     state: Arc<State>,
     principal: Principal,
+    /// The secret of a person's session.
+    session: Option<String>,
     key: InstanceKey,
     /// The index of the next fact.
     next: u64,
@@ -97,6 +100,7 @@ pub(crate) fn follow(
         _counted: counted,
         until: Instant::now() + state.limits.follow_time,
         state,
+        session: asked.cookie(),
         principal,
         key,
         next,
@@ -150,12 +154,12 @@ impl Follower {
     /// for them, it keeps none and says in `wanted` how many bytes they take.
     async fn read(&mut self) -> Option<()> {
         let (state, principal, key) = (Arc::clone(&self.state), self.principal.clone(), self.key.clone());
-        let (from, show) = (self.next, self.show);
+        let (session, from, show) = (self.session.clone(), self.next, self.show);
         // However many followers there are, few read at once.
         let turn = Arc::clone(&self.state.follower_reads).acquire_owned().await.ok()?;
         let read = tokio::task::spawn_blocking(move || {
             let _turn = turn;
-            let principal = still(&state, principal)?;
+            let principal = still(&state, principal, session.as_deref())?;
             match state.host.view(&principal, Query::Facts { key, from, limit: AT_ONCE }) {
                 Ok(View::Facts { facts }) => Batch::of(&facts, from, show),
                 _ => None,
@@ -204,20 +208,19 @@ impl Batch {
     }
 }
 
-/// The caller's present rights: since the stream began, a token may have been revoked or a person removed.
-fn still(state: &State, principal: Principal) -> Option<Principal> {
-    let trust = state.host.trust().ok()?;
+/// The caller's present rights: since the stream began, a token may have been revoked, a session or the demonstration may have ended.
+fn still(state: &State, principal: Principal, session: Option<&str>) -> Option<Principal> {
     match &principal {
         Principal::Token(token) => {
             let id = token.id.parse().ok()?;
             let now = engine::Clock::now(&engine::SystemClock);
+            let trust = state.host.trust().ok()?;
             trust.token(&id).filter(|token| token.is_good(now)).map(|_| principal)
         }
-        Principal::Decider(session) => {
-            let person = trust.deciders().person(&session.person);
-            person.filter(|person| person.removed_at.is_none()).map(|_| principal)
-        }
-        Principal::Operator(_) | Principal::Anonymous => Some(principal),
+        Principal::Decider(_) => state.session(session?).ok()?.map(Principal::Decider),
+        // Only a demonstration has callers who are operators.
+        Principal::Operator(_) => (state.host.scope().ok()? == Scope::Demo).then_some(principal),
+        Principal::Anonymous => Some(principal),
     }
 }
 

@@ -3,6 +3,7 @@
 use crate::problem::Problem;
 use crate::request::Asked;
 use crate::request::sessions::COOKIE;
+use crate::request::state::State;
 use axum::http::{HeaderMap, StatusCode, header};
 use engine::api::{DeciderSession, Principal};
 use workflow::TenantId;
@@ -72,17 +73,7 @@ fn token(headers: &HeaderMap) -> Result<Option<&str>, Problem> {
 impl Asked {
     /// The person who is signed in, with their present rights. `None` if the person was removed since, or their key was revoked.
     pub(crate) fn session(&self) -> Result<Option<DeciderSession>, Problem> {
-        let Some((person, key)) = self.cookie().and_then(|secret| self.state.sessions.person(&secret)) else {
-            return Ok(None);
-        };
-        let trust = self.state.host.trust()?;
-        let known = trust.deciders().person(&person).filter(|known| known.removed_at.is_none());
-        let Some(known) = known else { return Ok(None) };
-        if !trust.counts_still(&key.to_string()) {
-            return Ok(None);
-        }
-        let tenants = known.tenants.iter().filter_map(|tenant| tenant.parse().ok()).collect();
-        Ok(Some(DeciderSession { person, tenants }))
+        self.cookie().map_or(Ok(None), |secret| self.state.session(&secret))
     }
 
     /// Ends the session, and returns the header that removes its cookie.
@@ -93,7 +84,7 @@ impl Asked {
         format!("{COOKIE}=; Path=/; Secure; HttpOnly; SameSite=Lax; Max-Age=0")
     }
 
-    fn cookie(&self) -> Option<String> {
+    pub(crate) fn cookie(&self) -> Option<String> {
         let cookies = self.headers.get_all(header::COOKIE).iter().filter_map(|value| value.to_str().ok());
         let mut values = cookies
             .flat_map(|cookies| cookies.split(';'))
@@ -107,5 +98,20 @@ impl Asked {
         self.session()?.ok_or_else(|| {
             Problem::new(StatusCode::UNAUTHORIZED, "unauthenticated", "sign in first: the session is over")
         })
+    }
+}
+
+impl State {
+    /// The person of a session, with their present rights.
+    pub(crate) fn session(&self, secret: &str) -> Result<Option<DeciderSession>, Problem> {
+        let Some((person, key)) = self.sessions.person(secret) else { return Ok(None) };
+        let trust = self.host.trust()?;
+        let known = trust.deciders().person(&person).filter(|known| known.removed_at.is_none());
+        let Some(known) = known else { return Ok(None) };
+        if !trust.counts_still(&key.to_string()) {
+            return Ok(None);
+        }
+        let tenants = known.tenants.iter().filter_map(|tenant| tenant.parse().ok()).collect();
+        Ok(Some(DeciderSession { person, tenants }))
     }
 }
