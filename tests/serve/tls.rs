@@ -55,6 +55,32 @@ fn a_client_that_verifies_is_answered_and_a_renewed_certificate_is_taken_up() {
     serving.stop();
 }
 
+/// The way out that the message names is enough: a changed mode is a change of the file.
+#[test]
+fn a_renewed_key_is_taken_up_when_its_mode_is_corrected() {
+    let Some(authority) = CertificateAuthority::new() else { return };
+    let data = TempDir::new().unwrap();
+    let [first, second] = ["first", "second"].map(|name| authority.issue(name));
+    let [cert, key] = ["cert.pem", "key.pem"].map(|name| data.path().join(name));
+    let put = |(of_cert, of_key): &(std::path::PathBuf, std::path::PathBuf), mode| {
+        fs::copy(of_key, &key).unwrap();
+        fs::set_permissions(&key, fs::Permissions::from_mode(mode)).unwrap();
+        fs::copy(of_cert, &cert).unwrap();
+    };
+    put(&first, 0o600);
+    let files = ["--tls-cert", cert.to_str().unwrap(), "--tls-key", key.to_str().unwrap()];
+    let mut serving = Serving::begin(data.path(), &files);
+    put(&second, 0o644);
+    serving.says("lets every account read it: chmod o-rwx it");
+    let (_, shown) = authority.connect(serving.port).unwrap();
+    assert_eq!(shown, certificate(&first.0));
+    fs::set_permissions(&key, fs::Permissions::from_mode(0o600)).unwrap();
+    serving.says("the certificate was renewed");
+    let (_, shown) = authority.connect(serving.port).unwrap();
+    assert_eq!(shown, certificate(&second.0));
+    serving.stop();
+}
+
 #[test]
 fn links_and_the_page_are_https() {
     let Some(authority) = CertificateAuthority::new() else { return };

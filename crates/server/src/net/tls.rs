@@ -30,10 +30,11 @@ pub struct TlsError {
     problem: String,
 }
 
-/// The properties that show that a file has changed.
+/// The properties that show that a file has changed. A changed mode or owner changes only the time of the inode.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 struct Version {
     inode: u64,
+    written: (i64, i64),
     changed: (i64, i64),
     size: u64,
 }
@@ -46,7 +47,10 @@ pub(crate) struct Tls {
 
 struct Current {
     config: Arc<ServerConfig>,
+    /// Those that the certificate in use was read from.
     versions: [Option<Version>; 2],
+    /// Why others cannot be used, until they can.
+    problem: Option<TlsError>,
 }
 
 impl Tls {
@@ -54,7 +58,7 @@ impl Tls {
     pub(crate) fn open(files: TlsFiles) -> Result<Self, TlsError> {
         let versions = files.versions();
         let config = files.read()?;
-        Ok(Self { files, current: Mutex::new(Current { config, versions }) })
+        Ok(Self { files, current: Mutex::new(Current { config, versions, problem: None }) })
     }
 
     /// An acceptor with the certificate in use.
@@ -62,17 +66,27 @@ impl Tls {
         TlsAcceptor::from(Arc::clone(&self.lock().config))
     }
 
-    /// Reads the files again if one of them has changed, and returns whether it had. If they cannot be used, the certificate in use stays.
+    /// Reads the files again while they are others than those in use, and returns whether it took them up. If they cannot be used, the certificate
+    /// in use stays; the same problem is an error once.
     pub(crate) fn reload(&self) -> Result<bool, TlsError> {
         let versions = self.files.versions();
         if self.lock().versions == versions {
+            self.lock().problem = None;
             return Ok(false);
         }
         let read = self.files.read();
         let mut current = self.lock();
-        current.versions = versions;
-        current.config = read?;
-        Ok(true)
+        match read {
+            Ok(config) => {
+                *current = Current { config, versions, problem: None };
+                Ok(true)
+            }
+            Err(problem) if current.problem.as_ref() == Some(&problem) => Ok(false),
+            Err(problem) => {
+                current.problem = Some(problem.clone());
+                Err(problem)
+            }
+        }
     }
 
     fn lock(&self) -> std::sync::MutexGuard<'_, Current> {
@@ -90,8 +104,12 @@ impl TlsFiles {
     fn versions(&self) -> [Option<Version>; 2] {
         [&self.certificate, &self.key].map(|file| {
             let found = fs::metadata(file).ok()?;
-            let changed = (found.mtime(), found.mtime_nsec());
-            Some(Version { inode: found.ino(), changed, size: found.size() })
+            Some(Version {
+                inode: found.ino(),
+                written: (found.mtime(), found.mtime_nsec()),
+                changed: (found.ctime(), found.ctime_nsec()),
+                size: found.size(),
+            })
         })
     }
 
