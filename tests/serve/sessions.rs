@@ -13,6 +13,7 @@ use serde_json::{Value, json};
 use std::io::{BufRead as _, BufReader, Write as _};
 use std::time::Duration;
 use store::InstanceKey;
+use tempfile::TempDir;
 
 /// Gives a person a passkey that counts, for pages of that relying party.
 fn register(
@@ -154,4 +155,41 @@ fn the_stream_of_a_demonstration_ends_with_it() {
     assert!(tells_of_more(&served, &instance, &mut stream));
     people::add_alice(&served.host);
     assert!(!tells_of_more(&served, &instance, &mut stream), "people decide now");
+}
+
+/// A site whose passkeys belong to the parent domain, as `deciders invite --rp-id` makes them.
+#[test]
+fn a_passkey_of_the_parent_domain_signs_in_and_decides() {
+    const HOST: &str = "approve.example.com";
+    let (origin, url) = (format!("https://{HOST}"), format!("https://{HOST}").parse().unwrap());
+    let served =
+        Served::begin_with(TempDir::new().unwrap(), |builder| builder, Default::default(), Some(url));
+    let challenge = || post(&served, HOST, "/sign-in/challenge", "", &json!({})).json()["rp_ids"].clone();
+    assert_eq!(challenge(), json!([HOST]), "before there is a passkey");
+    let mut dora = SoftwareAuthenticator::new(&[9; 32], &origin).unwrap();
+    dora.rp_id = "example.com".to_owned();
+    let parent = || RelyingParty::new("example.com", [origin.clone()]).unwrap();
+    register(&served, "dora", parent(), &dora);
+    assert_eq!(challenge(), json!(["example.com"]));
+    let cookie = sign_in(&served, HOST, &dora);
+    // A second one, of the site's own name: each is asked for with its own.
+    let own = SoftwareAuthenticator::new(&[10; 32], &origin).unwrap();
+    register(&served, "dora", RelyingParty::of_origin(&origin).unwrap(), &own);
+    let mut erin = SoftwareAuthenticator::new(&[11; 32], &origin).unwrap();
+    erin.rp_id = "example.com".to_owned();
+    register(&served, "erin", parent(), &erin);
+    assert_eq!(challenge(), json!(["example.com", HOST]), "the one of most passkeys first");
+    sign_in(&served, HOST, &own);
+    waiting(&served);
+    let request = served.host.waiting().unwrap()[0].request.id.clone();
+    let path = format!("/approvals/{request}");
+    let draft = json!({ "decision": "APPROVED" });
+    let ceremony = post(&served, HOST, &format!("{path}/statement"), &cookie, &draft).json();
+    let credential = |of: &SoftwareAuthenticator| URL_SAFE_NO_PAD.encode(of.credential_id());
+    assert_eq!(ceremony["rp_id"], "example.com", "{ceremony}");
+    assert_eq!(ceremony["credentials"], json!([credential(&dora)]), "{ceremony}");
+    let mut signed = assertion(&dora, &ceremony["challenge"]);
+    signed["statement"] = ceremony["statement"].clone();
+    let decided = post(&served, HOST, &format!("{path}/signature"), &cookie, &signed);
+    assert_eq!((decided.status, &decided.json()["status"]), (200, &json!("APPROVED")), "{decided:?}");
 }

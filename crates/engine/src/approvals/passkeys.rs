@@ -6,7 +6,8 @@ use receipt::{
     AssertionResponse, Decision, Digest, Envelope, KeyId, Passkey, PersonId, PublicKey, RegistrationResponse,
     RelyingParty, Role, Timestamp,
 };
-use std::collections::BTreeSet;
+use std::cmp::Reverse;
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 use workflow::{RequestId, TenantId};
 
@@ -165,6 +166,28 @@ impl Host {
         let envelope = Envelope::asserted(statement, key, response)
             .map_err(|error| Error::Statement(error.to_string()))?;
         self.sign(id, &envelope)
+    }
+
+    /// The relying parties of the passkeys that may sign in on pages of that origin, the one of most passkeys first. Empty
+    /// where there is no such passkey.
+    ///
+    /// # Errors
+    /// When the state cannot be read.
+    pub fn relying_parties(&self, origin: &str) -> Result<Vec<String>, Error> {
+        let (trust, at) = self.0.trust_now()?;
+        let deciders = trust.deciders();
+        let mut counts: BTreeMap<&str, usize> = BTreeMap::new();
+        for key in deciders.people().iter().flat_map(|person| &person.keys) {
+            let here = key.key.as_passkey().filter(|passkey| passkey.origins().contains(origin));
+            if let Some(passkey) = here
+                && deciders.counted_as_known(key.key.key_id(), at, at).is_ok()
+            {
+                *counts.entry(passkey.rp_id()).or_default() += 1;
+            }
+        }
+        let mut found: Vec<_> = counts.into_iter().collect();
+        found.sort_by_key(|(_, count)| Reverse(*count));
+        Ok(found.into_iter().map(|(rp_id, _)| rp_id.to_owned()).collect())
     }
 
     /// The challenge of a sign-in with a nonce, which the caller draws and takes once.

@@ -82,13 +82,15 @@ pub(crate) fn statement(asked: &Asked) -> Page {
         let origin = asked.state.site.url().origin().to_owned();
         return Err(engine::Error::NoPasskey { decider: session.person, origin }.into());
     };
+    // The browser asks for the passkeys of one relying party.
+    let alike = here.iter().filter(|passkey| passkey.rp_id() == first.rp_id());
     json(
         StatusCode::OK,
         &Ceremony {
             challenge: text(challenge(PAYLOAD_TYPE, statement.as_bytes()).as_bytes()),
             statement,
             rp_id: first.rp_id().to_owned(),
-            credentials: here.iter().map(|passkey| text(passkey.credential_id())).collect(),
+            credentials: alike.map(|passkey| text(passkey.credential_id())).collect(),
         },
     )
 }

@@ -17,7 +17,8 @@ use serde::{Deserialize, Serialize};
 struct Ceremony {
     nonce: String,
     challenge: String,
-    rp_id: String,
+    /// The relying parties of the passkeys that can sign in here: the browser asks for one of them at a time.
+    rp_ids: Vec<String>,
 }
 
 /// A signed challenge.
@@ -55,8 +56,12 @@ pub(crate) fn page_of_sign_in(asked: &Asked) -> Page {
 pub(crate) fn challenge(asked: &Asked) -> Page {
     let (nonce, bytes) = asked.state.sessions.challenge()?;
     let challenge = asked.state.host.sign_in_challenge(&bytes);
-    let rp_id = asked.state.site.url().host().to_owned();
-    json(StatusCode::OK, &Ceremony { challenge: text(challenge.as_bytes()), nonce, rp_id })
+    let site = asked.state.site.url();
+    let mut rp_ids = asked.state.host.relying_parties(site.origin())?;
+    if rp_ids.is_empty() {
+        rp_ids.push(site.host().to_owned());
+    }
+    json(StatusCode::OK, &Ceremony { challenge: text(challenge.as_bytes()), nonce, rp_ids })
 }
 
 pub(crate) fn sign_in(asked: &Asked) -> Page {
