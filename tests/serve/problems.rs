@@ -1,6 +1,6 @@
 //! The status and code of refusals: each tells the caller what to do, and nothing about this machine.
 
-use crate::serve::api::{ALL, token};
+use crate::serve::api::{ALL, token, upload};
 use crate::support;
 use crate::support::guest;
 use crate::support::http::{Answer, Served, parse};
@@ -113,4 +113,20 @@ fn one_damaged_journal_breaks_no_list() {
     assert!(page.status == 200 && shown(&globex.0) && !shown(&acme.0), "{page:?}");
     let metrics = served.get("/metrics");
     assert!(metrics.body.contains("\npp_host_requests_waiting 2\n"), "{metrics:?}");
+}
+
+/// A command with an upload's digest is one request of its token, as every other.
+#[test]
+fn a_restart_with_other_code_counts_as_one_request() {
+    let limits = engine::limits::HttpLimits { token_requests: 1, ..Default::default() };
+    let served = Served::begin_with(TempDir::new().unwrap(), |builder| builder, limits, None);
+    let new_token = || token(&served, "acme", ALL);
+    let workflow = upload(&served, &new_token(), "tenant-workflow").json()["workflow"].clone();
+    let new = json!({ "workflow": workflow, "id": "one" });
+    assert_eq!(served.post_as(&new_token(), "/v1/instances", &new).status, 201);
+    support::until("it asks", || !served.host.waiting().unwrap().is_empty());
+    for body in [json!({}), json!({ "workflow": workflow })] {
+        let answer = served.post_as(&new_token(), "/v1/instances/one/restart", &body);
+        assert_eq!(answer.status, 200, "{answer:?}");
+    }
 }

@@ -200,7 +200,7 @@ pub(crate) fn restart(asked: &Asked) -> Result<Response, Problem> {
         }
         None => ComponentBytes::default(),
     };
-    handle(asked, InstanceCommand::Restart { back, component })
+    handle_as(asked, &principal, InstanceCommand::Restart { back, component })
 }
 
 pub(crate) fn resolve(asked: &Asked) -> Result<Response, Problem> {
@@ -214,9 +214,13 @@ pub(crate) fn delete(asked: &Asked) -> Result<Response, Problem> {
 }
 
 fn handle(asked: &Asked, handling: InstanceCommand) -> Result<Response, Problem> {
-    let principal = asked.principal()?;
-    let key = asked.key(&principal)?;
-    let status = match asked.operate(&principal, Operation::Handle { key: key.clone(), handling })? {
+    handle_as(asked, &asked.principal()?, handling)
+}
+
+/// For a caller who is determined: determining one counts a request of its token.
+fn handle_as(asked: &Asked, principal: &Principal, handling: InstanceCommand) -> Result<Response, Problem> {
+    let key = asked.key(principal)?;
+    let status = match asked.operate(principal, Operation::Handle { key: key.clone(), handling })? {
         OperationOutcome::State { state } => Some(state),
         OperationOutcome::Done => None,
         other => return Err(unexpected(&other)),
