@@ -179,7 +179,7 @@ fn a_passkey_of_the_parent_domain_signs_in_and_decides() {
     erin.rp_id = "example.com".to_owned();
     register(&served, "erin", parent(), &erin);
     assert_eq!(challenge(), json!(["example.com", HOST]), "the one of most passkeys first");
-    sign_in(&served, HOST, &own);
+    let with_own = sign_in(&served, HOST, &own);
     waiting(&served);
     let request = served.host.waiting().unwrap()[0].request.id.clone();
     let path = format!("/approvals/{request}");
@@ -188,6 +188,12 @@ fn a_passkey_of_the_parent_domain_signs_in_and_decides() {
     let credential = |of: &SoftwareAuthenticator| URL_SAFE_NO_PAD.encode(of.credential_id());
     assert_eq!(ceremony["rp_id"], "example.com", "{ceremony}");
     assert_eq!(ceremony["credentials"], json!([credential(&dora)]), "{ceremony}");
+    let other = post(&served, HOST, &format!("{path}/statement"), &with_own, &draft).json();
+    assert_eq!(
+        (&other["rp_id"], &other["credentials"]),
+        (&json!(HOST), &json!([credential(&own)])),
+        "{other}"
+    );
     let mut signed = assertion(&dora, &ceremony["challenge"]);
     signed["statement"] = ceremony["statement"].clone();
     let decided = post(&served, HOST, &format!("{path}/signature"), &cookie, &signed);

@@ -78,18 +78,21 @@ pub(crate) fn statement(asked: &Asked) -> Page {
     let statement = draw_up(asked, &session, decision, reason)?;
     let keys = passkeys(asked, &session)?;
     let here: Vec<_> = keys.iter().filter_map(PublicKey::as_passkey).collect();
-    let Some(first) = here.first() else {
+    // The passkey that signed in is at hand.
+    let used = asked.session_key();
+    let at_hand = keys.iter().find(|key| used == Some(key.key_id())).and_then(PublicKey::as_passkey);
+    let Some(chosen) = at_hand.or(here.first().copied()) else {
         let origin = asked.state.site.url().origin().to_owned();
         return Err(engine::Error::NoPasskey { decider: session.person, origin }.into());
     };
     // The browser asks for the passkeys of one relying party.
-    let alike = here.iter().filter(|passkey| passkey.rp_id() == first.rp_id());
+    let alike = here.iter().filter(|passkey| passkey.rp_id() == chosen.rp_id());
     json(
         StatusCode::OK,
         &Ceremony {
             challenge: text(challenge(PAYLOAD_TYPE, statement.as_bytes()).as_bytes()),
             statement,
-            rp_id: first.rp_id().to_owned(),
+            rp_id: chosen.rp_id().to_owned(),
             credentials: alike.map(|passkey| text(passkey.credential_id())).collect(),
         },
     )

@@ -6,6 +6,7 @@ use crate::request::sessions::COOKIE;
 use crate::request::state::State;
 use axum::http::{HeaderMap, StatusCode, header};
 use engine::api::{DeciderSession, Principal};
+use receipt::KeyId;
 use workflow::TenantId;
 
 /// The header in which the protocol's own clients send their key.
@@ -74,6 +75,11 @@ impl Asked {
     /// The person who is signed in, with their present rights. `None` if the person was removed since, or their key was revoked.
     pub(crate) fn session(&self) -> Result<Option<DeciderSession>, Problem> {
         self.cookie().map_or(Ok(None), |secret| self.state.session(&secret))
+    }
+
+    /// The key that the session began with.
+    pub(crate) fn session_key(&self) -> Option<KeyId> {
+        self.state.sessions.person(&self.cookie()?).map(|(_, key)| key)
     }
 
     /// Ends the session, and returns the header that removes its cookie.
