@@ -98,5 +98,7 @@ fn a_json_module_that_is_not_json_is_refused_with_its_place() {
         let error = refused(&[main, ("c.json", content)], "w.js");
         assert!(error.contains(&format!("c.json{place}not JSON")), "{error}");
     }
-    packs(&[main, ("index.js", main.1), ("c.json", "[\"\\ud800\", 1e999]")]);
+    for content in ["[\"\\ud800\", 1e999]", "\u{feff}{}"] {
+        packs(&[main, ("index.js", main.1), ("c.json", content)]);
+    }
 }

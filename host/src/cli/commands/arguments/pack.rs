@@ -241,7 +241,8 @@ impl Packing<'_> {
 
 /// Checks a module whose value the engine reads when the workflow runs.
 fn check_json(path: &Path, content: &[u8]) -> anyhow::Result<()> {
-    let checked: Result<IgnoredAny, _> = serde_json::from_slice(content);
+    let text = content.strip_prefix("\u{feff}".as_bytes()).unwrap_or(content);
+    let checked: Result<IgnoredAny, _> = serde_json::from_slice(text);
     checked.map(drop).map_err(|error| {
         let said = error.to_string();
         let fault = said.split(" at line ").next().unwrap_or_default();
