@@ -55,7 +55,7 @@ pub struct ServerOptions {
 /// The OpenAPI document of the API, as `/openapi.json` answers it.
 #[must_use]
 pub fn openapi() -> serde_json::Value {
-    api::openapi::document(routes::all())
+    routes::document()
 }
 
 /// Every route: its method, and its path with the names of its parts in braces.

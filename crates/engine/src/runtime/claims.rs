@@ -15,10 +15,6 @@ pub(crate) const TTL: Duration = Duration::from_secs(10);
 /// the result of a check is used a moment later.
 const MARGIN: Duration = Duration::from_secs(2);
 
-/// The longest time of an action that was begun under a claim. A host that takes over a shard waits that long before it
-/// judges an action that it finds begun.
-const ACTION: Duration = LONGEST_ACTION;
-
 /// Time since the machine was started. It continues while the machine is suspended, and setting the clock does not
 /// change it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -83,7 +79,7 @@ impl ClaimTable {
             let before = state.shards.get(&claim.shard).filter(|before| before.epoch == claim.epoch);
             let settled_at = match claim.previous {
                 PreviousHolder::Finished => None,
-                PreviousHolder::Expired => Some(BootTime::now().after(ACTION)),
+                PreviousHolder::Expired => Some(BootTime::now().after(LONGEST_ACTION)),
             };
             (claim.shard, before.copied().unwrap_or(Held { epoch: claim.epoch, settled_at }))
         };
@@ -131,7 +127,7 @@ impl ClaimTable {
             return Ok(ActionClaim { epoch: 0, time: None });
         }
         let held = self.held(key).map_err(|_| StoreError::ClaimLost(key.clone()))?;
-        Ok(ActionClaim { epoch: held.epoch, time: Some(ACTION) })
+        Ok(ActionClaim { epoch: held.epoch, time: Some(LONGEST_ACTION) })
     }
 
     /// The time for which an action of the instance that is found begun may still be under way on another host.
@@ -187,7 +183,7 @@ mod tests {
         let table = ClaimTable::new();
         let asked = |valid| table.renewed(BootTime::now(), &claims(7, PreviousHolder::Finished, Some(valid)));
         asked(TTL);
-        assert_eq!(table.action(&key()).unwrap(), ActionClaim { epoch: 7, time: Some(ACTION) });
+        assert_eq!(table.action(&key()).unwrap(), ActionClaim { epoch: 7, time: Some(LONGEST_ACTION) });
         asked(MARGIN);
         assert!(table.are_over() && table.check(&key()).is_err() && table.action(&key()).is_err());
         // The answer of a renewal that was begun long ago does not extend a claim.
@@ -200,7 +196,7 @@ mod tests {
         let table = ClaimTable::new();
         table.renewed(BootTime::now(), &claims(7, PreviousHolder::Expired, Some(TTL)));
         let first = table.unsettled_for(&key()).unwrap();
-        assert!(first > Duration::ZERO && first <= ACTION);
+        assert!(first > Duration::ZERO && first <= LONGEST_ACTION);
         // A renewal does not begin the time again; another claim does.
         table.renewed(BootTime::now(), &claims(7, PreviousHolder::Expired, Some(TTL)));
         assert!(table.unsettled_for(&key()).unwrap() <= first);

@@ -5,8 +5,11 @@ use crate::request::route::{Audience, BodyKind, Gives, Route};
 use crate::request::shape::{Shape, shape};
 use serde_json::{Map, Value, json};
 
-/// The document of the routes that programs use.
-pub(crate) fn document(routes: impl Iterator<Item = &'static Route>) -> Value {
+/// The document of the routes that programs use. Those that `is_for_tenants` names need a token.
+pub(crate) fn document(
+    routes: impl Iterator<Item = &'static Route>,
+    is_for_tenants: impl Fn(&Route) -> bool,
+) -> Value {
     let (mut paths, mut schemas) = (Map::new(), Map::new());
     let mut keep = |shape: Shape| {
         let reference = json!({ "$ref": format!("#/components/schemas/{}", shape.name) });
@@ -16,7 +19,7 @@ pub(crate) fn document(routes: impl Iterator<Item = &'static Route>) -> Value {
     };
     keep(shape::<Sent>());
     for route in routes.filter(|route| route.audience == Audience::Programs) {
-        let operation = operation(route, &mut keep);
+        let operation = operation(route, is_for_tenants(route), &mut keep);
         let path = paths.entry(route.path).or_insert_with(|| json!({}));
         path[route.method.as_str().to_lowercase()] = operation;
     }
@@ -39,13 +42,11 @@ pub(crate) fn document(routes: impl Iterator<Item = &'static Route>) -> Value {
     })
 }
 
-fn operation(route: &Route, keep: &mut impl FnMut(Shape) -> Value) -> Value {
+fn operation(route: &Route, is_tenants: bool, keep: &mut impl FnMut(Shape) -> Value) -> Value {
     let parts = route.path.split('/').filter_map(|part| part.strip_prefix('{')?.strip_suffix('}'));
     let mut parameters: Vec<_> = parts
         .map(|name| json!({ "name": name, "in": "path", "required": true, "schema": { "type": "string" } }))
         .collect();
-    // The protocol's own route for a stored receipt is for tenants too.
-    let is_tenants = route.path.starts_with("/v1/") || route.path == "/api/v1/receipts/{receipt}";
     for name in queries(route) {
         parameters
             .push(json!({ "name": name, "in": "query", "required": false, "schema": query_schema(name) }));

@@ -1,12 +1,9 @@
 //! JSON with comments, as `wrangler.jsonc` has it.
 
-use std::borrow::Cow;
-
 /// JSON with comments and trailing commas as JSON, with everything where it was.
 pub(crate) fn without_comments(text: &str) -> String {
-    // Editors on Windows begin a file with a byte order mark.
-    let text = text.strip_prefix('\u{feff}').map_or(Cow::Borrowed(text), |rest| format!("   {rest}").into());
-    let mut bytes = text.into_owned().into_bytes();
+    // Editors on Windows begin a file with a byte order mark, which is three bytes.
+    let mut bytes = text.replacen('\u{feff}', "   ", usize::from(text.starts_with('\u{feff}'))).into_bytes();
     let (mut at, mut comma) = (0, None);
     while let Some(&byte) = bytes.get(at) {
         let end = match (byte, bytes.get(at + 1)) {

@@ -8,12 +8,10 @@ use crate::cli::options::data_dir;
 use crate::cli::options::data_dir::Data;
 use crate::cli::{Exit, output};
 use anyhow::Context as _;
-use anyhow::anyhow;
 use anyhow::bail;
 use clap::Args;
 use sandbox::script::{Bundle, Kind, Module, candidates, current_engine, relative};
 use sandbox::{Sandbox, SandboxLimits};
-use serde::de::IgnoredAny;
 use serde_json::Value;
 use std::cell::OnceCell;
 use std::collections::BTreeMap;
@@ -202,9 +200,6 @@ impl Packing<'_> {
         if kind != Kind::Data {
             std::str::from_utf8(&content).with_context(|| format!("{} is not UTF-8", path.display()))?;
         }
-        if kind == Kind::Json {
-            check_json(&path, &content)?;
-        }
         Ok(Module { kind, content })
     }
 
@@ -237,18 +232,6 @@ impl Packing<'_> {
         names.push(path.to_owned());
         names.into_iter().find(|name| self.root.join(name).is_file())
     }
-}
-
-/// Checks a module whose value the engine reads when the workflow runs.
-fn check_json(path: &Path, content: &[u8]) -> anyhow::Result<()> {
-    let text = content.strip_prefix("\u{feff}".as_bytes()).unwrap_or(content);
-    let checked: Result<IgnoredAny, _> = serde_json::from_slice(text);
-    checked.map(drop).map_err(|error| {
-        let said = error.to_string();
-        let fault = said.split(" at line ").next().unwrap_or_default();
-        let (path, line, column) = (path.display(), error.line(), error.column());
-        anyhow!("{path}:{line}:{column}: not JSON: {fault} (a module has no comments and no trailing commas)")
-    })
 }
 
 /// A sandbox with the data folder's cache, so that code that is compiled here need not be compiled again.
