@@ -436,7 +436,7 @@ fn the_names_in_errors_are_those_of_the_table() {
 fn a_tenant_has_no_limit_of_the_host_s() {
     let of_the_host = limits::ALL.iter().filter(|limit| limit.reach() == limits::Reach::Host);
     let names: Vec<_> = of_the_host.map(|limit| limit.name).collect();
-    assert_eq!(names.len(), 24, "{names:?}");
+    assert_eq!(names.len(), 25, "{names:?}");
     let page = fs::read_to_string(support::root().join("docs/operations.md")).unwrap();
     for name in names {
         let text = format!("[tenants.acme.limits]\n{name} = 1\n");

@@ -2,6 +2,7 @@
 
 mod access;
 mod api;
+mod bounds;
 mod command;
 mod logs;
 mod notices;

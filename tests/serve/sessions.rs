@@ -65,6 +65,33 @@ fn sign_in(served: &Served, host: &str, authenticator: &SoftwareAuthenticator) -
     answer.header("set-cookie").unwrap().split(';').next().unwrap().to_owned()
 }
 
+#[test]
+fn a_challenge_signs_in_once_and_callers_who_only_ask_for_challenges_use_up_none() {
+    let served = Served::begin();
+    let host = served.authority();
+    let origin = format!("http://{host}");
+    let dora = SoftwareAuthenticator::new(&[9; 32], &origin).unwrap();
+    register(&served, "dora", RelyingParty::of_origin(&origin).unwrap(), &dora);
+    let challenge = || post(&served, &host, "/sign-in/challenge", "", &json!({})).json();
+    let begun = challenge();
+    for _ in 0..100 {
+        challenge();
+    }
+    let mut signed = assertion(&dora, &begun["challenge"]);
+    signed["nonce"] = begun["nonce"].clone();
+    let sign_in = |signed: &Value| post(&served, &host, "/sign-in", "", signed);
+    let mut foreign = signed.clone();
+    foreign["nonce"] = challenge()["nonce"].clone();
+    let refused = sign_in(&foreign);
+    assert_eq!((refused.status, refused.code().as_str()), (422, "passkey-refused"), "over another challenge");
+    foreign["nonce"] = json!(URL_SAFE_NO_PAD.encode([1; 64]));
+    let refused = sign_in(&foreign);
+    assert_eq!((refused.status, refused.code().as_str()), (403, "challenge"), "a nonce that no server made");
+    assert_eq!(sign_in(&signed).status, 200);
+    let again = sign_in(&signed);
+    assert_eq!((again.status, again.code().as_str(), again.header("set-cookie")), (403, "challenge", None));
+}
+
 /// An instance of `acme` that waits for a decision.
 fn waiting(served: &Served) -> InstanceKey {
     let key = support::start(&served.host, "tenant-workflow", "{}");

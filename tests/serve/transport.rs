@@ -174,48 +174,6 @@ fn callers_who_send_too_slowly_are_told_or_cut_and_others_are_answered() {
     assert!(answer.body.contains("limit http-seconds"), "{answer:?}");
 }
 
-/// Bodies under way hold no permit for requests; a bound on their bytes limits all of them together.
-#[test]
-fn slow_bodies_take_memory_and_no_turns() {
-    let limits = HttpLimits { requests: 2, bodies_bytes: 100_000, ..HttpLimits::default() };
-    let served = Served::begin_with(TempDir::new().unwrap(), |builder| builder, limits, None);
-    let begin = |bytes: usize| {
-        let mut stream = served.connect();
-        let head = format!(
-            "POST /api/v1/receipts/verify HTTP/1.1\r\nHost: {}\r\nContent-Type: application/json\r\nContent-Length: {}\r\nConnection: close\r\n\r\n",
-            served.authority(),
-            bytes + 1
-        );
-        stream.write_all(head.as_bytes()).unwrap();
-        stream.write_all(" ".repeat(bytes).as_bytes()).unwrap();
-        stream
-    };
-    let refused = |mut stream: TcpStream| {
-        let mut answer = String::new();
-        stream.read_to_string(&mut answer).unwrap();
-        let answer = parse(&answer);
-        assert_eq!((answer.status, answer.code().as_str()), (503, "limit"));
-        assert!(answer.body.contains("limit http-bodies-bytes reached: at most 100000 bytes"), "{answer:?}");
-    };
-    let small: Vec<_> = (0..50).map(|_| begin(4_000)).collect();
-    refused(begin(200_000));
-    let mut large = begin(90_000);
-    assert_eq!(served.get("/healthz").status, 200, "those take no turn");
-    let kind = [("Content-Type", "application/json")];
-    let small_one = served.send("POST", "/api/v1/receipts/verify", &kind, b"{}");
-    assert_eq!(small_one.code(), "invalid-request", "and no memory that others need");
-    let medium =
-        || served.send("POST", "/api/v1/receipts/verify", &kind, " ".repeat(50_000).as_bytes()).code();
-    until("the large body takes its memory", || medium() == "limit");
-    // Its memory counts no longer when it is answered.
-    large.write_all(b"{").unwrap();
-    let mut answer = String::new();
-    large.read_to_string(&mut answer).unwrap();
-    assert_eq!(parse(&answer).code(), "invalid-request");
-    assert_eq!(medium(), "invalid-request");
-    drop(small);
-}
-
 #[test]
 fn a_follower_that_never_reads_is_cut_off_and_holds_nothing() {
     const EVENTS: usize = 24;

@@ -72,6 +72,9 @@ pub enum ServerError {
     /// The certificate or its key.
     #[error(transparent)]
     Tls(#[from] TlsError),
+    /// The system has no random bytes.
+    #[error(transparent)]
+    Entropy(#[from] engine::NoEntropy),
     /// A component of the largest size would never fit into the memory of all bodies.
     #[error(
         "limit {BODIES_BYTES} is {bodies_bytes} bytes, less than component-bytes, {component_bytes} bytes: a component of the largest size \

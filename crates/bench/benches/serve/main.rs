@@ -95,6 +95,7 @@ fn serve(folder: &Path) -> Outcome<()> {
     host.record_act("bench", created)?;
     let limits = HttpLimits {
         token_requests: u32::MAX,
+        token_at_once: u32::MAX,
         followers: 2 * FOLLOWERS as u64,
         head_time: Duration::from_secs(3_600),
         ..HttpLimits::default()

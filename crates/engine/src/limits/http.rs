@@ -18,8 +18,9 @@ pub struct HttpLimits {
     pub head_time: Duration,
     /// A body, other than an uploaded workflow, which `component-bytes` bounds. Default 4 MiB.
     pub body_bytes: u64,
-    /// Bodies that are received or answered, together, without the first 4 KiB of each. Events that followers have not
-    /// read have a second bound of that size. Default 256 MiB.
+    /// Bodies of requests and of answers under way, together, without the first 4 KiB of each. Events that followers have
+    /// not read have a second bound of that size, and bodies from callers without a valid token or session have an
+    /// eighth of it. Default 256 MiB.
     pub bodies_bytes: u64,
     /// Time to send a body, to answer, and to read a piece of the answer. Default 30 s.
     pub time: Duration,
@@ -27,6 +28,8 @@ pub struct HttpLimits {
     pub follow_time: Duration,
     /// Requests a minute of one token. Default 600.
     pub token_requests: u32,
+    /// Requests of one token being answered at once. Default 64.
+    pub token_at_once: u32,
 }
 
 /// The names of the bounds in errors, settings and on the command line.
@@ -51,6 +54,8 @@ pub mod http_names {
     pub const FOLLOW_SECONDS: &str = "http-follow-seconds";
     /// The name of [`HttpLimits::token_requests`](super::HttpLimits::token_requests).
     pub const TOKEN_REQUESTS: &str = "http-token-requests";
+    /// The name of [`HttpLimits::token_at_once`](super::HttpLimits::token_at_once).
+    pub const TOKEN_AT_ONCE: &str = "http-token-at-once";
 }
 
 impl Default for HttpLimits {
@@ -66,6 +71,7 @@ impl Default for HttpLimits {
             time: Duration::from_secs(30),
             follow_time: Duration::from_secs(3_600),
             token_requests: 600,
+            token_at_once: 64,
         }
     }
 }

@@ -94,7 +94,7 @@ impl Limit {
 }
 
 /// The limits that bound what all tenants share: the pool, the compiler, the caches, HTTP, notices. No tenant has one of its own.
-const OF_THE_HOST: [&str; 24] = [
+const OF_THE_HOST: [&str; 25] = [
     sandbox::BYTES_IN_HAND,
     sandbox::LIVE_INSTANCES,
     sandbox::PARTS,
@@ -116,6 +116,7 @@ const OF_THE_HOST: [&str; 24] = [
     http::SECONDS,
     http::FOLLOW_SECONDS,
     http::TOKEN_REQUESTS,
+    http::TOKEN_AT_ONCE,
     notify::AT_ONCE,
     notify::SECONDS,
     notify::PAUSE_SECONDS,
@@ -281,13 +282,15 @@ pub static ALL: &[Limit] = &[
     limit!(http::BODY_BYTES, Bytes, http.body_bytes,
         "the body of an HTTP request; `component-bytes` bounds an uploaded workflow", "the largest parameters, escaped as JSON"),
     limit!(http::BODIES_BYTES, Bytes, http.bodies_bytes,
-        "the bodies of all HTTP requests under way together, without the first 4 KiB of each; and, counted separately, the events that followers have not read; no less than `component-bytes`", "bounds their memory, because each may be sent slowly; further bytes get 503"),
+        "the bodies of all HTTP requests and answers under way together, without the first 4 KiB of each; and, counted separately, the events that followers have not read, and an eighth of it for callers without a valid token or session; no less than `component-bytes`", "bounds their memory, because each may be sent or read slowly; further bytes get 503"),
     limit!(http::SECONDS, Seconds, http.time,
         "time to send a body, to answer it, and to read a piece of the answer", "ends callers that send or read too slowly", at least 1),
     limit!(http::FOLLOW_SECONDS, Seconds, http.follow_time,
         "how long an event stream stays open", "the client resumes where it was"),
     limit!(http::TOKEN_REQUESTS, Count, http.token_requests,
         "HTTP requests a minute of one token", "ten a second; further ones get 429 and say when to try again", at least 1),
+    limit!(http::TOKEN_AT_ONCE, Count, http.token_at_once,
+        "HTTP requests of one token being answered at once", "a quarter of `http-requests`: no token has them all; further ones get 429", at least 1),
     limit!(notify::AT_ONCE, Count, notify.at_once,
         "notices that each channel sends at once", "a slow receiver delays its own notices only", at least 1),
     limit!(notify::SECONDS, Seconds, notify.time,

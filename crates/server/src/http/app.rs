@@ -8,7 +8,7 @@ use crate::request::route::{Audience, BodyKind, Pace, Reach, Route};
 use crate::request::state::State;
 use crate::routes;
 use axum::Router;
-use axum::body::Body;
+use axum::body::{Body, Bytes};
 use axum::extract::{FromRequestParts as _, RawPathParams, Request};
 use axum::http::request::Parts;
 use axum::http::{HeaderMap, HeaderValue, Response as HttpResponse, StatusCode, header};
@@ -17,7 +17,7 @@ use axum::routing::on;
 use engine::limits::http_names;
 use std::net::SocketAddr;
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 use std::time::Instant;
 use tokio::runtime::{Handle, RuntimeFlavor};
 use tower_http::csrf::{CsrfLayer, ProtectionError};
@@ -86,16 +86,23 @@ async fn answer(state: &Arc<State>, route: &'static Route, request: Request) -> 
     }
     let is_local = state.site.is_local(host) && is_loopback(&parts);
     check_kind(route.body, &parts.headers)?;
-    let (body, held) = body::read(state, route.body, body).await?;
-    let busy =
-        || Problem::limit(StatusCode::SERVICE_UNAVAILABLE, http_names::REQUESTS, state.limits.requests);
-    // Only after the body has arrived: otherwise slow callers would hold every permit.
-    let turn = Arc::clone(&state.turns).try_acquire_owned().map_err(|_| busy())?;
     let path = RawPathParams::from_request_parts(&mut parts, &()).await;
     let path = path.map_err(|_| Problem::invalid("the path is not UTF-8 behind its percent signs"))?;
     let path = path.iter().map(|(name, value)| (name.to_owned(), value.to_owned())).collect();
     let query = parts.uri.query().map(ToOwned::to_owned);
-    let asked = Asked { state: Arc::clone(state), is_local, path, query, headers: parts.headers, body };
+    let (state, headers) = (Arc::clone(state), parts.headers);
+    let asked =
+        Asked { state, is_local, path, query, headers, body: Bytes::new(), caller: OnceLock::new() };
+    let (asked, held) = body::read(asked, route.body, body).await?;
+    let state = Arc::clone(&asked.state);
+    let busy =
+        || Problem::limit(StatusCode::SERVICE_UNAVAILABLE, http_names::REQUESTS, state.limits.requests);
+    let turns = match route.reach {
+        Reach::Site => &state.turns,
+        Reach::Any => &state.monitoring_turns,
+    };
+    // Only after the body has arrived: otherwise slow callers would hold every permit.
+    let turn = Arc::clone(turns).try_acquire_owned().map_err(|_| busy())?;
     let span = Span::current();
     let handle = move || {
         let _until_answered = (turn, held);
@@ -103,11 +110,13 @@ async fn answer(state: &Arc<State>, route: &'static Route, request: Request) -> 
     };
     let panicked = || Err(Problem::internal(&"the handler panicked"));
     let caught = move || catch_unwind(AssertUnwindSafe(handle)).unwrap_or_else(|_| panicked());
-    if is_answered_in_place(state, route) {
-        return tokio::task::block_in_place(caught);
-    }
-    let answered = tokio::time::timeout(state.limits.time, tokio::task::spawn_blocking(caught));
-    answered.await.map_err(|_| late(state))?.unwrap_or_else(|ended| Err(Problem::internal(&ended)))
+    let answered = if is_answered_in_place(&state, route) {
+        tokio::task::block_in_place(caught)
+    } else {
+        let answered = tokio::time::timeout(state.limits.time, tokio::task::spawn_blocking(caught));
+        answered.await.map_err(|_| late(&state))?.unwrap_or_else(|ended| Err(Problem::internal(&ended)))
+    };
+    body::counted_until_sent(&state, answered?).await
 }
 
 fn late(state: &State) -> Problem {

@@ -1,10 +1,13 @@
-//! Reading a request's body within its bounds: its length, its time, and the memory of all bodies together.
+//! Reading a request's body within its bounds: its length, its time, and the memory of all bodies together, the answers' too.
 
 use crate::problem::Problem;
+use crate::request::Asked;
 use crate::request::route::BodyKind;
 use crate::request::state::State;
-use axum::body::{Body, Bytes, HttpBody as _};
+use axum::body::{Body, Bytes, HttpBody as _, to_bytes};
 use axum::http::StatusCode;
+use axum::response::Response;
+use engine::api::Principal;
 use engine::limits::http_names;
 use http_body_util::{BodyExt as _, LengthLimitError, Limited};
 use std::sync::Arc;
@@ -13,37 +16,37 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 /// The first bytes of a body, which do not count: the number of connections bounds them. So a small request never waits for large ones.
 const FREE: usize = 4 << 10;
 
-/// Reads a body. Its memory counts until the permit is dropped.
+/// Reads the body of a request. Its memory counts until the permit is dropped.
 pub(crate) async fn read(
-    state: &State,
+    asked: Asked,
     kind: BodyKind,
     body: Body,
-) -> Result<(Bytes, Option<OwnedSemaphorePermit>), Problem> {
-    let reading = collect(state, kind, body);
-    let Ok(read) = tokio::time::timeout(state.limits.time, reading).await else {
+) -> Result<(Asked, Option<OwnedSemaphorePermit>), Problem> {
+    let time = asked.state.limits.time;
+    let Ok(read) = tokio::time::timeout(time, collect(asked, kind, body)).await else {
         return Err(Problem::limit(
             StatusCode::REQUEST_TIMEOUT,
             http_names::SECONDS,
-            format_args!("{} s", state.limits.time.as_secs()),
+            format_args!("{} s", time.as_secs()),
         ));
     };
     read
 }
 
 async fn collect(
-    state: &State,
+    mut asked: Asked,
     kind: BodyKind,
     body: Body,
-) -> Result<(Bytes, Option<OwnedSemaphorePermit>), Problem> {
+) -> Result<(Asked, Option<OwnedSemaphorePermit>), Problem> {
     let (name, most) = match kind {
-        BodyKind::Component => ("component-bytes", state.component_bytes),
-        BodyKind::Json | BodyKind::Form => (http_names::BODY_BYTES, size(state.limits.body_bytes)),
+        BodyKind::Component => ("component-bytes", asked.state.component_bytes),
+        BodyKind::Json | BodyKind::Form => (http_names::BODY_BYTES, size(asked.state.limits.body_bytes)),
         // An empty body is ignored.
         BodyKind::None => (http_names::BODY_BYTES, 0),
     };
     let declared = body.size_hint().upper().map_or(usize::MAX, size);
     let mut body = Limited::new(body, most);
-    let (mut read, mut held) = (Vec::new(), None);
+    let (mut read, mut memory, mut held) = (Vec::new(), None, None);
     while let Some(frame) = body.frame().await {
         let frame = frame.map_err(|error| match error.is::<LengthLimitError>() {
             true if kind == BodyKind::None => Problem::invalid("this request takes no body"),
@@ -53,14 +56,60 @@ async fn collect(
         let Ok(data) = frame.into_data() else { continue };
         let needed = read.len() + data.len();
         if needed > read.capacity() {
+            if needed > FREE && memory.is_none() {
+                let found;
+                (asked, found) = memory_for(asked).await?;
+                memory = Some(found);
+            }
+            let memory = memory.as_ref().unwrap_or(&asked.state.bodies);
             let doubled = grown(read.capacity(), needed, declared.min(most));
-            let next = first_held(&state.bodies, &mut held, read.capacity(), [doubled, needed]);
-            let capacity = next.ok_or_else(|| full(state))?;
+            let next = first_held(memory, &mut held, read.capacity(), [doubled, needed]);
+            let capacity = next.ok_or_else(|| full(&asked.state))?;
             read.reserve_exact(capacity - read.len());
         }
         read.extend_from_slice(&data);
     }
-    Ok((read.into(), held))
+    Ok((Asked { body: read.into(), ..asked }, held))
+}
+
+/// The memory for the body of a caller. Anonymous callers have a small part of their own, so that they cannot use up that of others.
+async fn memory_for(asked: Asked) -> Result<(Asked, Arc<Semaphore>), Problem> {
+    let determine = move || {
+        let principal = asked.principal();
+        (asked, principal)
+    };
+    let determined = tokio::task::spawn_blocking(determine).await;
+    let (asked, principal) = determined.map_err(|error| Problem::internal(&error))?;
+    let memory = match principal? {
+        Principal::Anonymous => &asked.state.anonymous_bodies,
+        _ => &asked.state.bodies,
+    };
+    let memory = Arc::clone(memory);
+    Ok((asked, memory))
+}
+
+/// An answer whose memory counts until its last byte is sent.
+pub(crate) async fn counted_until_sent(state: &State, answer: Response) -> Result<Response, Problem> {
+    struct Counted(Bytes, #[expect(dead_code, reason = "dropped with the bytes")] OwnedSemaphorePermit);
+
+    impl AsRef<[u8]> for Counted {
+        fn as_ref(&self) -> &[u8] {
+            &self.0
+        }
+    }
+
+    // A stream of events has no length, and a bound of its own.
+    let bytes = answer.body().size_hint().exact().map_or(0, size);
+    if counted(bytes) == 0 {
+        return Ok(answer);
+    }
+    // Of an answer that is longer than all memory for bodies, that much counts, so that it can be sent at all.
+    let most = state.limits.bodies_bytes.min(u32::MAX.into());
+    let permits = u32::try_from(most).unwrap_or(u32::MAX).min(u32::try_from(counted(bytes)).unwrap_or(u32::MAX));
+    let permit = Arc::clone(&state.bodies).try_acquire_many_owned(permits).map_err(|_| full(state))?;
+    let (parts, body) = answer.into_parts();
+    let bytes = to_bytes(body, usize::MAX).await.map_err(|error| Problem::internal(&error))?;
+    Ok(Response::from_parts(parts, Body::from(Bytes::from_owner(Counted(bytes, permit)))))
 }
 
 /// The capacity of a buffer that needs more: at least doubled, so that a body is copied few times, but no more than the whole

@@ -54,24 +54,22 @@ pub(crate) fn page_of_sign_in(asked: &Asked) -> Page {
 }
 
 pub(crate) fn challenge(asked: &Asked) -> Page {
-    let (nonce, bytes) = asked.state.sessions.challenge()?;
-    let challenge = asked.state.host.sign_in_challenge(&bytes);
+    let (nonce, sent) = asked.state.challenges.create()?;
+    let challenge = asked.state.host.sign_in_challenge(&nonce);
     let site = asked.state.site.url();
     let mut rp_ids = asked.state.host.relying_parties(site.origin())?;
     if rp_ids.is_empty() {
         rp_ids.push(site.host().to_owned());
     }
-    json(StatusCode::OK, &Ceremony { challenge: text(challenge.as_bytes()), nonce, rp_ids })
+    json(StatusCode::OK, &Ceremony { challenge: text(challenge.as_bytes()), nonce: sent, rp_ids })
 }
 
 pub(crate) fn sign_in(asked: &Asked) -> Page {
     let Signed { nonce, assertion, next } = asked.json()?;
-    let Some(nonce) = asked.state.sessions.redeem(&nonce) else {
-        let detail = "the sign-in took too long, or was tried before: try again";
-        return Err(Problem::new(StatusCode::FORBIDDEN, "challenge", detail));
-    };
+    let nonce = asked.state.challenges.nonce(&nonce)?;
     let credential = bytes(&assertion.credential)?;
     let person = asked.state.host.signed_in(&nonce, &credential, &assertion.response()?)?;
+    asked.state.challenges.redeem(nonce)?;
     let key = key_of(asked, &person, &credential)?;
     let cookie = asked.state.sessions.begin(person, key)?;
     let next = next.filter(|next| is_here(next)).unwrap_or_else(|| "/".to_owned());

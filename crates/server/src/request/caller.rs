@@ -2,6 +2,7 @@
 
 use crate::problem::Problem;
 use crate::request::Asked;
+use crate::request::rates::Counted;
 use crate::request::sessions::COOKIE;
 use crate::request::state::State;
 use axum::http::{HeaderMap, StatusCode, header};
@@ -12,23 +13,41 @@ use workflow::TenantId;
 /// The header in which the protocol's own clients send their key.
 const API_KEY: &str = "x-pp-api-key";
 
+/// The caller of a request. A token's request counts among those at once until this is dropped.
+pub(crate) struct Caller {
+    principal: Principal,
+    _counted: Option<Counted>,
+}
+
 impl Asked {
-    /// Determines the caller, and counts a request of its token. An invalid token is an error that says why; its sender is not treated as anonymous.
+    /// The caller. The first call determines it, and counts a request of its token. An invalid token is an error that says why; its sender is not
+    /// treated as anonymous.
     pub(crate) fn principal(&self) -> Result<Principal, Problem> {
-        if let Some(token) = token(&self.headers)? {
-            let principal = self.state.host.authenticate(token).map_err(|error| match error {
-                engine::Error::Token(error) => {
-                    Problem::new(StatusCode::UNAUTHORIZED, "token", error.to_string())
-                }
-                other => other.into(),
-            })?;
-            if let Principal::Token(grant) = &principal {
-                tracing::Span::current().record("tenant", tracing::field::display(&grant.tenant));
-                self.state.rates.count(&grant.id)?;
+        let caller = match self.caller.get() {
+            Some(caller) => caller,
+            None => {
+                let caller = self.authenticate()?;
+                self.caller.get_or_init(|| caller)
             }
-            return Ok(principal);
+        };
+        Ok(caller.principal.clone())
+    }
+
+    fn authenticate(&self) -> Result<Caller, Problem> {
+        let Some(token) = token(&self.headers)? else {
+            let principal = self.session()?.map_or(Principal::Anonymous, Principal::Decider);
+            return Ok(Caller { principal, _counted: None });
+        };
+        let principal = self.state.host.authenticate(token).map_err(|error| match error {
+            engine::Error::Token(error) => Problem::new(StatusCode::UNAUTHORIZED, "token", error.to_string()),
+            other => other.into(),
+        })?;
+        let mut counted = None;
+        if let Principal::Token(grant) = &principal {
+            tracing::Span::current().record("tenant", tracing::field::display(&grant.tenant));
+            counted = Some(self.state.rates.count(&grant.id)?);
         }
-        Ok(self.session()?.map_or(Principal::Anonymous, Principal::Decider))
+        Ok(Caller { principal, _counted: counted })
     }
 
     /// The tenant of the request: the one that the query names, or else the token's.

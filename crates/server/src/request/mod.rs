@@ -1,6 +1,7 @@
 //! One request as a handler sees it, its caller, and the state that all requests share.
 
 pub(crate) mod caller;
+pub(crate) mod challenges;
 pub(crate) mod rates;
 pub(crate) mod route;
 pub(crate) mod sessions;
@@ -10,9 +11,10 @@ pub(crate) mod state;
 use crate::problem::Problem;
 use axum::body::Bytes;
 use axum::http::HeaderMap;
+use caller::Caller;
 use state::State;
 use std::str::FromStr;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 /// A request, as a handler sees it. Its body was read completely.
 pub(crate) struct Asked {
@@ -23,6 +25,8 @@ pub(crate) struct Asked {
     pub(crate) query: Option<String>,
     pub(crate) headers: HeaderMap,
     pub(crate) body: Bytes,
+    /// Set when the caller is determined.
+    pub(crate) caller: OnceLock<Caller>,
 }
 
 impl Asked {

@@ -1,53 +1,99 @@
-//! The rate of each token: a number of requests a minute, which may come at once.
+//! The use of each token: its requests in a minute, and its requests at once.
 
 use crate::problem::Problem;
 use axum::http::StatusCode;
 use engine::limits::http_names;
 use std::collections::HashMap;
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
-/// The period of the limit.
+/// The period of the rate.
 const MINUTE: Duration = Duration::from_secs(60);
 
 /// The number of tokens at which idle ones are removed from the map. Only valid tokens are counted.
 const SWEEP: usize = 1_024;
 
-/// The use of each token.
+/// The use of all tokens.
 #[derive(Debug)]
 pub(crate) struct Rates {
-    most: u32,
-    /// By the token's id: when its full rate is available again.
-    good_at: Mutex<HashMap<String, Instant>>,
+    a_minute: u32,
+    at_once: u32,
+    /// By the token's id.
+    uses: Mutex<HashMap<String, Use>>,
+}
+
+/// The use of one token.
+#[derive(Debug)]
+struct Use {
+    /// When its full rate is available again.
+    good_at: Instant,
+    /// Its requests that are being answered.
+    at_once: u32,
+}
+
+/// One request of a token, which counts among those at once until it is dropped.
+#[derive(Debug)]
+pub(crate) struct Counted {
+    rates: Arc<Rates>,
+    token: String,
+}
+
+/// A bound that a token has reached.
+#[derive(Debug, PartialEq, Eq)]
+enum Reached {
+    /// Its rate. The next request counts after that time.
+    Rate(Duration),
+    AtOnce,
 }
 
 impl Rates {
-    /// A limit of that many requests a minute.
-    pub(crate) fn new(most: u32) -> Self {
-        Self { most: most.max(1), good_at: Mutex::default() }
+    /// Bounds on one token: requests a minute, which may come at once, and requests that are answered at once.
+    pub(crate) fn new(a_minute: u32, at_once: u32) -> Self {
+        Self { a_minute: a_minute.max(1), at_once: at_once.max(1), uses: Mutex::default() }
     }
 
     /// Counts a request of a token, or refuses it and says when to try again.
-    pub(crate) fn count(&self, token: &str) -> Result<(), Problem> {
-        self.count_at(token, Instant::now()).map_err(|wait| {
-            let most = format_args!("{} a minute", self.most);
-            Problem::limit(StatusCode::TOO_MANY_REQUESTS, http_names::TOKEN_REQUESTS, most).again_after(wait)
-        })
+    pub(crate) fn count(self: &Arc<Self>, token: &str) -> Result<Counted, Problem> {
+        let limit = |name, most: String| Problem::limit(StatusCode::TOO_MANY_REQUESTS, name, most);
+        match self.count_at(token, Instant::now()) {
+            Ok(()) => Ok(Counted { rates: Arc::clone(self), token: token.to_owned() }),
+            Err(Reached::Rate(wait)) => {
+                let most = format!("{} a minute", self.a_minute);
+                Err(limit(http_names::TOKEN_REQUESTS, most).again_after(wait))
+            }
+            Err(Reached::AtOnce) => Err(limit(http_names::TOKEN_AT_ONCE, self.at_once.to_string())),
+        }
     }
 
-    fn count_at(&self, token: &str, now: Instant) -> Result<(), Duration> {
-        let cost = MINUTE / self.most;
-        let mut good_at = self.good_at.lock().unwrap_or_else(PoisonError::into_inner);
-        if good_at.len() >= SWEEP {
-            good_at.retain(|_, at| *at > now);
+    fn count_at(&self, token: &str, now: Instant) -> Result<(), Reached> {
+        let cost = MINUTE / self.a_minute;
+        let mut uses = self.lock();
+        if uses.len() >= SWEEP {
+            uses.retain(|_, kept| kept.at_once > 0 || kept.good_at > now);
         }
-        let at = good_at.get(token).copied().unwrap_or(now).max(now) + cost;
-        match at.duration_since(now).checked_sub(MINUTE) {
-            Some(beyond) if !beyond.is_zero() => Err(beyond),
+        let (good_at, at_once) = uses.get(token).map_or((now, 0), |kept| (kept.good_at, kept.at_once));
+        if at_once >= self.at_once {
+            return Err(Reached::AtOnce);
+        }
+        let good_at = good_at.max(now) + cost;
+        match good_at.duration_since(now).checked_sub(MINUTE) {
+            Some(beyond) if !beyond.is_zero() => Err(Reached::Rate(beyond)),
             _ => {
-                good_at.insert(token.to_owned(), at);
+                uses.insert(token.to_owned(), Use { good_at, at_once: at_once + 1 });
                 Ok(())
             }
+        }
+    }
+
+    fn lock(&self) -> MutexGuard<'_, HashMap<String, Use>> {
+        self.uses.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Drop for Counted {
+    fn drop(&mut self) {
+        if let Some(kept) = self.rates.lock().get_mut(&self.token) {
+            kept.at_once -= 1;
         }
     }
 }
@@ -58,15 +104,15 @@ mod tests {
 
     #[test]
     fn a_minute_has_so_many_and_each_is_made_good_in_its_time() {
-        let rates = Rates::new(60);
+        let rates = Rates::new(60, u32::MAX);
         let now = Instant::now();
         for _ in 0..60 {
             rates.count_at("a", now).unwrap();
         }
-        assert_eq!(rates.count_at("a", now), Err(Duration::from_secs(1)));
+        assert_eq!(rates.count_at("a", now), Err(Reached::Rate(Duration::from_secs(1))));
         rates.count_at("b", now).unwrap();
         let later = now + Duration::from_millis(500);
-        assert_eq!(rates.count_at("a", later), Err(Duration::from_millis(500)));
+        assert_eq!(rates.count_at("a", later), Err(Reached::Rate(Duration::from_millis(500))));
         rates.count_at("a", now + Duration::from_secs(1)).unwrap();
         assert!(rates.count_at("a", now + Duration::from_secs(1)).is_err());
         let much_later = now + Duration::from_secs(3_600);
@@ -74,5 +120,18 @@ mod tests {
             rates.count_at("a", much_later).unwrap();
         }
         assert!(rates.count_at("a", much_later).is_err(), "an idle hour is no credit");
+    }
+
+    #[test]
+    fn a_token_has_so_many_at_once_and_a_refusal_costs_nothing() {
+        let rates = Arc::new(Rates::new(4, 2));
+        let [first, _second] = [rates.count("a").unwrap(), rates.count("a").unwrap()];
+        for _ in 0..10 {
+            let refused = rates.count("a").unwrap_err();
+            assert!(refused.detail.contains("limit http-token-at-once reached: at most 2 "), "{refused:?}");
+        }
+        let _other = rates.count("b").unwrap();
+        drop(first);
+        let _third = rates.count("a").unwrap();
     }
 }

@@ -1,9 +1,11 @@
 //! The state that all requests share.
 
-use crate::ServerOptions;
+use crate::{ServerError, ServerOptions};
+
 use crate::feed::Feed;
 use crate::net::site::{Site, SiteUrl};
-use crate::net::tls::{Tls, TlsError};
+use crate::net::tls::Tls;
+use crate::request::challenges::Challenges;
 use crate::request::rates::Rates;
 use crate::request::sessions::Sessions;
 use crate::telemetry::metrics::Metrics;
@@ -20,7 +22,8 @@ pub(crate) struct State {
     pub(crate) limits: HttpLimits,
     pub(crate) metrics: Metrics,
     pub(crate) sessions: Sessions,
-    pub(crate) rates: Rates,
+    pub(crate) challenges: Challenges,
+    pub(crate) rates: Arc<Rates>,
     /// The largest component that any tenant may have.
     pub(crate) component_bytes: usize,
     /// The certificate, if this server ends TLS.
@@ -29,8 +32,12 @@ pub(crate) struct State {
     pub(crate) problems: fn(&str),
     /// One permit for each request that may be answered at once.
     pub(crate) turns: Arc<Semaphore>,
-    /// One permit for each byte of a body that may be in memory.
+    /// The same for the routes of monitoring, which callers of the others cannot delay.
+    pub(crate) monitoring_turns: Arc<Semaphore>,
+    /// One permit for each byte of a request's or an answer's body that may be in memory.
     pub(crate) bodies: Arc<Semaphore>,
+    /// The same for the requests of anonymous callers.
+    pub(crate) anonymous_bodies: Arc<Semaphore>,
     /// One permit for each byte of an event that a follower's caller has not read.
     pub(crate) unread_events: Arc<Semaphore>,
     /// One permit for each follower that may read facts at once.
@@ -40,8 +47,14 @@ pub(crate) struct State {
 /// Followers that read facts at once.
 const FOLLOWER_READS: usize = 16;
 
+/// Requests of monitoring that are answered at once.
+const MONITORING_TURNS: u64 = 16;
+
+/// The part of the memory for bodies that anonymous callers have: an eighth.
+const ANONYMOUS_BODIES: u64 = 8;
+
 impl State {
-    pub(crate) fn new(host: Host, feed: Feed, port: u16, options: ServerOptions) -> Result<Self, TlsError> {
+    pub(crate) fn new(host: Host, feed: Feed, port: u16, options: ServerOptions) -> Result<Self, ServerError> {
         let ServerOptions { url, limits, component_bytes, tls, problems } = options;
         let tls = tls.map(Tls::open).transpose()?;
         let local = if tls.is_some() { SiteUrl::localhost_with_tls } else { SiteUrl::localhost };
@@ -51,10 +64,13 @@ impl State {
             site: Site::new(url, local(port), port),
             metrics: Metrics::default(),
             sessions: Sessions::default(),
-            rates: Rates::new(limits.token_requests),
+            challenges: Challenges::new()?,
+            rates: Arc::new(Rates::new(limits.token_requests, limits.token_at_once)),
             component_bytes,
             turns: permits(limits.requests),
+            monitoring_turns: permits(MONITORING_TURNS),
             bodies: permits(limits.bodies_bytes),
+            anonymous_bodies: permits(limits.bodies_bytes / ANONYMOUS_BODIES),
             unread_events: permits(limits.bodies_bytes),
             follower_reads: Arc::new(Semaphore::new(FOLLOWER_READS)),
             limits,
