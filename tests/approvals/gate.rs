@@ -133,8 +133,13 @@ fn refused_in(
     receipt: Option<&StoredReceipt>,
     receipt_state: &ReceiptState,
 ) -> Option<Check> {
-    let measure =
-        GateContext { scope, trust: &Trust::default(), policy: &policy::ask_one(), known: &Known::default() };
+    let measure = GateContext {
+        scope,
+        trust: &Trust::default(),
+        policy: &policy::ask_one(),
+        known: &Known::default(),
+        environment: Environment::Development,
+    };
     gate.check(&claim.claim(), receipt, receipt_state, measure).err().map(|refusal| refusal.check)
 }
 

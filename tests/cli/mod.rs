@@ -12,6 +12,7 @@ mod instances;
 mod openings;
 mod output;
 mod pages;
+mod policies;
 mod signals;
 mod sources;
 mod units;

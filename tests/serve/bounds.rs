@@ -34,7 +34,13 @@ fn gated(limits: HttpLimits) -> (Served, Arc<Gate>) {
 }
 
 /// Creates that many instances of `acme`, which all wait at the gate, and checks what is answered meanwhile.
-fn while_creations_wait(served: &Served, gate: &Gate, token: &str, waiting: usize, check: impl FnOnce(&Value)) {
+fn while_creations_wait(
+    served: &Served,
+    gate: &Gate,
+    token: &str,
+    waiting: usize,
+    check: impl FnOnce(&Value),
+) {
     let workflow = api::upload(served, token, "tenant-workflow").json()["workflow"].clone();
     gate.close();
     thread::scope(|scope| {
@@ -185,12 +191,14 @@ fn bodies_of_anonymous_callers_take_no_memory_of_others() {
     let slow: Vec<_> = (0..9).map(|_| begin_body(&served, PATH, "", 90_000)).collect();
     until("their memory is used up", || anonymous() == "limit");
     let bearer = format!("Bearer {token}");
-    let known = served.send("POST", PATH, &[kind, ("Authorization", &bearer)], " ".repeat(700_000).as_bytes());
+    let known =
+        served.send("POST", PATH, &[kind, ("Authorization", &bearer)], " ".repeat(700_000).as_bytes());
     assert_eq!(known.code(), "invalid-request", "the memory of others is free");
     // An upload needs a token, and its body is not read before.
     let large = " ".repeat(5_000);
     for (authorization, code) in [("Bearer pp_acme_0123", "token"), ("Basic eDp5", "token")] {
-        let refused = served.send("POST", "/v1/workflows", &[("Authorization", authorization)], large.as_bytes());
+        let refused =
+            served.send("POST", "/v1/workflows", &[("Authorization", authorization)], large.as_bytes());
         assert_eq!((refused.status, refused.code().as_str()), (401, code), "{authorization}");
     }
     drop(slow);

@@ -1,7 +1,7 @@
 //! Settings of a host, and how its parts are put together.
 
 use crate::capability::{Artifacts, Capability, Registry, built_in};
-use crate::issuer::{Environment, Issuer, Keyring, LocalIssuer, RemoteIssuer, own_account};
+use crate::issuer::{Issuer, Keyring, LocalIssuer, RemoteIssuer, own_account};
 use crate::limits::Settings;
 use crate::runtime::authority::{Authority, Changes};
 use crate::runtime::capabilities::Capabilities;
@@ -32,7 +32,6 @@ pub struct Builder {
     absent: AbsentFolder,
     scope: Option<Scope>,
     policy: Option<Box<dyn Policy>>,
-    environment: Environment,
     settings: Settings,
     authority: Option<PathBuf>,
     authority_account: u32,
@@ -72,7 +71,6 @@ impl Builder {
             absent: AbsentFolder::Make,
             scope: None,
             policy: None,
-            environment: Environment::Development,
             settings: Settings::default(),
             authority: None,
             authority_account: own_account(),
@@ -137,13 +135,6 @@ impl Builder {
     #[must_use]
     pub fn authority_changes(mut self, changes: impl Fn(&str) + Send + Sync + 'static) -> Self {
         self.changes = Box::new(changes);
-        self
-    }
-
-    /// The environment in which actions take effect, for requests and receipts. Default: development.
-    #[must_use]
-    pub fn environment(mut self, environment: Environment) -> Self {
-        self.environment = environment;
         self
     }
 
@@ -278,7 +269,6 @@ impl Builder {
                 governed: self.policy.is_some() || self.authority.is_some(),
                 policy: self.policy.unwrap_or_else(|| Box::new(policy::ask_one())),
                 required_scope: self.scope,
-                environment: self.environment,
                 trust: Mutex::default(),
                 changes: self.changes,
             },

@@ -124,6 +124,11 @@ pub enum Error {
         "the authority's record of operators' acts does not begin with this data folder's copy: this is another authority, or its folder is an older copy; nothing was taken over (restore the authority's folder, or start with a new one: --data DIR)"
     )]
     OtherAuthority,
+    /// The policy that governs, by its SHA-256, is not given any more.
+    #[error(
+        "policy {0} governs here, and its file is gone: put policy.toml or policy.cedar back. To have every action ask one person instead, write policy.toml with these two lines: [default] and then = \"ask\""
+    )]
+    PolicyGone(Digest),
     /// An act that an operator cannot enter by hand.
     #[error("an operator cannot record this: it follows from a signed decision")]
     NotSayable,

@@ -155,6 +155,7 @@ impl From<Error> for Problem {
             | Error::OtherKeys(_)
             | Error::Entropy(_)
             | Error::OtherAuthority
+            | Error::PolicyGone(_)
             | Error::KeysElsewhere
             | Error::NoTenant(_)
             | Error::Internal(_) => return Self::internal(&error),

@@ -463,18 +463,23 @@ fn t11_an_actor_that_is_spelled_like_a_person_is_that_person() {
 }
 
 #[test]
-fn a_folder_with_deciders_is_no_demonstration_again() {
+fn a_folder_that_had_a_policy_needs_one_and_is_no_demonstration_again() {
     let (folder, clock) = (tempfile::TempDir::new().unwrap(), ManualClock::new());
-    let policy = || Box::new(policy::Toml::parse(TWO).unwrap());
-    drop(
-        crate::support::storage::builder(folder.path()).clock(clock.clone()).policy(policy()).open().unwrap(),
-    );
-    let host = crate::support::storage::builder(folder.path()).clock(clock.clone()).open().unwrap();
+    let open = |policy: Option<policy::Toml>| {
+        let builder = crate::support::storage::builder(folder.path()).clock(clock.clone());
+        match policy {
+            Some(policy) => builder.policy(Box::new(policy)).open(),
+            None => builder.open(),
+        }
+    };
+    drop(open(Some(policy::Toml::parse(TWO).unwrap())).unwrap());
+    let gone = open(None).map(drop).unwrap_err().to_string();
+    assert!(gone.contains("governs here, and its file is gone"), "{gone}");
+    // The default policy has to be said once. From then on it needs no file.
+    drop(open(Some(policy::ask_one())).unwrap());
+    let host = open(None).unwrap();
     let fixture = ApprovalFixture { folder, host, clock };
     let (_, request) = fixture.asked();
     let demo = fixture.host.decide(&request, &support::judgement(Decision::Approved));
-    assert!(
-        demo.unwrap_err().to_string().contains("signed by people"),
-        "the policy's file is gone, and that is all"
-    );
+    assert!(demo.unwrap_err().to_string().contains("signed by people"));
 }

@@ -2,7 +2,7 @@
 
 use crate::trust::signed_approvals;
 use crate::trust::{Count, CountVerdict, Freeze, Known, Subject, Trust, count, scope_of};
-use policy::{Answer, Policy};
+use policy::{Answer, Environment, Policy};
 use receipt::{
     Digest, Json, Judged, KeySet, NotApproved, Opened, Scope, Timestamp, VerifiedDecision, VerifiedReceipt,
 };
@@ -27,6 +27,8 @@ pub struct GateContext<'a> {
     pub policy: &'a dyn Policy,
     /// The code and bytes that are known. A request's statement about them counts only if this confirms it.
     pub known: &'a Known,
+    /// The environment in which the action takes effect.
+    pub environment: Environment,
 }
 
 /// The action that is about to be performed, as the host itself knows it. No part of it comes from the receipt.
@@ -40,7 +42,7 @@ pub struct Claim<'a> {
     pub component: &'a Digest,
     /// The capability that is called.
     pub capability: &'a str,
-    /// The artifact.
+    /// The object of the action.
     pub resource: &'a str,
     /// The bytes in hand, measured.
     pub artifact: &'a ArtifactFacts,
@@ -88,7 +90,7 @@ impl Permit {
         self.signed.as_ref()
     }
 
-    /// The permitted artifact.
+    /// The resource that may be acted on.
     #[must_use]
     pub fn resource(&self) -> &str {
         &self.resource
@@ -217,13 +219,19 @@ fn check_authority(
     claim: &Claim<'_>,
     verified: &VerifiedReceipt,
     opened: &Opened,
-    GateContext { scope, trust, policy, known }: GateContext<'_>,
+    GateContext { scope, trust, policy, known, environment }: GateContext<'_>,
 ) -> Result<Vec<VerifiedDecision>, Refusal> {
     if let Some(Freeze { since, reason, .. }) = trust.freeze_of(claim.tenant) {
         return refuse(Check::Freeze, format!("everything is frozen since {since}: {}", Quoted(reason)));
     }
     let subject = Subject::of(opened.request(), known)
         .map_err(|error| Refusal { check: Check::Policy, message: error.to_string() })?;
+    // The environment of this folder was changed since. People, or the policy, have agreed to an action in the other one.
+    if subject.environment != environment {
+        let message =
+            format!("the receipt is for {}, and actions take effect in {environment}", subject.environment);
+        return refuse(Check::Policy, message);
+    }
     if scope == Scope::Demo {
         return match policy.rule(&subject.question(&[])).answer {
             Answer::Deny => refuse(Check::Policy, "the policy forbids it".to_owned()),

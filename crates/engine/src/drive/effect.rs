@@ -77,6 +77,7 @@ impl Driver {
             trust,
             policy: &*self.inner.authority.policy,
             known,
+            environment: self.inner.journals.settings.environment(),
         };
         let permit = self.inner.gate().check(&self.claim(invocation, at), receipt, receipt_state, measure)?;
         match self.capability(invocation) {

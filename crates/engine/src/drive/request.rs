@@ -133,7 +133,7 @@ impl Driver {
             reason: action.reason,
             // In its committed form: the stored and shown text is the signed one.
             evidence: Json::parse(&action.evidence).map_or(action.evidence, |evidence| evidence.canonical()),
-            environment: self.inner.authority.environment,
+            environment: self.inner.journals.settings.environment(),
             form: Form::Dated,
             created_at: now,
             expires_at: after(now, Ask::EXPIRES),

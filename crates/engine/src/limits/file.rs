@@ -135,9 +135,21 @@ impl Reader<'_> {
                 "limits" => self.limits(None, self.table((key, value), "limits")?)?,
                 "tenants" => self.tenants(self.table((key, value), "tenants.NAME.limits")?)?,
                 "notify" => self.notify((key, value))?,
-                _ => return Err(self.unknown(key, "the file", ["limits", "notify", "tenants"].into_iter())),
+                "environment" => self.environment(value)?,
+                _ => {
+                    let known = ["environment", "limits", "notify", "tenants"];
+                    return Err(self.unknown(key, "the file", known.into_iter()));
+                }
             }
         }
+        Ok(())
+    }
+
+    fn environment(&mut self, value: &Spanned<DeValue<'_>>) -> Result<(), SettingsError> {
+        let named = value.get_ref().as_str().and_then(|text| text.parse().ok());
+        let expected = "\"development\", \"staging\" or \"production\" is expected";
+        let environment = named.ok_or_else(|| self.unsuitable("environment", value, expected))?;
+        self.settings.set_environment(environment);
         Ok(())
     }
 

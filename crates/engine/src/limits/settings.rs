@@ -1,6 +1,7 @@
 //! The limits of each tenant, and the setting that each comes from.
 
 use crate::limits::{ALL, Limit, Limits, NotifySettings};
+use policy::Environment;
 use std::collections::BTreeMap;
 use std::fmt;
 use std::path::PathBuf;
@@ -55,9 +56,21 @@ pub struct Settings {
     tenants: BTreeMap<TenantId, Layer>,
     overrides: Layer,
     notify: Option<NotifySettings>,
+    environment: Option<Environment>,
 }
 
 impl Settings {
+    /// The environment in which actions take effect, for policies, requests and receipts. Default: development.
+    #[must_use]
+    pub fn environment(&self) -> Environment {
+        self.environment.unwrap_or(Environment::Development)
+    }
+
+    /// Says in which environment actions take effect.
+    pub fn set_environment(&mut self, environment: Environment) {
+        self.environment = Some(environment);
+    }
+
     /// How people are notified of requests; none where nothing is said of it.
     #[must_use]
     pub fn notify(&self) -> Option<&NotifySettings> {
@@ -112,7 +125,8 @@ impl Settings {
     }
 
     /// Whether a file sets a limit of this tenant's own.
-    pub(crate) fn names(&self, tenant: &TenantId) -> bool {
+    #[must_use]
+    pub fn names(&self, tenant: &TenantId) -> bool {
         self.tenants.contains_key(tenant)
     }
 

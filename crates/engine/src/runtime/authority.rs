@@ -1,6 +1,6 @@
 //! The host's authority: the issuer, the policy, and the operators' acts, which say who may decide.
 
-use crate::issuer::{DecisionBasis, Environment, IssueOrder, Issued, Issuer, JudgingContext, Request};
+use crate::issuer::{DecisionBasis, IssueOrder, Issued, Issuer, JudgingContext, Request};
 use crate::runtime::journals::Journals;
 use crate::trust::{Act, RecordedTrustAct, Trust};
 use crate::{Error, ids, words};
@@ -21,7 +21,6 @@ pub(crate) struct Authority {
     pub(crate) governed: bool,
     /// The required scope of receipts, where the settings state it.
     pub(crate) required_scope: Option<Scope>,
-    pub(crate) environment: Environment,
     pub(crate) trust: Mutex<Arc<Trust>>,
     /// Called with what changes at an authority in another process.
     pub(crate) changes: Changes,
@@ -84,14 +83,16 @@ impl Authority {
         Ok(Entry::Attested { call, receipt: receipt.clone(), key_id, document })
     }
 
-    /// Records that another policy governs than the last one.
+    /// Records that another policy governs than the last one. A policy that is gone is an error: without it, one person's approval would be
+    /// enough where it asks for more.
     pub(crate) fn adopt_policy(&self, journals: &Journals) -> Result<(), Error> {
         let policy = self.policy.digest();
-        // The default policy is recorded only after another one was in force.
-        let before = self.trust(journals)?.policy();
-        match before.map_or(!self.governed, |before| before == policy) || self.issuer.is_elsewhere() {
-            true => Ok(()),
-            false => self.record_act(journals, "pp-host", Act::PolicyAdopted { policy }),
+        match self.trust(journals)?.policy() {
+            _ if self.issuer.is_elsewhere() => Ok(()),
+            Some(before) if before == policy => Ok(()),
+            None if !self.governed => Ok(()),
+            Some(before) if !self.governed => Err(Error::PolicyGone(before)),
+            _ => self.record_act(journals, "pp-host", Act::PolicyAdopted { policy }),
         }
     }
 

@@ -88,12 +88,15 @@ impl Trust {
     /// Folds the acts after those that are folded already.
     ///
     /// # Errors
-    /// When one of them is not valid.
+    /// When one of them is not valid, or one before it is missing.
     pub fn extend(&mut self, acts: &[RecordedAct]) -> Result<(), StoreError> {
         for recorded in acts {
             let damaged = |error: String| {
                 StoreError::Damaged(format!("act {} of the operators: {error}", recorded.seq))
             };
+            if recorded.seq != self.seq + 1 {
+                return Err(damaged(format!("it follows act {}, so acts are missing", self.seq)));
+            }
             let said: RecordedTrustAct =
                 serde_json::from_str(&recorded.body).map_err(|error| damaged(error.to_string()))?;
             self.apply(recorded.at, &said.act).map_err(|error| damaged(error.to_string()))?;
@@ -181,7 +184,7 @@ impl Trust {
     }
 
     /// Whether an act names this tenant: a freeze in force, or the tenants of a decider.
-    pub(crate) fn names(&self, tenant: &TenantId) -> bool {
+    pub fn names(&self, tenant: &TenantId) -> bool {
         let mut people = self.deciders.people().iter();
         self.frozen_tenants.contains_key(tenant)
             || people.any(|person| person.tenants.iter().any(|named| named == tenant.as_str()))

@@ -176,7 +176,7 @@ impl Policy for Cedar {
         let asked = |need: Need| {
             let ask = Ask { quorums: vec![Quorum { needs: vec![need] }], ..Ask::one() };
             // The text of one policy does not determine which policies hold together.
-            Demand { rule: None, line: None, tenants: Vec::new(), ask: Some(ask), capabilities: Vec::new() }
+            Demand { ask: Some(ask), ..Demand::default() }
         };
         self.rules.iter().map(Rule::demand).chain(self.lattice.needs().map(asked)).collect()
     }
@@ -198,13 +198,7 @@ impl Rule {
                 uids.iter().flat_map(|uid| [named(uid), within(uid)]).collect()
             }
         };
-        Demand {
-            rule: Some(self.id.clone()),
-            line: Some(self.line),
-            tenants: Vec::new(),
-            ask: None,
-            capabilities,
-        }
+        Demand { rule: Some(self.id.clone()), line: Some(self.line), capabilities, ..Demand::default() }
     }
 }
 

@@ -130,9 +130,8 @@ impl Policy for Toml {
         let default = Demand {
             rule: Some(RuleId::of_default()),
             line: self.default.line,
-            tenants: Vec::new(),
             ask: self.default.verdict.ask().cloned(),
-            capabilities: Vec::new(),
+            ..Demand::default()
         };
         self.rules.iter().map(Rule::demand).chain([default]).collect()
     }
@@ -155,6 +154,10 @@ impl Rule {
             };
             self.matchers.iter().find_map(of).unwrap_or_default()
         };
+        let environments = self.matchers.iter().find_map(|matcher| match matcher {
+            Matcher::Environment(any_of) => Some(any_of.clone()),
+            _ => None,
+        });
         // A beginning may be any tenant's.
         let exact = |pattern: &Pattern| match pattern {
             Pattern::Exact(name) => name.parse().ok(),
@@ -165,6 +168,7 @@ impl Rule {
             rule: Some(self.id.clone()),
             line: Some(self.line),
             tenants: tenants.unwrap_or_default(),
+            environments: environments.unwrap_or_default(),
             ask: self.verdict.ask().cloned(),
             capabilities: texts(Field::Capability),
         }

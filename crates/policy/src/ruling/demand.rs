@@ -1,11 +1,11 @@
 //! The demands of a policy on its host: people to ask, and capabilities that exist.
 
-use crate::{Ask, Pattern, RuleId};
+use crate::{Ask, Environment, Pattern, RuleId};
 use workflow::TenantId;
 
 /// What one rule requires, to compare with the existing people and capabilities: a rule that no person can satisfy, or
 /// that matches no capability, is probably a mistake.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Demand {
     /// The rule. None where it follows from several together.
     pub rule: Option<RuleId>,
@@ -13,6 +13,8 @@ pub struct Demand {
     pub line: Option<usize>,
     /// The tenants that it is for. None where it may be any tenant's.
     pub tenants: Vec<TenantId>,
+    /// The environments that it is for. Empty where it may be any.
+    pub environments: Vec<Environment>,
     /// The people whom it asks, where it asks any.
     pub ask: Option<Ask>,
     pub(crate) capabilities: Vec<Pattern>,

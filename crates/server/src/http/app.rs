@@ -91,8 +91,7 @@ async fn answer(state: &Arc<State>, route: &'static Route, request: Request) -> 
     let path = path.iter().map(|(name, value)| (name.to_owned(), value.to_owned())).collect();
     let query = parts.uri.query().map(ToOwned::to_owned);
     let (state, headers) = (Arc::clone(state), parts.headers);
-    let asked =
-        Asked { state, is_local, path, query, headers, body: Bytes::new(), caller: OnceLock::new() };
+    let asked = Asked { state, is_local, path, query, headers, body: Bytes::new(), caller: OnceLock::new() };
     let (asked, held) = body::read(asked, route.body, body).await?;
     let state = Arc::clone(&asked.state);
     let busy =

@@ -105,7 +105,8 @@ pub(crate) async fn counted_until_sent(state: &State, answer: Response) -> Resul
     }
     // Of an answer that is longer than all memory for bodies, that much counts, so that it can be sent at all.
     let most = state.limits.bodies_bytes.min(u32::MAX.into());
-    let permits = u32::try_from(most).unwrap_or(u32::MAX).min(u32::try_from(counted(bytes)).unwrap_or(u32::MAX));
+    let permits =
+        u32::try_from(most).unwrap_or(u32::MAX).min(u32::try_from(counted(bytes)).unwrap_or(u32::MAX));
     let permit = Arc::clone(&state.bodies).try_acquire_many_owned(permits).map_err(|_| full(state))?;
     let (parts, body) = answer.into_parts();
     let bytes = to_bytes(body, usize::MAX).await.map_err(|error| Problem::internal(&error))?;

@@ -54,7 +54,12 @@ const MONITORING_TURNS: u64 = 16;
 const ANONYMOUS_BODIES: u64 = 8;
 
 impl State {
-    pub(crate) fn new(host: Host, feed: Feed, port: u16, options: ServerOptions) -> Result<Self, ServerError> {
+    pub(crate) fn new(
+        host: Host,
+        feed: Feed,
+        port: u16,
+        options: ServerOptions,
+    ) -> Result<Self, ServerError> {
         let ServerOptions { url, limits, component_bytes, tls, problems } = options;
         let tls = tls.map(Tls::open).transpose()?;
         let local = if tls.is_some() { SiteUrl::localhost_with_tls } else { SiteUrl::localhost };

@@ -1,19 +1,22 @@
 //! `pp-host policy`: what governs here, checked and explained.
 
 use crate::cli::options::data_dir::{Data, TENANT};
+use crate::cli::options::limit::LimitArgs;
 use crate::cli::output::{hint, json_line};
-use crate::cli::session::{policy_file, trust_on_record};
+use crate::cli::session::policy_file;
 use crate::cli::{Exit, output, session};
 use clap::{Args, Subcommand, ValueEnum};
+use engine::limits::Settings;
 use engine::trust::{Subject, Trust};
 use engine::{Clock as _, SystemClock, trust};
 use policy::{Artifact, Component, Considered, Demand, Environment, Novelty, RuleId};
 use receipt::Digest;
 use serde_json::json;
+use std::collections::BTreeSet;
 use std::fs;
 use std::io::Write as _;
 use std::path::{Path, PathBuf};
-use store::{FolderError, StoreError};
+use store::{FolderError, Selection, StoreError};
 use workflow::{ActorId, Escaped, RequestId, TenantId};
 
 /// The policy in force.
@@ -60,7 +63,7 @@ pub(crate) struct Explain {
     #[arg(long, default_value = TENANT, requires = "capability")]
     tenant: TenantId,
 
-    /// The environment: development, staging or production. Default: development, as here.
+    /// The environment: development, staging or production. Default: the one of this data folder.
     #[arg(long, value_name = "WHERE", requires = "capability")]
     environment: Option<Environment>,
 
@@ -139,19 +142,50 @@ fn check(data: &Data, file: Option<&Path>, json: bool) -> anyhow::Result<Exit> {
     Ok(Exit::Done)
 }
 
+/// What a policy is compared with: the environment here, and the people and tenants of a folder that exists.
+struct Here {
+    settings: Settings,
+    found: Option<(Trust, BTreeSet<TenantId>)>,
+}
+
+impl Here {
+    fn read(data: &Data, named: &[Demand]) -> anyhow::Result<Self> {
+        let settings = LimitArgs::default().settings(data)?;
+        let (_folder, store) = match data.read() {
+            Ok(found) => found,
+            // A folder that does not exist yet has no people to compare with.
+            Err(error)
+                if matches!(error.downcast_ref(), Some(StoreError::Folder(FolderError::NoData(_)))) =>
+            {
+                return Ok(Self { settings, found: None });
+            }
+            Err(error) => return Err(error),
+        };
+        let mut trust = Trust::default();
+        trust.extend(&store.acts(0).wait()?)?;
+        let has_instances = |tenant: Option<&TenantId>| -> anyhow::Result<bool> {
+            let one = Selection { tenant: tenant.cloned(), limit: Some(1), ..Selection::default() };
+            Ok(!store.list(&one).wait()?.is_empty())
+        };
+        let mut unknown = BTreeSet::new();
+        // Before the first instance, every tenant is unknown.
+        if has_instances(None)? {
+            for tenant in named.iter().flat_map(|demand| &demand.tenants) {
+                if !settings.names(tenant) && !trust.names(tenant) && !has_instances(Some(tenant))? {
+                    unknown.insert(tenant.clone());
+                }
+            }
+        }
+        Ok(Self { settings, found: Some((trust, unknown)) })
+    }
+}
+
 /// Probable mistakes in a policy, and rules that cannot be met here.
 fn warnings(data: &Data, policy: &dyn policy::Policy) -> anyhow::Result<Vec<String>> {
-    let trust = match trust_on_record::read(data) {
-        Ok(trust) => Some(trust),
-        // A folder that does not exist yet has no people to compare with.
-        Err(error) if matches!(error.downcast_ref(), Some(StoreError::Folder(FolderError::NoData(_)))) => {
-            None
-        }
-        Err(error) => return Err(error),
-    };
+    let demands = policy.demands();
+    let here = Here::read(data, &demands)?;
     let own = policy.warnings().iter().map(ToString::to_string);
-    let here = policy.demands();
-    Ok(own.chain(here.iter().flat_map(|demand| unmet(demand, trust.as_ref()))).collect())
+    Ok(own.chain(demands.iter().flat_map(|demand| unmet(demand, &here))).collect())
 }
 
 fn show(data: &Data, json: bool) -> anyhow::Result<Exit> {
@@ -178,8 +212,8 @@ fn show(data: &Data, json: bool) -> anyhow::Result<Exit> {
     Ok(Exit::Done)
 }
 
-/// The demands that the people and the capabilities here cannot meet.
-fn unmet(demand: &Demand, trust: Option<&Trust>) -> Vec<String> {
+/// The demands that the people and the capabilities here cannot meet, and rules that can match nothing here.
+fn unmet(demand: &Demand, Here { settings, found }: &Here) -> Vec<String> {
     let rule = match (&demand.rule, demand.line) {
         (Some(rule), Some(line)) => format!("line {line}: rule {rule}: "),
         (Some(rule), None) => format!("rule {rule}: "),
@@ -194,7 +228,18 @@ fn unmet(demand: &Demand, trust: Option<&Trust>) -> Vec<String> {
             here.join(", ")
         ));
     }
-    let Some((ask, trust)) = demand.ask.as_ref().zip(trust) else { return warnings };
+    let environment = settings.environment();
+    if !demand.environments.is_empty() && !demand.environments.contains(&environment) {
+        warnings.push(format!(
+            "{rule}it never matches here, where the environment is {environment}: environment = \"{}\" in pp-host.toml changes that",
+            demand.environments[0]
+        ));
+    }
+    let Some((trust, unknown)) = found else { return warnings };
+    for tenant in demand.tenants.iter().filter(|tenant| unknown.contains(*tenant)) {
+        warnings.push(format!("{rule}no instance, setting or decider here is of a tenant {tenant}"));
+    }
+    let Some(ask) = demand.ask.as_ref() else { return warnings };
     let tenants = match demand.tenants.as_slice() {
         [] => vec![None],
         named => named.iter().map(Some).collect(),
@@ -215,7 +260,7 @@ impl Explain {
                 let request = session::read(data)?.request(request)?;
                 Subject::of(&request.document()?, &request.known)?
             }
-            None => self.action(),
+            None => self.action(LimitArgs::default().settings(data)?.environment()),
         };
         let explanation = policy.explain(&subject.question(&[]));
         let mut out = output::stdout();
@@ -243,7 +288,7 @@ impl Explain {
     }
 
     /// An action that was not requested. A policy sees of digests only whether they are known.
-    fn action(&self) -> Subject {
+    fn action(&self, here: Environment) -> Subject {
         let sha256 = Digest::of(&[]);
         Subject {
             tenant: self.tenant.clone(),
@@ -252,7 +297,7 @@ impl Explain {
             submitter: None,
             capability: self.capability.clone().unwrap_or_default(),
             resource: self.resource.clone().unwrap_or_default(),
-            environment: self.environment.unwrap_or(Environment::Development),
+            environment: self.environment.unwrap_or(here),
             artifact: self.artifact.map(|known| Artifact {
                 sha256,
                 bytes: self.artifact_bytes,

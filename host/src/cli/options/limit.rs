@@ -12,7 +12,11 @@ use std::{fs, io};
 /// The settings file in the data folder.
 const FILE: &str = "pp-host.toml";
 
-fn is_absent(file: &Path) -> bool {
+/// The variable that names another settings file, also for commands without the option.
+const VARIABLE: &str = "PP_HOST_CONFIG";
+
+/// Whether there is no file of that name. One that cannot be looked at, and a link, is there.
+pub(crate) fn is_absent(file: &Path) -> bool {
     fs::symlink_metadata(file)
         .is_err_and(|error| matches!(error.kind(), io::ErrorKind::NotFound | io::ErrorKind::NotADirectory))
 }
@@ -25,7 +29,7 @@ pub(crate) struct LimitArgs {
     limits: Vec<Change>,
 
     /// Settings: limits for all tenants and for single ones. Default: pp-host.toml in the data folder, where there is one.
-    #[arg(long, value_name = "FILE", env = "PP_HOST_CONFIG")]
+    #[arg(long, value_name = "FILE", env = VARIABLE)]
     config: Option<PathBuf>,
 }
 
@@ -70,8 +74,9 @@ impl LimitArgs {
     /// The settings of the file, with those of the command line over them.
     pub(crate) fn settings(&self, data: &Data) -> anyhow::Result<Settings> {
         let default = data.path.join(FILE);
-        let mut settings = match &self.config {
-            Some(file) => Settings::read(file)?,
+        let variable = || std::env::var_os(VARIABLE).filter(|file| !file.is_empty()).map(PathBuf::from);
+        let mut settings = match self.config.clone().or_else(variable) {
+            Some(file) => Settings::read(&file)?,
             // Only where there is no file: an unreadable one may contain lower limits.
             None if is_absent(&default) => Settings::default(),
             None => Settings::read(&default)?,

@@ -1,6 +1,7 @@
 //! The policy in a data folder: its file, in either language.
 
 use crate::cli::options::data_dir::Data;
+use crate::cli::options::limit::is_absent;
 use anyhow::{Context as _, bail};
 use std::io;
 use std::path::{Path, PathBuf};
@@ -14,9 +15,11 @@ pub(crate) fn load(data: &Data) -> anyhow::Result<Option<Box<dyn policy::Policy>
     find(data)?.map(|file| parse(&file, store::ownership::read_to_string(&file))).transpose()
 }
 
-/// The file of the policy, where there is one.
+/// The file of the policy, where there is one. A file that cannot be looked at, or a link whose target is away, is there: read as no
+/// policy, it would let one person approve what it denies.
 pub(crate) fn find(data: &Data) -> anyhow::Result<Option<PathBuf>> {
-    let files: Vec<_> = FILES.iter().map(|name| data.path.join(name)).filter(|file| file.exists()).collect();
+    let files = FILES.iter().map(|name| data.path.join(name)).filter(|file| !is_absent(file));
+    let files: Vec<_> = files.collect();
     match files.as_slice() {
         [] => Ok(None),
         [file] => Ok(Some(file.clone())),
