@@ -191,3 +191,29 @@ fn a_folder_whose_maker_was_killed_is_made_to_the_end() {
     fs::remove_dir_all(data.path().join("keys")).unwrap();
     fails(data.path(), &["run", GUEST], 1);
 }
+
+/// The acts say who may decide: without one that removed a person, that person would count again.
+#[test]
+fn an_act_that_is_gone_from_the_record_is_damage_for_every_command() {
+    let data = TempDir::new().unwrap();
+    let here = data.path();
+    for name in ["alice", "bob"] {
+        let key = here.join(format!("{name}.pem"));
+        assert_eq!(run(here, &["deciders", "new-key", key.to_str().unwrap()]).code, Some(0));
+        let public = format!("{}.pub", key.display());
+        assert_eq!(
+            run(here, &["deciders", "add", name, "--role", "release", "--key", &public]).code,
+            Some(0)
+        );
+    }
+    assert_eq!(run(here, &["deciders", "remove", "alice", "--reason", "left"]).code, Some(0));
+    assert_eq!(run(here, &["freeze", "--reason", "audit"]).code, Some(0));
+    let journal = rusqlite::Connection::open(here.join("journal.sqlite")).unwrap();
+    assert_eq!(journal.execute("DELETE FROM acts WHERE seq = 5", []).unwrap(), 1, "the removal");
+    for arguments in [&["run", GUEST][..], &["deciders", "list"], &["thaw", "--reason", "done"], &["audit"]] {
+        let refused = run(here, arguments);
+        assert_eq!(refused.code, Some(1), "{arguments:?}: {}", refused.stdout);
+        let words = "act 6 of the operators: it follows act 4, so acts are missing";
+        assert!(refused.stderr.contains(words), "{arguments:?}: {}", refused.stderr);
+    }
+}

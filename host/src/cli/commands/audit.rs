@@ -7,7 +7,7 @@ use crate::cli::output::hint::Hint;
 use crate::cli::output::{complain, hint, json_line};
 use crate::cli::{Exit, output};
 use clap::Args;
-use engine::trust::RecordedTrustAct;
+use engine::trust::{RecordedTrustAct, Trust};
 use receipt::Timestamp;
 use serde_json::{Value, json};
 use std::io::Write;
@@ -139,7 +139,10 @@ struct OtherRecord {
 /// Operators' acts and deletions, in order.
 fn other_records(store: &dyn Store) -> anyhow::Result<Vec<(Timestamp, OtherRecord)>> {
     let mut all = Vec::new();
-    for RecordedAct { at, body, .. } in store.acts(0).wait()? {
+    let acts = store.acts(0).wait()?;
+    // Fails where one is missing, or does not fit those before it.
+    Trust::default().extend(&acts)?;
+    for RecordedAct { at, body, .. } in acts {
         let RecordedTrustAct { by, act } = serde_json::from_str(&body)?;
         let words = format!("{at}  {}  {act}", Escaped(&by));
         all.push((at, OtherRecord { words, json: json!({ "at": at, "by": by, "act": act }) }));
