@@ -24,7 +24,8 @@ type Row = (ChangeTag, String);
 /// The changes; nothing, if there is no text to show.
 pub(crate) fn diff(change: &Change) -> Markup {
     let Some(asked) = change.asked.as_deref().and_then(text) else { return html! {} };
-    let served = change.served.as_deref().and_then(text);
+    // The same text is shown as it is: a comparison would have no line.
+    let served = change.served.as_deref().and_then(text).filter(|served| *served != asked);
     let (rows, more) = rows(served.unwrap_or_default(), asked);
     let summary = match served {
         Some(_) => "The text, line by line, beside what is deployed now",
@@ -108,6 +109,9 @@ mod tests {
         assert_eq!((rows.len(), more), (ROWS, 7));
         let change = Change { asked: Some(b"<script>".as_slice().into()), served: None };
         assert!(diff(&change).into_string().contains("&lt;script&gt;"));
+        let text: std::sync::Arc<[u8]> = b"one\ntwo".as_slice().into();
+        let same = Change { asked: Some(text.clone()), served: Some(text.to_vec()) };
+        assert!(diff(&same).into_string().contains("<td>two</td>"), "the same text is shown all the same");
         let binary = Change { asked: Some([0xff].as_slice().into()), served: None };
         assert!(diff(&binary).into_string().is_empty());
     }
