@@ -176,8 +176,10 @@ try {
   await page.click("button[value=DENIED]");
   await page.waitForSelector("[role=alert]");
   assert.match(await text("[role=alert]"), /denial needs a reason/);
+  await page.goto(page.url());
+  assert.equal(new URL(page.url()).pathname, `/approvals/${show}`, "the address of a form's answer leads to the request");
   await page.type("#reason", "only for show");
-  await Promise.all([page.waitForNavigation(), page.click("button[value=DENIED]")]);
+  await Promise.all([page.waitForNavigation(), page.click("button[value=DENIED]", { count: 2 })]);
   assert.match(await text("main"), /DENIED.*demo: proves nothing/s);
   done("a demonstration says so, and decides as such");
 
@@ -265,6 +267,7 @@ try {
   await Promise.all([page.waitForNavigation(), page.click("[data-decision=APPROVED]")]);
   const receipt = new URL(page.url()).pathname.split("/").pop();
   assert.match(await text("main"), /signature, key, canonical form, projection/);
+  await page.waitForFunction(() => /Outcome\s*succeeded/.test(document.querySelector("main").textContent));
   await look("receipt");
   refused = await post(`/approvals/${first}/signature`, { statement: draft.statement, ...good });
   assert.match(refused.detail, /does not wait|signed that/);
@@ -299,6 +302,60 @@ try {
   assert.ok((await page.$$eval("#facts li", (items) => items.length)) > before);
   await look("instance");
   done("denied by passkey, with a reason; the timeline of another page shows it as it happens");
+
+  // Many open timelines leave connections for other pages.
+  const timelines = [];
+  for (let count = 0; count < 8; count++) {
+    const timeline = await open();
+    await timeline.goto(`${origin}/instances/local/second`);
+    timelines.push(timeline);
+  }
+  await page.bringToFront();
+  await page.goto(`${origin}/`, { timeout: 10000 });
+  for (const timeline of timelines) await timeline.close();
+  done("eight open timelines do not hold up the inbox");
+
+  // The inbox shows what is asked meanwhile. A page that is looked at again looks again.
+  const looks = () => page.evaluate(() => document.dispatchEvent(new Event("visibilitychange")));
+  const meanwhile = await submit("meanwhile");
+  const shown = page.waitForSelector(`a[href="/approvals/${meanwhile}"]`);
+  await looks();
+  await shown;
+  assert.equal(await page.$eval(`a[href="/approvals/${meanwhile}"]`, (link) => link.ariaLabel), 'cloudflare.dynamic-worker.deploy on "cloudflare://workers/acme/meanwhile"');
+  // A request that was withdrawn meanwhile says so, and keeps what the person has typed.
+  await page.goto(`${origin}/approvals/${meanwhile}`);
+  await page.focus("[data-decision=DENIED]");
+  await page.keyboard.press("Enter");
+  await said("needs a reason");
+  assert.equal(await page.evaluate(() => document.activeElement.id), "reason", "the focus is where the error is mended");
+  await page.type("#reason", "half of a sent");
+  cli("withdraw", meanwhile, "--reason", "not needed");
+  await looks();
+  await page.waitForSelector("#changed-since");
+  assert.equal(await page.$eval("#reason", (field) => field.value), "half of a sent");
+  await Promise.all([page.waitForNavigation(), page.click("#changed-since a")]);
+  assert.match(await text("main"), /Withdrawn by/);
+  done("the inbox and a request show what has changed meanwhile, and nothing that was typed is lost");
+
+  // The server is away for a moment.
+  await page.goto(`${origin}/approvals/${await submit("away")}`);
+  await page.setOfflineMode(true);
+  await page.click("[data-decision=APPROVED]");
+  await said("The server cannot be reached");
+  await page.setOfflineMode(false);
+  await Promise.all([page.waitForNavigation(), page.click("[data-decision=APPROVED]")]);
+  assert.match(await text("main"), /APPROVED/);
+  done("a decision that did not reach the server says so, and is made by another click");
+
+  await page.setViewport({ width: 320, height: 700 });
+  const broken = await page.$$eval("nav a", (links) => links.filter((link) => link.getClientRects().length > 1).map((link) => link.textContent));
+  assert.deepEqual(broken, [], "a narrow screen breaks no word of the navigation");
+  const nowhere = await page.goto(`${origin}/receipts/rcpt_688c47e8f67c1a616e03e751`);
+  assert.equal(nowhere.status(), 404);
+  assert.match(await text("header"), /Inbox.*Sign out/s, "an error leaves the way back");
+  const mistyped = await page.goto(`${origin}/no/such/page`);
+  assert.deepEqual([mistyped.status(), await text("h1")], [404, "Not found"]);
+  done("a narrow screen, and pages that are not there");
 
   for (const [path, name] of [["/deciders", "deciders"], ["/instances", "instances"], ["/receipts", "receipts"]]) {
     await page.goto(origin + path);

@@ -78,6 +78,58 @@ fn a_demonstration_says_so_and_decides_without_a_script() {
 }
 
 #[test]
+fn a_second_click_and_an_address_loaded_again_lead_to_the_request() {
+    let served = Served::begin();
+    let path = format!("/approvals/{}", waiting(&served));
+    let approve = || submit_form(&served, &format!("{path}/demo"), "decision=APPROVED");
+    assert_eq!(approve().status, 303);
+    let again = approve();
+    assert_eq!(again.status, 200, "{again:?}");
+    assert!(again.body.contains("Not decided. ") && again.body.contains("/receipts/rcpt_"), "{again:?}");
+    let page = [("Accept", "text/html,application/xhtml+xml")];
+    for form in ["demo", "elsewhere", "envelope"] {
+        let loaded = served.send("GET", &format!("{path}/{form}"), &page, b"");
+        assert_eq!((loaded.status, loaded.header("location")), (303, Some(path.as_str())), "{form}");
+    }
+    let refused = served.send("GET", &format!("{path}/demo"), &[], b"");
+    assert_eq!((refused.status, refused.code().as_str()), (405, "method"), "a program is told what is wrong");
+}
+
+#[test]
+fn an_error_is_a_page_for_a_browser_and_leaves_its_navigation() {
+    let served = Served::begin();
+    let page = [("Accept", "text/html,application/xhtml+xml"), ("Sec-Fetch-Site", "none")];
+    let nowhere = served.send("GET", "/no/such/page", &page, b"");
+    assert!(nowhere.status == 404 && nowhere.body.contains("<h1>Not found</h1>"), "{nowhere:?}");
+    assert_eq!(served.get("/no/such/page").code(), "not-found", "and JSON for a program");
+    let absent = served.send("GET", "/receipts/rcpt_688c47e8f67c1a616e03e751", &page, b"");
+    assert!(absent.status == 404 && absent.body.contains("href=\"/instances\""), "{absent:?}");
+}
+
+#[test]
+fn older_instances_are_a_link_away() {
+    let served = Served::begin();
+    let guest = support::guest("tenant-workflow");
+    let workflow = served.host.load(guest).unwrap();
+    for _ in 0..101 {
+        let start = engine::Start::new("acme".parse().unwrap(), "agent:x".parse().unwrap(), "w", "{}");
+        served.host.start(&workflow, start).unwrap();
+    }
+    let shown = |page: &str| -> Vec<String> {
+        let links = page.split("class=\"what\" href=\"").skip(1);
+        links.map(|rest| rest.split('"').next().unwrap().to_owned()).collect()
+    };
+    let newest = visit(&served, "/instances").body;
+    let (_, link) = newest.split_once("href=\"/instances?").unwrap();
+    let link = format!("/instances?{}", link.split('"').next().unwrap().replace("&amp;", "&"));
+    let older = visit(&served, &link).body;
+    let (first, rest) = (shown(&newest), shown(&older));
+    assert_eq!((first.len(), rest.len()), (100, 1), "{link}");
+    assert!(link.ends_with(first[99].rsplit('/').next().unwrap()) && !first.contains(&rest[0]));
+    assert!(!older.contains("Older instances"));
+}
+
+#[test]
 fn where_people_decide_the_page_takes_a_sign_in_and_demo_decisions_are_refused() {
     let served = Served::begin();
     let request = waiting(&served);

@@ -1,4 +1,5 @@
-// Runs passkey ceremonies, and updates clocks and timelines. Everything is inserted as text, never as markup.
+// Runs passkey ceremonies, updates clocks and timelines, and shows a page anew when it has changed. Everything is inserted as text, never as
+// markup.
 "use strict";
 
 const bytes = (text) => Uint8Array.from(atob(text.replace(/-/g, "+").replace(/_/g, "/")), (c) => c.charCodeAt(0));
@@ -13,11 +14,13 @@ async function post(path, value) {
     redirect: "error",
   });
   const answer = await response.json().catch(() => ({ detail: `the server answered ${response.status}` }));
-  if (!response.ok) throw new Error(answer.detail);
+  if (!response.ok) throw Object.assign(new Error(answer.detail), { code: answer.code });
   return answer;
 }
 
 function sentence(error) {
+  // What a browser throws where no answer comes.
+  if (error instanceof TypeError) return "The server cannot be reached. Nothing was decided by this attempt; try again.";
   if (error.name === "NotAllowedError") return "The passkey was not used: cancelled, timed out, or no user verification.";
   if (error.name === "SecurityError") return "This page's address is not one that the passkey belongs to.";
   return error.message.charAt(0).toUpperCase() + error.message.slice(1) + (/[.!?]$/.test(error.message) ? "" : ".");
@@ -41,19 +44,36 @@ async function assertion(challenge, rpId, credentials) {
   };
 }
 
+/** Shows an error, and a link where the person has to sign in again. */
+function fail(form, error) {
+  const said = form.querySelector(".said");
+  said.className = "said bad";
+  said.textContent = sentence(error);
+  if (error.code !== "unauthenticated") return;
+  const link = document.createElement("a");
+  link.href = `/sign-in?next=${location.pathname}`;
+  link.textContent = "Sign in";
+  said.append(" ", link);
+}
+
 /** Runs one ceremony: disables the buttons meanwhile, and shows the result. */
 async function ceremony(form, run) {
   const said = form.querySelector(".said");
   const buttons = form.querySelectorAll("button");
+  const focused = document.activeElement;
   said.className = "said";
   said.textContent = "Waiting for the passkey …";
   buttons.forEach((button) => (button.disabled = true));
+  form.elements.reason?.removeAttribute("aria-invalid");
   try {
-    location.assign(await run());
+    await run();
   } catch (error) {
-    said.className = "said bad";
-    said.textContent = sentence(error);
+    fail(form, error);
     buttons.forEach((button) => (button.disabled = false));
+    // A disabled button loses the focus.
+    const field = error.code === "reason-needed" ? form.elements.reason : focused;
+    if (field === form.elements.reason) field?.setAttribute("aria-invalid", "true");
+    field?.focus();
   }
 }
 
@@ -65,7 +85,7 @@ function signIn(form) {
     ceremony(form, async () => {
       const { nonce, challenge, rp_ids } = await post("/sign-in/challenge", {});
       const signed = await assertion(challenge, rp_ids[attempt++ % rp_ids.length], []);
-      return (await post("/sign-in", { nonce, next: form.dataset.next ?? null, ...signed })).next;
+      location.assign((await post("/sign-in", { nonce, next: form.dataset.next ?? null, ...signed })).next);
     });
   });
 }
@@ -79,7 +99,7 @@ function decide(form) {
         const { statement, challenge, rp_id, credentials } = await post(`${path}/statement`, draft);
         const signed = await assertion(challenge, rp_id, credentials);
         const { receipt } = await post(`${path}/signature`, { statement, ...signed });
-        return receipt ? `/receipts/${receipt}` : path;
+        location.assign(receipt ? `/receipts/${receipt}` : path);
       }),
     );
   }
@@ -88,23 +108,18 @@ function decide(form) {
 /** The code is the link's fragment, which browsers do not send to a server. */
 async function register(form) {
   const code = location.hash.slice(1);
-  const said = form.querySelector(".said");
-  const fail = (error) => {
-    said.className = "said bad";
-    said.textContent = sentence(error);
-  };
   try {
     const { person, origin } = await post("/register/challenge", { code });
     document.getElementById("person").textContent = person;
     document.getElementById("origin").textContent = origin;
   } catch (error) {
-    fail(error);
+    fail(form, error);
     form.querySelector("button").disabled = true;
     return;
   }
-  form.addEventListener("submit", async (event) => {
+  form.addEventListener("submit", (event) => {
     event.preventDefault();
-    try {
+    ceremony(form, async () => {
       const { challenge, rp_id, person, algorithms } = await post("/register/challenge", { code });
       const { response } = await navigator.credentials.create({
         publicKey: {
@@ -124,20 +139,21 @@ async function register(form) {
         client_data_json: text(response.clientDataJSON),
       });
       history.replaceState(null, "", "/register");
-      form.hidden = true;
-      document.getElementById("done").hidden = false;
       for (const part of document.querySelectorAll("[data-key-id]")) part.textContent = key_id;
       for (const part of document.querySelectorAll("[data-person]")) part.textContent = person;
-    } catch (error) {
-      fail(error);
-    }
+      const done = document.getElementById("done");
+      form.hidden = true;
+      done.hidden = false;
+      done.focus();
+    });
   });
 }
 
 function follow(list) {
   const live = document.getElementById("live");
-  const source = new EventSource(list.dataset.events);
-  source.addEventListener("fact", ({ data }) => {
+  const events = new URL(list.dataset.events, location.href);
+  const add = ({ data, lastEventId }) => {
+    events.searchParams.set("from", Number(lastEventId) + 1);
     const fact = JSON.parse(data);
     const item = document.createElement("li");
     const time = document.createElement("time");
@@ -164,8 +180,62 @@ function follow(list) {
       pill.textContent = fact.state;
       pill.className = fact.pill;
     }
+  };
+  let source = null;
+  // A browser has few connections to a site: a page that is not looked at holds none.
+  const connect = () => {
+    source?.close();
+    source = null;
+    if (document.hidden) return;
+    source = new EventSource(events);
+    source.addEventListener("fact", add);
+    source.onopen = () => (live.textContent = "");
+    source.onerror = ({ target }) => {
+      const ended = target.readyState === EventSource.CLOSED;
+      live.textContent = ended ? "The timeline is not updated any more: load the page again." : "The server cannot be reached; trying again …";
+    };
+  };
+  document.addEventListener("visibilitychange", connect);
+  addEventListener("pagehide", () => source?.close());
+  connect();
+}
+
+/** Shows the page anew when the server has another version of it; where the person is at work on it, says so. */
+function renew(mark) {
+  const look = async () => {
+    if (document.hidden) return;
+    const answer = await fetch(mark.dataset.path, { headers: { Accept: "text/html" } }).catch(() => null);
+    if (!answer?.ok) return;
+    if (answer.redirected) return location.assign(answer.url);
+    const version = /data-version="([0-9a-f]+)"/.exec(await answer.text())?.[1];
+    if (version === mark.dataset.version) return;
+    const isIdle = document.activeElement === document.body && !document.querySelector("textarea:not([readonly])")?.value;
+    if (isIdle) return location.assign(mark.dataset.path);
+    if (document.getElementById("changed-since")) return;
+    const note = document.createElement("p");
+    const link = document.createElement("a");
+    note.id = "changed-since";
+    note.className = "note";
+    note.setAttribute("role", "status");
+    link.href = mark.dataset.path;
+    link.textContent = "Show it as it is now";
+    note.append("This page has changed since. ", link);
+    document.querySelector("main h1").after(note);
+  };
+  // Soon after a decision, its action has been performed.
+  setTimeout(look, 2000);
+  setInterval(look, 30000);
+  document.addEventListener("visibilitychange", look);
+}
+
+/** A form is sent once, however often its button is clicked. */
+function once(form) {
+  form.addEventListener("submit", (event) => {
+    if (form.dataset.sent) event.preventDefault();
+    form.dataset.sent = "sent";
   });
-  addEventListener("pagehide", () => source.close());
+  // The browser shows the page as it was left.
+  addEventListener("pageshow", () => delete form.dataset.sent);
 }
 
 /** Counts by the server's clock. The page has the server's time, which gives the offset of this machine's clock. */
@@ -176,6 +246,7 @@ function count() {
       const left = Math.floor((Number(span.dataset.until) - Date.now() - offset) / 1000);
       const [hours, minutes, seconds] = [Math.floor(left / 3600), Math.floor(left / 60) % 60, left % 60];
       const pad = (number) => String(number).padStart(2, "0");
+      if (left < 0) document.querySelectorAll("main form button").forEach((button) => (button.disabled = true));
       span.textContent = left < 0 ? "lapsed" : hours ? `${hours} h ${pad(minutes)} min left` : `${minutes}:${pad(seconds)} left`;
     }
   };
@@ -185,8 +256,10 @@ function count() {
 for (const part of document.querySelectorAll("[data-script]")) part.hidden = false;
 for (const button of document.querySelectorAll("[data-copy]")) {
   button.addEventListener("click", async () => {
-    await navigator.clipboard.writeText(document.getElementById(button.dataset.copy).value);
-    button.textContent = "Copied";
+    const field = document.getElementById(button.dataset.copy);
+    field.select();
+    const copied = await navigator.clipboard.writeText(field.value).then(() => true, () => false);
+    button.textContent = copied ? "Copied" : "Selected: copy it by hand";
   });
 }
 const on = (id, run) => {
@@ -196,6 +269,9 @@ const on = (id, run) => {
 on("sign-in", signIn);
 on("register", register);
 on("facts", follow);
+const mark = document.querySelector("[data-version]");
+if (mark) renew(mark);
+for (const form of document.querySelectorAll("form[method=post]:not([data-passkey])")) once(form);
 const form = document.getElementById("passkey");
 if (form && "passkey" in form.dataset) decide(form);
 count();

@@ -11,7 +11,7 @@ use axum::Router;
 use axum::body::{Body, Bytes};
 use axum::extract::{FromRequestParts as _, RawPathParams, Request};
 use axum::http::request::Parts;
-use axum::http::{HeaderMap, HeaderValue, Response as HttpResponse, StatusCode, header};
+use axum::http::{HeaderMap, HeaderValue, Response as HttpResponse, StatusCode, Uri, header};
 use axum::response::{IntoResponse as _, Response};
 use axum::routing::on;
 use engine::limits::http_names;
@@ -45,26 +45,38 @@ pub(crate) fn router(state: &Arc<State>) -> Router {
         .into_response()
     });
     router
-        .fallback(|| async { Problem::not_found("there is no such page or resource").into_response() })
-        .method_not_allowed_fallback(|| async {
+        .fallback(|headers: HeaderMap| async move {
+            for_the_caller(&Problem::not_found("there is no such page or resource"), &headers)
+        })
+        .method_not_allowed_fallback(|uri: Uri, headers: HeaderMap| async move {
+            if let Some(page) = page::of_form(uri.path()).filter(|_| accepts(&headers, "text/html")) {
+                return page::go(page);
+            }
             let detail = "the resource does not have that method";
-            Problem::new(StatusCode::METHOD_NOT_ALLOWED, "method", detail).into_response()
+            for_the_caller(&Problem::new(StatusCode::METHOD_NOT_ALLOWED, "method", detail), &headers)
         })
         .layer(csrf)
         .layer(axum::middleware::map_response(guarded))
 }
 
+/// A problem as a page for a browser, and as JSON for a program.
+fn for_the_caller(problem: &Problem, headers: &HeaderMap) -> Response {
+    match accepts(headers, "text/html") {
+        true => page::refusal(problem, None),
+        false => problem.clone().into_response(),
+    }
+}
+
 async fn dispatch(state: Arc<State>, route: &'static Route, request: Request) -> Response {
     let begun = Instant::now();
-    // The page's script asks for JSON, and gets problems in JSON.
-    let is_script = route.body == BodyKind::Json || accepts_json(request.headers());
+    let is_page = shows_page(route, request.headers());
     // The route and not the URL: a query may contain a secret of the caller's.
     let (method, path) = (route.method.as_str(), route.path);
     let span = tracing::info_span!("http", method, route = path, tenant = Empty);
     let answered = answer(&state, route, request).instrument(span.clone()).await;
     let response = match answered {
         Ok(response) => response,
-        Err(problem) if route.audience == Audience::People && !is_script => page::refusal(&problem),
+        Err(problem) if is_page => page::refusal(&problem, None),
         Err(problem) => problem.into_response(),
     };
     let (status, took) = (response.status().as_u16(), begun.elapsed());
@@ -103,9 +115,13 @@ async fn answer(state: &Arc<State>, route: &'static Route, request: Request) -> 
     // Only after the body has arrived: otherwise slow callers would hold every permit.
     let turn = Arc::clone(turns).try_acquire_owned().map_err(|_| busy())?;
     let span = Span::current();
+    let is_page = shows_page(route, &asked.headers);
     let handle = move || {
         let _until_answered = (turn, held);
-        span.in_scope(|| (route.handler)(&asked))
+        span.in_scope(|| match (route.handler)(&asked) {
+            Err(problem) if is_page => Ok(page::refusal(&problem, Some(&asked))),
+            answered => answered,
+        })
     };
     let panicked = || Err(Problem::internal(&"the handler panicked"));
     let caught = move || catch_unwind(AssertUnwindSafe(handle)).unwrap_or_else(|_| panicked());
@@ -144,8 +160,15 @@ fn host(parts: &Parts) -> Result<&str, Problem> {
     }
 }
 
-fn accepts_json(headers: &HeaderMap) -> bool {
-    headers.get(header::ACCEPT).is_some_and(|kinds| kinds.as_bytes().starts_with(b"application/json"))
+/// Whether a problem is shown as a page. The page's script asks for JSON, and gets problems in JSON.
+fn shows_page(route: &Route, headers: &HeaderMap) -> bool {
+    let is_script = route.body == BodyKind::Json || accepts(headers, "application/json");
+    route.audience == Audience::People && !is_script
+}
+
+/// Whether this is the kind that the caller names first.
+fn accepts(headers: &HeaderMap, kind: &str) -> bool {
+    headers.get(header::ACCEPT).is_some_and(|kinds| kinds.as_bytes().starts_with(kind.as_bytes()))
 }
 
 fn is_loopback(parts: &Parts) -> bool {

@@ -9,10 +9,11 @@ use crate::problem::Problem;
 use crate::request::Asked;
 use ::receipt::{AssertionResponse, Decision, Envelope, PAYLOAD_TYPE, PublicKey, challenge};
 use axum::http::StatusCode;
+use axum::response::Response;
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use engine::api::{Attended, DeciderSession, Operation, OperationOutcome};
-use maud::html;
+use maud::{Markup, html};
 use serde::{Deserialize, Serialize};
 use workflow::RequestId;
 
@@ -166,36 +167,64 @@ pub(crate) fn elsewhere(asked: &Asked) -> Page {
     let session = asked.signed_in()?;
     let request: RequestId = asked.part("request")?;
     let decision = decision_of(&field(asked, "decision").unwrap_or_default())?;
-    let statement = draw_up(asked, &session, decision, field(asked, "reason"))?;
+    match draw_up(asked, &session, decision, field(asked, "reason")) {
+        Ok(statement) => Ok(signing(&session, &request, &statement, "", None)),
+        Err(problem) => not_done(asked, &Viewer::Decider(session), &problem),
+    }
+}
+
+/// The request's page, with the reason why a decision was not made.
+fn not_done(asked: &Asked, viewer: &Viewer, problem: &Problem) -> Page {
+    request::page_of(asked, viewer, Some(&note("Not decided. ", problem)))
+}
+
+fn note(what: &str, problem: &Problem) -> Markup {
+    html! { div.note role="alert" { p { strong { (what) } (sentence(&problem.detail)) } } }
+}
+
+/// A statement to sign, and a field for the envelope: empty, or refused for a reason.
+fn signing(
+    session: &DeciderSession,
+    request: &RequestId,
+    statement: &str,
+    envelope: &str,
+    said: Option<&Markup>,
+) -> Response {
     let content = html! {
         h1 { "Sign elsewhere" }
-        p.lead { "The statement below says " strong { (decision.as_str()) } " for " code { (request) } ". Sign exactly these bytes as a DSSE envelope of type " code { (PAYLOAD_TYPE) } "." }
+        p.lead { "This is your decision about " code { (request) } ". Sign exactly these bytes as a DSSE envelope of type " code { (PAYLOAD_TYPE) } "." }
+        @if let Some(said) = said { (said) }
         label for="statement" { "Statement" }
         textarea.mono id="statement" rows="8" readonly { (statement) }
         div.acts { button type="button" data-copy="statement" hidden data-script { "Copy" } }
         h2 { "Paste the envelope" }
         form method="post" action={ "/approvals/" (request) "/envelope" } {
             label for="envelope" { "Envelope " span.small { "· JSON with payload, payloadType and signatures" } }
-            textarea.mono id="envelope" name="envelope" rows="8" required {}
+            textarea.mono id="envelope" name="envelope" rows="8" required { (envelope) }
+            input type="hidden" name="statement" value=(statement);
             div.acts { button.yes type="submit" { "Hand in" } }
         }
-        p.small { a href={ "/approvals/" (request) } { "Back to the request" } }
+        p { a href={ "/approvals/" (request) } { "Back to the request" } }
     };
-    Ok(page(Some(&Viewer::Decider(session)), Place::Inbox, "Sign elsewhere", &content))
+    page(Some(&Viewer::Decider(session.clone())), Place::Inbox, "Sign elsewhere", &content)
 }
 
 pub(crate) fn envelope(asked: &Asked) -> Page {
     let session = asked.signed_in()?;
     let id: RequestId = asked.part("request")?;
     let envelope = field(asked, "envelope").unwrap_or_default();
-    match carry(asked, &session, &id, envelope) {
+    match carry(asked, &session, &id, envelope.clone()) {
         Ok(decided) => Ok(go(&match decided.receipt {
             Some(receipt) => format!("/receipts/{receipt}"),
             None => format!("/approvals/{id}"),
         })),
+        // The request was decided meanwhile.
+        Err(problem) if problem.status == StatusCode::CONFLICT => {
+            not_done(asked, &Viewer::Decider(session), &problem)
+        }
         Err(problem) => {
-            let said = html! { div.note role="alert" { p { strong { "Not signed. " } (sentence(&problem.detail)) } } };
-            request::page_of(asked, &Viewer::Decider(session), Some(&said))
+            let statement = field(asked, "statement").unwrap_or_default();
+            Ok(signing(&session, &id, &statement, &envelope, Some(&note("Not signed. ", &problem))))
         }
     }
 }
@@ -213,12 +242,16 @@ pub(crate) fn demo(asked: &Asked) -> Page {
     let decision = decision_of(&field(asked, "decision").unwrap_or_default())?;
     let reason = field(asked, "reason");
     if decision == Decision::Denied && reason.is_none() {
-        let said = html! { div.note role="alert" { p { strong { "Not decided. " } (sentence(&reason_needed().detail)) } } };
-        return request::page_of(asked, &Viewer::Demonstration, Some(&said));
+        return not_done(asked, &Viewer::Demonstration, &reason_needed());
     }
     let operation = Operation::DecideAsDemo { request: id, decision, attended: Attended::InPerson, reason };
-    match asked.operate(&Viewer::Demonstration.principal(), operation)? {
-        OperationOutcome::Issued { receipt, .. } => Ok(go(&format!("/receipts/{receipt}"))),
-        other => Err(unexpected(&other)),
+    match asked.operate(&Viewer::Demonstration.principal(), operation) {
+        Ok(OperationOutcome::Issued { receipt, .. }) => Ok(go(&format!("/receipts/{receipt}"))),
+        Ok(other) => Err(unexpected(&other)),
+        // It was decided meanwhile, perhaps by the first of two clicks.
+        Err(problem) if problem.status == StatusCode::CONFLICT => {
+            not_done(asked, &Viewer::Demonstration, &problem)
+        }
+        Err(problem) => Err(problem),
     }
 }

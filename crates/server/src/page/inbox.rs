@@ -1,6 +1,6 @@
 //! The inbox: first the requests that the person can decide, then those that wait for others.
 
-use crate::page::layout::{Place, countdown, page};
+use crate::page::layout::{Place, countdown, page, time, version};
 use crate::page::{Page, Viewer, go};
 use crate::problem::Problem;
 use crate::request::Asked;
@@ -36,6 +36,7 @@ pub(crate) fn inbox(asked: &Asked) -> Page {
             h2 { "Signed by you, waiting for others" }
             (rows(&others))
         }
+        (version("/", &requests.iter().map(|row| row.request.as_str()).collect::<Vec<_>>().join(" ")))
     };
     Ok(page(Some(&viewer), Place::Inbox, "Inbox", &content))
 }
@@ -49,10 +50,12 @@ fn rows(requests: &[&RequestRow]) -> Markup {
             @for row in requests {
                 li {
                     div.head {
-                        a.what href={ "/approvals/" (row.request) } { (row.capability) }
+                        @let resource = QuotedWhole(&row.resource);
+                        a.what href={ "/approvals/" (row.request) } aria-label={ (row.capability) " on " (resource) } { (row.capability) }
                         span.pill { (row.tenant) }
                     }
                     p.mono { (QuotedWhole(&row.resource).to_string()) }
+                    p.small { (row.instance) " · asked " (time(row.created_at)) }
                     p.small {
                         (row.policy)
                         @if !row.approved.is_empty() { " · approved by " (names(&row.approved)) }

@@ -28,17 +28,31 @@ pub(crate) fn list(asked: &Asked) -> Page {
         }
         _ => vec![None],
     };
-    let mut rows = Vec::new();
+    let after = match (asked.query_value("tenant")?, asked.query_value("after")?) {
+        (Some(tenant), Some(instance)) => Some(InstanceKey { tenant, instance }),
+        _ => None,
+    };
+    let mut lists = Vec::new();
     for tenant in tenants {
-        let query = Query::Instances { tenant, status: None, after: None, since: None, limit: SHOWN };
-        let View::Instances { instances, .. } = asked.view(&viewer.principal(), query)? else { continue };
-        rows.extend(instances);
+        let after =
+            after.clone().filter(|after| tenant.as_ref().is_none_or(|tenant| after.tenant == *tenant));
+        let query =
+            Query::Instances { tenant: tenant.clone(), status: None, after, since: None, limit: SHOWN };
+        let View::Instances { instances, more } = asked.view(&viewer.principal(), query)? else { continue };
+        lists.push((tenant, instances, more));
     }
     let content = html! {
         h1 { "Instances" }
         p.lead { "Workflows that run or have run, the newest first." }
-        @if rows.is_empty() { p.empty { "No workflow has been submitted yet." } } @else {
-            ul.rows { @for row in &rows { (line(row)) } }
+        @if lists.iter().all(|(_, rows, _)| rows.is_empty()) {
+            p.empty { @if after.is_some() { "There are no older ones." } @else { "No workflow has been submitted yet." } }
+        }
+        @for (tenant, rows, more) in &lists {
+            @if let Some(tenant) = tenant.as_ref().filter(|_| lists.len() > 1) { h2 { (tenant) } }
+            @if !rows.is_empty() { ul.rows { @for row in rows { (line(row)) } } }
+            @if let Some(last) = rows.last().filter(|_| *more) {
+                p { a href={ "/instances?tenant=" (last.row.tenant) "&after=" (last.row.instance) } { "Older instances" @if lists.len() > 1 { " of " (last.row.tenant) } } }
+            }
         }
     };
     Ok(whole(Some(&viewer), Place::Instances, "Instances", &content))

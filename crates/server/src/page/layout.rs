@@ -1,12 +1,14 @@
 //! The frame of every page.
 
-use crate::page::Viewer;
+use crate::page::{Viewer, go};
 use crate::problem::Problem;
-use ::receipt::Timestamp;
+use crate::request::Asked;
+use ::receipt::{Digest, Timestamp};
 use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse as _, Response};
 use engine::{Clock as _, SystemClock};
 use maud::{DOCTYPE, Markup, html};
+use workflow::RequestId;
 
 /// A place in the navigation.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -96,18 +98,36 @@ fn foot(viewer: Option<&Viewer>) -> Markup {
     html! { footer.foot { div { p { (words) } } } }
 }
 
-/// A problem, for a person.
-pub(crate) fn refusal(problem: &Problem) -> Response {
+/// A problem, for a person. `asked` is the request, where it has come as far as its handler.
+pub(crate) fn refusal(problem: &Problem, asked: Option<&Asked>) -> Response {
     if problem.status == StatusCode::UNAUTHORIZED {
-        return crate::page::go("/sign-in");
+        let request = asked.and_then(|asked| asked.part::<RequestId>("request").ok());
+        return match request {
+            Some(request) => go(&format!("/sign-in?next=/approvals/{request}")),
+            None => go("/sign-in"),
+        };
     }
+    let viewer = asked.and_then(|asked| asked.viewer().ok().flatten());
+    let heading = match problem.status {
+        StatusCode::NOT_FOUND => "Not found",
+        StatusCode::FORBIDDEN => "Not allowed",
+        StatusCode::CONFLICT => "Not possible any more",
+        StatusCode::SERVICE_UNAVAILABLE | StatusCode::TOO_MANY_REQUESTS => "Too busy",
+        status if status.is_server_error() => "Something failed",
+        _ => "That did not work",
+    };
     let content = html! {
-        h1 { (problem.status.canonical_reason().unwrap_or("That did not work")) }
+        h1 { (heading) }
         p.lead { (sentence(&problem.detail)) }
         p { a href="/" { "Back to the inbox" } }
         p.small { "Code for programs and reports: " code { (problem.code) } }
     };
-    with_status(problem.status, None, Place::Elsewhere, "Not done", &content)
+    with_status(problem.status, viewer.as_ref(), Place::Elsewhere, heading, &content)
+}
+
+/// A mark of what the page at that path shows. The script looks at it again, and shows the page anew when it is another.
+pub(crate) fn version(path: &str, of: &str) -> Markup {
+    html! { span hidden data-path=(path) data-version=(Digest::of(of.as_bytes())) {} }
 }
 
 /// An error as a sentence.

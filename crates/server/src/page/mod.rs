@@ -106,6 +106,12 @@ pub(crate) fn go(path: &str) -> Response {
     (StatusCode::SEE_OTHER, [(header::LOCATION, location)]).into_response()
 }
 
+/// The page that has a form, by the path that the form is sent to: a browser asks for that path when its answer is loaded again.
+pub(crate) fn of_form(path: &str) -> Option<&str> {
+    let (page, _) = path.rsplit_once('/')?;
+    (page.starts_with("/approvals/") && !page.contains("//")).then_some(page)
+}
+
 /// A field of a form.
 pub(crate) fn field(asked: &Asked, name: &str) -> Option<String> {
     let mut fields = form_urlencoded::parse(&asked.body);

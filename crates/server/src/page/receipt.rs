@@ -1,22 +1,24 @@
 //! Receipts with their verification, and the people who may decide.
 
 use crate::page::inbox::names;
-use crate::page::layout::{Place, page as whole, sentence, time};
+use crate::page::layout::{Place, page as whole, sentence, time, version};
 use crate::page::{Page, Viewer, go};
 use crate::problem::Problem;
 use crate::request::Asked;
-use ::receipt::{DeciderSet, Judged, VerifiedReceipt, verify_approvals};
+use ::receipt::{DeciderSet, Decision, Judged, VerifiedReceipt, verify_approvals};
 use engine::api::{Query, ReceiptKind, ReceiptRow, View};
 use maud::{Markup, html};
-use workflow::{Escaped, Quoted, ReceiptId};
+use store::{InstanceKey, StoreError};
+use workflow::{Effect, Entry, Escaped, Quoted, QuotedWhole, ReceiptId};
 
 /// The most receipts on the page.
 const SHOWN: u32 = 200;
 
 pub(crate) fn list(asked: &Asked) -> Page {
     let Some(viewer) = asked.viewer()? else { return Ok(go("/sign-in?next=/receipts")) };
-    let query = Query::Receipts { tenant: None, after: None, newest_first: true, limit: SHOWN };
-    let View::Receipts { receipts, .. } = asked.view(&viewer.principal(), query)? else {
+    let after = asked.query_value::<ReceiptId>("after")?;
+    let query = Query::Receipts { tenant: None, after, newest_first: true, limit: SHOWN };
+    let View::Receipts { receipts, more } = asked.view(&viewer.principal(), query)? else {
         return Err(Problem::internal(&"the engine answered no receipts"));
     };
     let content = html! {
@@ -24,6 +26,9 @@ pub(crate) fn list(asked: &Asked) -> Page {
         p.lead { "Every decision, signed. Anyone can verify one offline." }
         @if receipts.is_empty() { p.empty { "No request has been decided yet." } } @else {
             ul.rows { @for row in &receipts { (line(row)) } }
+        }
+        @if let Some(last) = receipts.last().filter(|_| more) {
+            p { a href={ "/receipts?after=" (last.receipt_id) } { "Older receipts" } }
         }
     };
     Ok(whole(Some(&viewer), Place::Receipts, "Receipts", &content))
@@ -61,18 +66,83 @@ pub(crate) fn page(asked: &Asked) -> Page {
     };
     let verified = ::receipt::verify(&row.kept.receipt.artifact, &asked.state.host.keys());
     let trust = asked.state.host.trust()?;
+    let action = verified.as_ref().ok().and_then(|receipt| Action::of(&row, receipt));
+    let action = match action {
+        Some(action) => action.effect(asked, &id).map(|effect| Some((action, effect)))?,
+        None => None,
+    };
     let content = html! {
         h1 { "Receipt" }
         p.lead.mono { (id) }
         @match &verified {
             Err(error) => { div.note role="alert" { p { strong { "It does not verify. " } (sentence(&error.to_string())) } } }
-            Ok(receipt) => { (facts(&row, receipt)) (people(&row, receipt, trust.deciders())) }
+            Ok(receipt) => {
+                @if let Some((action, effect)) = &action { (action.shown(effect.as_ref(), receipt.decision())) }
+                (facts(&row, receipt))
+                (people(&row, receipt, trust.deciders()))
+            }
         }
         h2 { "Verify it yourself" }
         pre.exact { "pp-host receipts export " (id) " > receipt.json\npp-host keys export > keys.json\npp-host deciders export > deciders.json\npp-host verify receipt.json --keys keys.json --deciders deciders.json" }
         p { a href={ "/approvals/" (row.request_id) } { "The request that it decides" } }
+        (version(&format!("/receipts/{id}"), &format!("{:?} {:?}", row.kind, action.as_ref().map(|(_, effect)| effect))))
     };
     Ok(whole(Some(&viewer), Place::Receipts, "Receipt", &content))
+}
+
+/// The decided action, from the request that the receipt commits to.
+struct Action {
+    capability: String,
+    resource: String,
+    key: InstanceKey,
+}
+
+impl Action {
+    fn of(row: &ReceiptRow, receipt: &VerifiedReceipt) -> Option<Self> {
+        let opened = receipt.open(&row.kept.receipt.opening()?).ok()?;
+        let text = |path: &[&'static str]| opened.request().pointer(path.iter().copied())?.as_str();
+        Some(Self {
+            capability: format!("{}.{}", text(&["action", "tool"])?, text(&["action", "operation"])?),
+            resource: text(&["action", "parameters", "resource"])?.to_owned(),
+            key: InstanceKey {
+                tenant: text(&["tenantId"])?.parse().ok()?,
+                instance: text(&["actor", "runId"])?.parse().ok()?,
+            },
+        })
+    }
+
+    /// How it ended, from the journal of the instance; nothing if that was deleted.
+    fn effect(&self, asked: &Asked, receipt: &ReceiptId) -> Result<Option<Effect>, Problem> {
+        let facts = match asked.state.host.audit(Some(&self.key)) {
+            Err(engine::Error::Store(StoreError::NoInstance(_))) => return Ok(None),
+            facts => facts?,
+        };
+        Ok(facts.into_iter().rev().find_map(|fact| match fact.entry {
+            Entry::Performed { receipt: permitted, effect, .. } if permitted == *receipt => Some(effect),
+            _ => None,
+        }))
+    }
+
+    fn shown(&self, effect: Option<&Effect>, decision: Decision) -> Markup {
+        let (tone, outcome) = match effect {
+            Some(Effect::Succeeded { .. }) => ("pill yes", "succeeded"),
+            Some(Effect::Failed { .. }) => ("pill no", "failed"),
+            Some(Effect::Unknown { .. }) => ("pill warn", "unknown: it was interrupted"),
+            None => ("pill", "none yet"),
+        };
+        html! {
+            div.sheet { dl.facts {
+                dt { "Action" } dd { strong { (Escaped(&self.capability)) } }
+                dt { "Resource" } dd.mono { (QuotedWhole(&self.resource).to_string()) }
+                dt { "Tenant" } dd { (self.key.tenant) }
+                dt { "Instance" } dd { a href={ "/instances/" (self.key) } { (self.key.instance) } }
+                @if decision == Decision::Approved {
+                    dt { "Outcome" }
+                    dd { span class=(tone) { (outcome) } " " @if let Some(Effect::Failed { message, .. }) = effect { (Quoted(message).to_string()) } }
+                }
+            } }
+        }
+    }
 }
 
 fn facts(row: &ReceiptRow, receipt: &VerifiedReceipt) -> Markup {
@@ -98,7 +168,7 @@ fn facts(row: &ReceiptRow, receipt: &VerifiedReceipt) -> Markup {
             @match &row.kind {
                 ReceiptKind::Decision { redeemed_at, attested, revoked_at } => {
                     dt { "Spent" } dd { @match redeemed_at { Some(at) => (time(*at)), None => "not yet" } }
-                    dt { "Outcome" } dd { @if *attested { "signed" } @else { "none yet" } }
+                    dt { "Attestation" } dd { @if *attested { "the outcome is signed" } @else { "none yet" } }
                     @if let Some(at) = revoked_at { dt { "Revoked" } dd { span class="pill no" { "revoked" } " " (time(*at)) } }
                 }
                 ReceiptKind::Revocation { revokes } => {

@@ -61,7 +61,7 @@ pub(crate) fn page_of_registration(_: &Asked) -> Page {
                 p.said role="status" aria-live="polite" {}
                 noscript { p { "A passkey needs JavaScript. Without it, an operator can add your ssh key: " code { "pp-host deciders add NAME --role ROLE --key FILE" } "." } }
             }
-            div id="done" hidden {
+            div id="done" hidden tabindex="-1" role="status" {
                 p { strong { "Your passkey is registered, and not yet confirmed." } }
                 p { "Read this id to the operator who invited you, by voice or in another channel than the link came through:" }
                 pre.exact data-key-id {}

@@ -2,10 +2,11 @@
 
 use crate::page::diff::diff;
 use crate::page::inbox::{demonstration, names};
-use crate::page::layout::{Place, countdown, page as whole, time};
-use crate::page::{Page, Viewer, go};
+use crate::page::layout::{Place, countdown, page as whole, time, version};
+use crate::page::{Page, Viewer, field, go};
 use crate::problem::Problem;
 use crate::request::Asked;
+use ::receipt::Digest;
 use engine::api::{DeploymentRow, Query, RequestDetail, View};
 use engine::issuer::Request;
 use maud::{Markup, html};
@@ -21,20 +22,23 @@ pub(crate) fn page_of(asked: &Asked, viewer: &Viewer, said: Option<&Markup>) -> 
     let now = served.as_ref().map(|row| &row.deployment.artifact_sha256);
     let change = asked.state.host.change_of(&principal, &detail.row.request, now)?;
     let end = end_of(asked, &detail)?;
+    let (approved, denied) = (names(&detail.row.approved), names(&detail.row.denied));
+    let shown = format!("{} {approved} {denied} {}", end.is_some(), detail.ruling);
     let content = html! {
         h1 { (detail.row.capability) }
         p.lead.mono { (QuotedWhole(&detail.row.resource).to_string()) }
         @if let Some(said) = said { (said) }
         @if matches!(viewer, Viewer::Demonstration) && end.is_none() { (demonstration()) }
         (facts(&detail))
-        (artifact(&detail.made, served.as_ref()))
+        (artifact(&detail, served.as_ref()))
         (diff(&change))
         (guest_words(&detail.made))
         (exact(&detail))
-        @match end {
+        @match &end {
             Some(end) => { h2 { "Decision" } (end) }
             None => { (decision(asked, viewer, &detail)?) }
         }
+        (version(&format!("/approvals/{}", detail.row.request), &shown))
     };
     Ok(whole(Some(viewer), Place::Inbox, detail.row.capability.as_str(), &content))
 }
@@ -62,7 +66,14 @@ fn facts(detail: &RequestDetail) -> Markup {
             }
             dt { "Instance" }
             dd { a href={ "/instances/" (made.tenant) "/" (made.instance) } { (made.instance) } ", call #" (made.call) }
-            dt { "Code" } dd { code { (made.component) } br; (seen(&detail.text, "code ")) }
+            dt { "Workflow" } dd { (Quoted(&made.workflow).to_string()) }
+            dt { "Code" }
+            dd {
+                code { (made.component) } br; (seen(&detail.text, &made.component))
+                @if made.script.is_some() {
+                    p.small { "A script. This prints its text: " code { "pp-host approvals show " (made.id) " --source" } }
+                }
+            }
             dt { "Environment" } dd { (made.environment.as_str()) ", " (made.reversibility.as_str()) }
             dt { "Policy" } dd { (detail.ruling) }
             dt { "Signed" }
@@ -92,9 +103,10 @@ fn warnings(text: &str) -> impl Iterator<Item = &str> {
     own.lines().filter_map(|line| line.strip_prefix("WARNING")).map(str::trim)
 }
 
-/// Whether it was approved before, from the text that is signed.
-fn seen(text: &str, label: &str) -> Markup {
-    let line = text.lines().find(|line| line.starts_with(label)).unwrap_or_default();
+/// Whether code or bytes of that digest were approved before, from the text that is signed.
+fn seen(text: &str, digest: &Digest) -> Markup {
+    let digest = format!("sha256 {digest}");
+    let line = text.lines().find(|line| line.contains(&digest)).unwrap_or_default();
     let words = line.split_once(", ").map_or("", |(_, words)| words);
     html! { span.pill.yes[words == "approved before"].warn[words != "approved before"] { (words) } }
 }
@@ -108,13 +120,16 @@ fn deployed(asked: &Asked, viewer: &Viewer, made: &Request) -> Result<Option<Dep
     }
 }
 
-fn artifact(made: &Request, served: Option<&DeploymentRow>) -> Markup {
-    let Some(artifact) = &made.artifact else { return html! {} };
+fn artifact(detail: &RequestDetail, served: Option<&DeploymentRow>) -> Markup {
+    let Some(artifact) = &detail.made.artifact else { return html! {} };
     html! {
         h2 { "What would change" }
         div.sheet { dl.facts {
             dt { "Asked for" }
-            dd { code { (artifact.sha256) } br; (artifact.bytes) " bytes" }
+            dd {
+                code { (artifact.sha256) } br; (artifact.bytes) " bytes "
+                (seen(&detail.text, &artifact.sha256))
+            }
             dt { "Deployed now" }
             @match served.map(|row| &row.deployment) {
                 None => { dd { "nothing: this would be the first deployment to the resource" } }
@@ -207,8 +222,10 @@ fn end_of(asked: &Asked, detail: &RequestDetail) -> Result<Option<Markup>, Probl
 /// The form for the person's own decision, or the reason why they may not decide.
 fn decision(asked: &Asked, viewer: &Viewer, detail: &RequestDetail) -> Result<Markup, Problem> {
     let id = &detail.row.request;
+    // What was typed before an error.
+    let typed = field(asked, "reason").unwrap_or_default();
     let session = match viewer {
-        Viewer::Demonstration => return Ok(demo_form(id)),
+        Viewer::Demonstration => return Ok(demo_form(id, &typed)),
         Viewer::Decider(session) => session,
     };
     // If the person may neither approve nor deny, the page shows the reason instead of a form.
@@ -228,7 +245,7 @@ fn decision(asked: &Asked, viewer: &Viewer, detail: &RequestDetail) -> Result<Ma
         div.sheet {
             form id="passkey" method="post" action={ "/approvals/" (id) "/elsewhere" } data-request=(id) data-passkey=[has_passkey.then_some("")] {
                 label for="reason" { "Reason " span.small { "· signed with the decision; needed to deny" } }
-                textarea id="reason" name="reason" rows="2" maxlength="1000" {}
+                textarea id="reason" name="reason" rows="2" maxlength="1000" { (typed) }
                 @if has_passkey {
                     div.acts hidden data-script {
                         button.yes type="button" data-decision="APPROVED" { "Approve with passkey" }
@@ -253,13 +270,13 @@ fn decision(asked: &Asked, viewer: &Viewer, detail: &RequestDetail) -> Result<Ma
     })
 }
 
-fn demo_form(id: &RequestId) -> Markup {
+fn demo_form(id: &RequestId, typed: &str) -> Markup {
     html! {
         h2 id="decide" { "Decide as a demonstration" }
         div.sheet {
             form method="post" action={ "/approvals/" (id) "/demo" } {
                 label for="reason" { "Reason " span.small { "· needed to deny" } }
-                textarea id="reason" name="reason" rows="2" maxlength="1000" {}
+                textarea id="reason" name="reason" rows="2" maxlength="1000" { (typed) }
                 div.acts {
                     button.yes type="submit" name="decision" value="APPROVED" { "Approve" }
                     button.no type="submit" name="decision" value="DENIED" { "Deny" }
