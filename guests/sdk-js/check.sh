@@ -12,6 +12,29 @@ run() {
 }
 run template/src/index.ts
 run ../../examples/tenant-workflow.ts
+cat > "$work/good.ts" <<'END'
+import { DurableObject, WorkflowEntrypoint, type WorkflowEvent, type WorkflowStep } from 'cloudflare:workers';
+
+export class Counter extends DurableObject {}
+
+export class All extends WorkflowEntrypoint {
+  async run(_: WorkflowEvent<unknown>, step: WorkflowStep) {
+    console.group('all'), console.table([1]), console.time('t');
+    this.ctx.passThroughOnException();
+    const target = new EventTarget();
+    target.addEventListener('done', (event) => console.log(event.type), { once: true });
+    target.dispatchEvent(new Event('done'));
+    const signal: EventTarget = new AbortController().signal;
+    try {
+      structuredClone(() => signal);
+    } catch (error) {
+      if (error instanceof DOMException) return [error.name, error.code, self.navigator.userAgent];
+    }
+    return step.do('nothing', () => undefined);
+  }
+}
+END
+run "$work/good.ts"
 for bad in 'fetch("https://example.com")' 'setTimeout(() => {}, 1)' 'process.env' 'new WebSocket("x")'; do
   echo "export const bad = $bad;" > "$work/bad.ts"
   if run "$work/bad.ts" > /dev/null; then echo "$bad is not an error" >&2; exit 1; fi

@@ -8,8 +8,26 @@ interface Console {
   error(...values: unknown[]): void;
   trace(...values: unknown[]): void;
   assert(condition: unknown, ...values: unknown[]): void;
+  dir(...values: unknown[]): void;
+  table(...values: unknown[]): void;
+  group(...values: unknown[]): void;
+  groupCollapsed(...values: unknown[]): void;
+  // These print nothing.
+  groupEnd(): void;
+  time(label?: string): void;
+  timeEnd(label?: string): void;
+  timeLog(label?: string, ...values: unknown[]): void;
+  count(label?: string): void;
+  countReset(label?: string): void;
 }
 declare var console: Console;
+declare var self: typeof globalThis;
+declare var navigator: { readonly userAgent: string };
+
+declare class DOMException extends Error {
+  constructor(message?: string, name?: string);
+  readonly code: number;
+}
 
 declare function structuredClone<T>(value: T): T;
 declare function queueMicrotask(callback: () => void): void;
@@ -68,13 +86,31 @@ declare class URL {
   toJSON(): string;
 }
 
-declare class AbortSignal {
+declare class Event {
+  constructor(type: string, options?: { cancelable?: boolean });
+  readonly type: string;
+  readonly cancelable: boolean;
+  readonly defaultPrevented: boolean;
+  readonly target: EventTarget | null;
+  readonly currentTarget: EventTarget | null;
+  preventDefault(): void;
+  stopPropagation(): void;
+  stopImmediatePropagation(): void;
+}
+
+type Listener = ((event: Event) => void) | { handleEvent(event: Event): void };
+
+declare class EventTarget {
+  addEventListener(type: string, listener: Listener | null, options?: { once?: boolean }): void;
+  removeEventListener(type: string, listener: Listener): void;
+  dispatchEvent(event: Event): boolean;
+}
+
+declare class AbortSignal extends EventTarget {
   readonly aborted: boolean;
   readonly reason: unknown;
-  onabort: ((event: unknown) => void) | null;
+  onabort: ((event: Event) => void) | null;
   throwIfAborted(): void;
-  addEventListener(type: 'abort', listener: (event: unknown) => void, options?: { once?: boolean }): void;
-  removeEventListener(type: 'abort', listener: (event: unknown) => void): void;
   static abort(reason?: unknown): AbortSignal;
   static any(signals: AbortSignal[]): AbortSignal;
 }

@@ -156,7 +156,7 @@ declare module 'cloudflare:workers' {
   export type WorkflowSleepDuration = WorkflowDuration;
 
   export abstract class WorkflowEntrypoint<E = Env, Params = unknown> {
-    protected ctx: { waitUntil(promise: Promise<unknown>): void; props: Record<string, unknown> };
+    protected ctx: { waitUntil(promise: Promise<unknown>): void; passThroughOnException(): void; props: Record<string, unknown> };
     protected env: E;
     constructor(ctx: unknown, env: E);
     abstract run(event: WorkflowEvent<Params>, step: WorkflowStep): Promise<unknown>;
@@ -164,6 +164,13 @@ declare module 'cloudflare:workers' {
 
   /** Allowed in a workflow's module, and never run. */
   export class WorkerEntrypoint<E = Env> {
+    protected env: E;
+    constructor(ctx: unknown, env: E);
+  }
+
+  /** Allowed in a workflow's module, and never run. */
+  export class DurableObject<E = Env> {
+    protected ctx: unknown;
     protected env: E;
     constructor(ctx: unknown, env: E);
   }

@@ -58,7 +58,7 @@ impl Sessions {
     pub(crate) fn person(&self, secret: &str) -> Option<(PersonId, KeyId)> {
         let kept = self.lock();
         let session = kept.get(&Digest::of(secret.as_bytes()))?;
-        (session.until > Instant::now()).then(|| (session.person.clone(), session.key.clone()))
+        (session.until > Instant::now()).then(|| (session.person.clone(), session.key))
     }
 
     fn lock(&self) -> MutexGuard<'_, HashMap<Digest, Session>> {
