@@ -94,10 +94,11 @@ impl Limit {
 }
 
 /// The limits that bound what all tenants share: the pool, the compiler, the caches, HTTP, notices. No tenant has one of its own.
-const OF_THE_HOST: [&str; 25] = [
+const OF_THE_HOST: [&str; 26] = [
     sandbox::BYTES_IN_HAND,
     sandbox::LIVE_INSTANCES,
     sandbox::PARTS,
+    sandbox::MEMORIES,
     sandbox::STACK_BYTES,
     sandbox::FUNCTIONS,
     sandbox::FUNCTION_BYTES,
