@@ -9,7 +9,7 @@ const NOT_HERE: [(&str, &[&str]); 4] = [
     (
         "reads or changes the SQLite file",
         &[
-            "t27_neither_the_issuer_nor_the_deciders_alone_can_mint",
+            "neither_the_issuer_nor_the_deciders_alone_can_mint",
             "a_line_in_the_database_is_only_a_place_to_look_at",
             "a_folder_of_format_7_knows_what_its_receipts_bear_out",
             "a_divergence_is_recorded_and_the_instance_stands_still",

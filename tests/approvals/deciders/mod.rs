@@ -59,7 +59,7 @@ fn a_person_approves_with_their_key_and_the_receipt_names_them() {
 }
 
 #[test]
-fn t10_a_quorum_is_of_different_people() {
+fn a_quorum_is_of_different_people() {
     let fixture = ApprovalFixture::new(Some(TWO));
     fixture.give("alice", 11);
     let (key, request) = fixture.asked();
@@ -76,7 +76,7 @@ fn t10_a_quorum_is_of_different_people() {
 }
 
 #[test]
-fn t11_no_person_decides_about_their_own_request() {
+fn no_person_decides_about_their_own_request() {
     let fixture = ApprovalFixture::new(None);
     let workflow = fixture.host.load(support::guest("tenant-workflow")).unwrap();
     let start = engine::Start {
@@ -101,7 +101,7 @@ fn t11_no_person_decides_about_their_own_request() {
 }
 
 #[test]
-fn t6_a_statement_about_one_request_does_not_count_for_another() {
+fn a_statement_about_one_request_does_not_count_for_another() {
     let fixture = ApprovalFixture::new(None);
     let ((_, one), (_, other)) = (fixture.asked(), fixture.asked());
     let envelope = fixture.envelope(&one, ALICE, Decision::Approved);
@@ -109,7 +109,7 @@ fn t6_a_statement_about_one_request_does_not_count_for_another() {
 }
 
 #[test]
-fn t7_a_denial_is_no_approval() {
+fn a_denial_is_no_approval() {
     let fixture = ApprovalFixture::new(None);
     let (key, request) = fixture.asked();
     let receipt = issued(fixture.deny(&request, ALICE));
@@ -132,7 +132,7 @@ impl Late for ApprovalFixture {
 }
 
 #[test]
-fn t21_what_was_signed_is_what_was_shown() {
+fn what_was_signed_is_what_was_shown() {
     let fixture = ApprovalFixture::new(None);
     let (_, request) = fixture.asked();
     let by = "alice".parse().unwrap();
@@ -191,7 +191,7 @@ fn the_policy_allows_and_forbids_with_receipts_of_its_own() {
 }
 
 #[test]
-fn t26_the_policy_is_asked_again_before_anything_is_done() {
+fn the_policy_is_asked_again_before_anything_is_done() {
     let fixture = ApprovalFixture::new(None);
     let (key, request) = fixture.asked();
     issued(fixture.approve(&request, ALICE));
@@ -205,7 +205,7 @@ fn t26_the_policy_is_asked_again_before_anything_is_done() {
 }
 
 #[test]
-fn t26_what_was_signed_under_another_policy_does_not_count() {
+fn what_was_signed_under_another_policy_does_not_count() {
     let fixture = ApprovalFixture::new(Some(TWO));
     let (_, request) = fixture.asked();
     fixture.approve(&request, ALICE).unwrap();
@@ -238,7 +238,7 @@ fn a_freeze_stops_approving_and_doing() {
 }
 
 #[test]
-fn t30_who_decides_alone_is_looked_at_before_anything_else_is_approved() {
+fn who_decides_alone_is_looked_at_before_anything_else_is_approved() {
     let fixture = ApprovalFixture::new(Some(TWO));
     fixture.add("dora", &["break-glass"], 4);
     let ((key, burning), (_, waiting)) = (fixture.asked(), fixture.asked());
@@ -267,7 +267,7 @@ fn t30_who_decides_alone_is_looked_at_before_anything_else_is_approved() {
 }
 
 #[test]
-fn t22_a_flood_of_requests_is_stopped() {
+fn a_flood_of_requests_is_stopped() {
     let (folder, clock) = (tempfile::TempDir::new().unwrap(), ManualClock::new());
     let quotas = store::Quotas { requests_per_hour: 3, ..Default::default() };
     let host =
@@ -288,7 +288,7 @@ fn t22_a_flood_of_requests_is_stopped() {
 }
 
 #[test]
-fn t29_asking_again_shows_how_it_went_before() {
+fn asking_again_shows_how_it_went_before() {
     let fixture = ApprovalFixture::new(None);
     for _ in 0..2 {
         let (_, request) = fixture.asked();
@@ -345,7 +345,7 @@ fn sixty_four_people_at_once_make_one_receipt() {
 }
 
 #[test]
-fn t27_neither_the_issuer_nor_the_deciders_alone_can_mint() {
+fn neither_the_issuer_nor_the_deciders_alone_can_mint() {
     let fixture = ApprovalFixture::new(None);
     let (key, request) = fixture.asked();
     let asked = fixture.host.request(&request).unwrap();
@@ -384,7 +384,7 @@ fn worded(reason: &str, resource: &str) -> engine::issuer::Request {
 }
 
 #[test]
-fn t20_what_an_approver_sees_is_printable_and_bounded() {
+fn what_an_approver_sees_is_printable_and_bounded() {
     let fillers = "\u{115f}\u{1160}\u{3164}\u{ffa0}\u{2800}";
     let marks =
         "\u{202e}\u{2066}\u{200b}\u{200d}\u{e0041}\u{34f}\u{ad}\u{2028}\u{feff}\u{61c}\u{180e}\u{a0}\u{3000}";
@@ -402,7 +402,7 @@ fn t20_what_an_approver_sees_is_printable_and_bounded() {
 }
 
 #[test]
-fn t20_look_alike_letters_are_pointed_out() {
+fn look_alike_letters_are_pointed_out() {
     let shown = worded("routine", "cloudflare://workers/\u{430}cme/app").to_string();
     assert!(
         shown.contains("WARNING      the resource mixes letters of several scripts in one word"),
@@ -414,7 +414,7 @@ fn t20_look_alike_letters_are_pointed_out() {
 }
 
 #[test]
-fn t30_an_approval_from_before_is_no_review() {
+fn an_approval_from_before_is_no_review() {
     let fixture = ApprovalFixture::new(Some(TWO));
     fixture.add("dora", &["break-glass"], 4);
     let (_, request) = fixture.asked();
@@ -426,7 +426,7 @@ fn t30_an_approval_from_before_is_no_review() {
 }
 
 #[test]
-fn t30_what_a_freeze_stops_leaves_nothing_to_review() {
+fn what_a_freeze_stops_leaves_nothing_to_review() {
     let fixture = ApprovalFixture::new(Some(TWO));
     fixture.add("dora", &["break-glass"], 4);
     let (_, request) = fixture.asked();
@@ -449,7 +449,7 @@ fn what_was_approved_for_show_is_not_known() {
 }
 
 #[test]
-fn t11_an_actor_that_is_spelled_like_a_person_is_that_person() {
+fn an_actor_that_is_spelled_like_a_person_is_that_person() {
     for actor in ["alice", "user:alice", "Alice", "user:Alice"] {
         let fixture = ApprovalFixture::new(None);
         let workflow = fixture.host.load(support::guest("tenant-workflow")).unwrap();

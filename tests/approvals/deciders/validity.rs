@@ -3,7 +3,7 @@
 use super::*;
 
 #[test]
-fn t12_who_was_removed_before_it_is_spent_does_not_count() {
+fn who_was_removed_before_it_is_spent_does_not_count() {
     let act = |what| match what {
         "decider" => Act::DeciderRemoved { decider: "alice".parse().unwrap(), reason: "left".to_owned() },
         _ => Act::KeyRevoked {
@@ -22,7 +22,7 @@ fn t12_who_was_removed_before_it_is_spent_does_not_count() {
 }
 
 #[test]
-fn t12_a_revoked_receipt_is_not_spent() {
+fn a_revoked_receipt_is_not_spent() {
     let fixture = ApprovalFixture::new(None);
     let (key, request) = fixture.asked();
     let receipt = issued(fixture.approve(&request, ALICE));
@@ -46,7 +46,7 @@ fn t12_a_revoked_receipt_is_not_spent() {
 
 /// In either order, there is never both a revocation and a deployment.
 #[test]
-fn t12_revoking_races_redeeming() {
+fn revoking_races_redeeming() {
     for _ in 0..12 {
         let fixture = ApprovalFixture::new(None);
         let (key, request) = fixture.asked();
@@ -62,7 +62,7 @@ fn t12_revoking_races_redeeming() {
 }
 
 #[test]
-fn t13_a_clock_that_is_set_back_revives_nothing() {
+fn a_clock_that_is_set_back_revives_nothing() {
     let fixture = ApprovalFixture::new(None);
     let (key, request) = fixture.asked();
     issued(fixture.approve(&request, ALICE));
@@ -101,7 +101,7 @@ fn with_an_end(fixture: &ApprovalFixture, name: &str, seed: u8) {
 }
 
 #[test]
-fn t31_a_key_that_has_ended_neither_decides_nor_reviews_whatever_time_it_writes() {
+fn a_key_that_has_ended_neither_decides_nor_reviews_whatever_time_it_writes() {
     let fixture = ApprovalFixture::new(None);
     fixture.add("dora", &["break-glass"], 4);
     with_an_end(&fixture, "alice", 11);
@@ -120,7 +120,7 @@ fn t31_a_key_that_has_ended_neither_decides_nor_reviews_whatever_time_it_writes(
 }
 
 #[test]
-fn t31_what_a_key_signed_before_it_ended_counts() {
+fn what_a_key_signed_before_it_ended_counts() {
     let fixture = ApprovalFixture::new(Some(TWO));
     with_an_end(&fixture, "alice", 11);
     let (key, request) = fixture.asked();
@@ -132,7 +132,7 @@ fn t31_what_a_key_signed_before_it_ended_counts() {
 
 /// A journal that was altered may say that a statement was admitted when its key had ended. It was not.
 #[test]
-fn t31_a_record_of_an_admission_that_cannot_have_been_is_none() {
+fn a_record_of_an_admission_that_cannot_have_been_is_none() {
     let fixture = ApprovalFixture::new(None);
     with_an_end(&fixture, "alice", 11);
     let (_, request) = fixture.asked();
@@ -149,7 +149,7 @@ fn t31_a_record_of_an_admission_that_cannot_have_been_is_none() {
 
 /// The signed text has the time of the request: no decision can be earlier, even if a host claims so.
 #[test]
-fn t31_a_statement_is_no_older_than_its_request_and_the_request_says_so() {
+fn a_statement_is_no_older_than_its_request_and_the_request_says_so() {
     let fixture = ApprovalFixture::new(None);
     fixture.clock.move_by_minutes(1);
     let (_, request) = fixture.asked();
@@ -171,7 +171,7 @@ fn t31_a_statement_is_no_older_than_its_request_and_the_request_says_so() {
 }
 
 #[test]
-fn t28_what_a_compromised_key_signed_does_not_count() {
+fn what_a_compromised_key_signed_does_not_count() {
     let fixture = ApprovalFixture::new(None);
     let (key, request) = fixture.asked();
     issued(fixture.approve(&request, ALICE));
