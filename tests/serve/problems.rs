@@ -9,6 +9,8 @@ use crate::support::serving::Serving;
 use engine::trust::Act;
 use receipt::Decision;
 use serde_json::{Value, json};
+use std::collections::BTreeSet;
+use std::fs;
 use std::io::{Read as _, Write as _};
 use std::net::TcpStream;
 use tempfile::TempDir;
@@ -129,4 +131,61 @@ fn a_restart_with_other_code_counts_as_one_request() {
         let answer = served.post_as(&new_token(), "/v1/instances/one/restart", &body);
         assert_eq!(answer.status, 200, "{answer:?}");
     }
+}
+
+/// The numbers of the statuses that problems have.
+const STATUSES: [(&str, u16); 17] = [
+    ("BAD_REQUEST", 400),
+    ("UNAUTHORIZED", 401),
+    ("FORBIDDEN", 403),
+    ("NOT_FOUND", 404),
+    ("METHOD_NOT_ALLOWED", 405),
+    ("REQUEST_TIMEOUT", 408),
+    ("CONFLICT", 409),
+    ("PAYLOAD_TOO_LARGE", 413),
+    ("UNSUPPORTED_MEDIA_TYPE", 415),
+    ("MISDIRECTED_REQUEST", 421),
+    ("UNPROCESSABLE_ENTITY", 422),
+    ("TOO_MANY_REQUESTS", 429),
+    ("INTERNAL_SERVER_ERROR", 500),
+    ("SERVICE_UNAVAILABLE", 503),
+    ("GATEWAY_TIMEOUT", 504),
+    ("INSUFFICIENT_STORAGE", 507),
+    ("OK", 200),
+];
+
+/// Each status that the sources of the server name with a code: `StatusCode::CONFLICT, "busy"`, or of a limit.
+fn in_the_sources() -> BTreeSet<(u16, String)> {
+    let mut found = BTreeSet::new();
+    for file in support::files(&support::root().join("crates/server/src")) {
+        let text = fs::read_to_string(&file).unwrap();
+        let text = text.split_whitespace().collect::<Vec<_>>().join(" ");
+        let statuses = text.match_indices("StatusCode::").chain(text.match_indices("S::"));
+        for (at, mark) in statuses {
+            let (before, rest) = (text[..at].trim_end(), &text[at + mark.len()..]);
+            let Some((name, after)) = rest.split_once(',') else { continue };
+            let Some((_, status)) = STATUSES.iter().find(|(known, _)| *known == name) else { continue };
+            let code = after.strip_prefix(" \"").and_then(|code| code.split('"').next());
+            match (before.ends_with("Problem::limit("), code) {
+                (true, _) => found.insert((*status, "limit".to_owned())),
+                (false, Some(code)) => found.insert((*status, code.to_owned())),
+                (false, None) => continue,
+            };
+        }
+    }
+    found
+}
+
+#[test]
+fn the_table_of_codes_in_the_documentation_has_every_code() {
+    let page = fs::read_to_string(support::root().join("docs/api.md")).unwrap();
+    let (_, table) = page.split_once("| status | codes |").unwrap();
+    let mut listed = BTreeSet::new();
+    for row in table.lines().skip(2).take_while(|line| line.starts_with('|')) {
+        let (status, codes) = row.trim_start_matches("| ").split_once(" | ").unwrap();
+        let codes = codes.split('`').skip(1).step_by(2);
+        listed.extend(codes.map(|code| (status.parse::<u16>().unwrap(), code.to_owned())));
+    }
+    assert!(listed.len() > 40, "{listed:?}");
+    assert_eq!(listed, in_the_sources());
 }

@@ -77,6 +77,8 @@ pub struct InstanceDetail {
     pub calls: Vec<CallRow>,
     /// Actions whose outcome was unknown.
     pub unknown: Vec<OpenAction>,
+    /// An action was denied, and none took place.
+    pub denied: bool,
     /// The details of its state.
     #[serde(flatten)]
     pub detail: StateDetail,
@@ -275,8 +277,8 @@ impl Reader<'_> {
     pub(super) fn instance(&self, key: &InstanceKey) -> Result<InstanceDetail, Error> {
         let found = self.store.entered(key).wait()?.ok_or_else(|| StoreError::NoInstance(key.to_string()))?;
         let limits = self.settings.of(&key.tenant).workflow;
-        let history = History::of(&self.store.facts(Some(key)).wait()?, limits)?;
-        Ok(InstanceDetail::of(history, found))
+        let facts = self.store.facts(Some(key)).wait()?;
+        Ok(InstanceDetail::of(History::of(&facts, limits)?, found, was_denied(&facts)))
     }
 
     pub(super) fn deployments(
@@ -338,7 +340,7 @@ impl From<InstanceSummary> for InstanceRow {
 }
 
 impl InstanceDetail {
-    fn of(history: History, found: InstanceSummary) -> Self {
+    fn of(history: History, found: InstanceSummary, denied: bool) -> Self {
         Self {
             row: found.into(),
             workflow: history.workflow.clone(),
@@ -360,6 +362,7 @@ impl InstanceDetail {
                     finding: unknown.finding,
                 })
                 .collect(),
+            denied,
             detail: (&history.status).into(),
             history,
         }

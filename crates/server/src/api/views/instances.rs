@@ -97,6 +97,8 @@ pub(crate) struct Instance {
     calls: Vec<CallRow>,
     /// Actions whose outcome was unknown.
     unknown: Vec<OpenAction>,
+    /// An action was denied, and none took place.
+    denied: bool,
     /// The first of its waits, if it waits.
     #[serde(skip_serializing_if = "Option::is_none")]
     waits_for: Option<Vec<WaitsFor>>,

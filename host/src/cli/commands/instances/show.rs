@@ -8,8 +8,7 @@ use crate::cli::session::trust_on_record;
 use crate::cli::{Exit, output, session};
 use clap::Args;
 use engine::api::{InstanceRow, Principal, Query, ReadOnlyHost, View};
-use engine::history::{Call, History, was_denied};
-use serde_json::json;
+use engine::history::{Call, History};
 use std::io::Write;
 use workflow::{Clipped, Escaped, Quoted, Status, Wait};
 
@@ -31,21 +30,15 @@ impl Show {
     pub(crate) fn execute(&self, data: &Data) -> anyhow::Result<Exit> {
         let (key, settings) = (self.which.key()?, self.limits.settings(data)?);
         let reading = ReadOnlyHost::open_at(&data.path, &data.location()?, None)?.settings(settings);
-        let all = Query::Facts { key: key.clone(), from: 0, limit: u32::MAX };
-        let (View::Instance(detail), View::Facts { facts }) = (
-            reading.view(&Principal::own(), Query::Instance { key: key.clone() })?,
-            reading.view(&Principal::own(), all)?,
-        ) else {
+        let View::Instance(detail) = reading.view(&Principal::own(), Query::Instance { key: key.clone() })?
+        else {
             return Err(session::another_view());
         };
-        let denied = was_denied(&facts);
         let mut out = output::stdout();
-        if self.json {
-            let mut line = serde_json::to_value(&*detail)?;
-            line["denied"] = json!(denied);
-            writeln!(out, "{}", json_line(&line)?)?;
-        } else {
-            Shown { data, row: &detail.row, history: &detail.history, denied }.write(&mut out)?;
+        match self.json {
+            true => writeln!(out, "{}", json_line(&detail)?)?,
+            false => Shown { data, row: &detail.row, history: &detail.history, denied: detail.denied }
+                .write(&mut out)?,
         }
         if matches!(&detail.history.status, Status::Waiting(wait) if wait.request().is_some()) {
             let trust = trust_on_record::read(data)?;
