@@ -91,6 +91,28 @@ fn settings_may_begin_with_a_byte_order_mark() {
     }
 }
 
+/// An approver reads the text as its author wrote it. Deeper than 30 blanks, where a narrow terminal would wrap it, an indentation is escaped.
+#[test]
+fn source_text_is_shown_with_its_indentation() {
+    let deep = format!("const b = 1;\n{}void b;", " ".repeat(34));
+    let body = format!(
+        "\tif (env)   {{\n    await env.PP.requireApproval({{\n      capability: 'cloudflare.dynamic-worker.deploy', resource: 'r', reason: 'x' }});\n  }}\n{deep}"
+    );
+    let (here, folder) = sources(&[("index.js", &script::text(&body))]);
+    let data = here.path().join("data");
+    assert_eq!(run(&data, &["run", folder.to_str().unwrap(), "--wait"]).code, Some(3));
+    let waiting = lines(&succeeds(&data, &["approvals", "--json"]));
+    let shown = succeeds(&data, &["approvals", "show", waiting[0]["request"].as_str().unwrap(), "--source"]);
+    for line in [
+        "      5      if (env) \\u{20}\\u{20}{\n".to_owned(),
+        "      6      await env.PP.requireApproval({\n".to_owned(),
+        "      7        capability: 'cloudflare.dynamic-worker.deploy'".to_owned(),
+        format!("     10  {}{}void b;\n", " ".repeat(30), "\\u{20}".repeat(4)),
+    ] {
+        assert!(shown.contains(&line), "{line}{shown}");
+    }
+}
+
 /// The sandbox that parses source text parses these modules too.
 #[test]
 fn a_json_module_that_is_not_json_is_refused_with_its_place() {

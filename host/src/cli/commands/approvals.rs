@@ -238,7 +238,7 @@ fn show_source(data: &Data, id: &RequestId) -> anyhow::Result<()> {
         }
         let text = String::from_utf8_lossy(&module.content);
         for (index, line) in text.lines().take(LINES).enumerate() {
-            writeln!(out, "  {:>5}  {}", index + 1, Clipped(&line.replace('\t', "    ")))?;
+            writeln!(out, "  {:>5}  {}", index + 1, source_line(&line.replace('\t', "    ")))?;
         }
         match text.lines().count().saturating_sub(LINES) {
             0 => {}
@@ -248,6 +248,17 @@ fn show_source(data: &Data, id: &RequestId) -> anyhow::Result<()> {
         }
     }
     Ok(())
+}
+
+/// The most blanks of an indentation that are shown as blanks. With the line's number they are fewer columns than a terminal has: the
+/// first word stands behind the number, and no line, however it is wrapped, begins like one of the host's.
+const INDENTATION: usize = 30;
+
+/// A line of source text, with its indentation as it is.
+fn source_line(line: &str) -> String {
+    let blanks = line.bytes().take(INDENTATION).take_while(|byte| *byte == b' ').count();
+    let (indentation, words) = line.split_at(blanks);
+    format!("{indentation}{}", Clipped(words))
 }
 
 fn stats(data: &Data, as_json: bool) -> anyhow::Result<()> {
