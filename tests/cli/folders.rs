@@ -32,6 +32,8 @@ fn arguments(name: &str) -> Vec<&str> {
         "policy explain" => vec!["--request", "apr_0"],
         "revoke" | "receipts show" | "receipts export" => vec!["rcpt_0"],
         "freeze" | "thaw" => vec!["--reason", "drill"],
+        "deciders invite" => vec!["alice", "--role", "release"],
+        "tokens create" => vec!["--tenant", "acme", "--scope", "instances:read"],
         "authority" => vec!["--socket", "unused.sock"],
         "deciders remove" => vec!["alice", "--reason", "left"],
         "deciders revoke-key" => vec!["dk_0", "--reason", "lost"],
@@ -43,7 +45,7 @@ fn arguments(name: &str) -> Vec<&str> {
 }
 
 #[test]
-fn only_four_commands_make_a_folder_and_they_say_so() {
+fn only_these_commands_make_a_folder_and_they_say_so() {
     let parent = TempDir::new().unwrap();
     let key = parent.path().join("key").display().to_string();
     assert_eq!(run(parent.path(), &["deciders", "new-key", &key]).code, Some(0));
@@ -63,7 +65,13 @@ fn only_four_commands_make_a_folder_and_they_say_so() {
             "work" => (true, work(&data)),
             _ => {
                 let ran = stopped(&data, &all);
-                (matches!(name.as_str(), "run" | "submit" | "deciders add"), ran.stderr)
+                (
+                    matches!(
+                        name.as_str(),
+                        "run" | "submit" | "deciders add" | "deciders invite" | "tokens create"
+                    ),
+                    ran.stderr,
+                )
             }
         };
         assert_eq!(data.exists(), made, "{name}: {said}");

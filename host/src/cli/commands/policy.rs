@@ -1,7 +1,7 @@
 //! `pp-host policy`: what governs here, checked and explained.
 
 use crate::cli::options::data_dir::{Data, TENANT};
-use crate::cli::options::limit::LimitArgs;
+use crate::cli::options::limit::{LimitArgs, is_absent};
 use crate::cli::output::{hint, json_line};
 use crate::cli::session::policy_file;
 use crate::cli::{Exit, output, session};
@@ -56,7 +56,7 @@ pub(crate) struct Explain {
     resource: Option<String>,
 
     /// On whose behalf.
-    #[arg(long = "by", value_name = "ACTOR", default_value = "agent:local", requires = "capability")]
+    #[arg(long, alias = "by", default_value = "agent:local", requires = "capability")]
     actor: ActorId,
 
     /// The tenant whose workflow would ask.
@@ -113,7 +113,7 @@ impl Policy {
 fn check(data: &Data, file: Option<&Path>, json: bool) -> anyhow::Result<Exit> {
     let policy = match file {
         Some(file) => Some(policy_file::parse(file, fs::read_to_string(file))?),
-        None => policy_file::load(data)?,
+        None => in_folder(data)?,
     };
     let mut out = output::stdout();
     let is_default = policy.is_none();
@@ -140,6 +140,14 @@ fn check(data: &Data, file: Option<&Path>, json: bool) -> anyhow::Result<Exit> {
             .try_for_each(|warning| writeln!(out, "warning: {}", hint::complete(data, warning)))?;
     }
     Ok(Exit::Done)
+}
+
+/// The policy of the data folder. A folder that is mistyped has none, and every action would seem to ask one person.
+fn in_folder(data: &Data) -> anyhow::Result<Option<Box<dyn policy::Policy>>> {
+    if is_absent(&data.path) {
+        return Err(StoreError::from(FolderError::NoData(data.path.clone())).into());
+    }
+    policy_file::load(data)
 }
 
 /// What a policy is compared with: the environment here, and the people and tenants of a folder that exists.
@@ -189,8 +197,8 @@ fn warnings(data: &Data, policy: &dyn policy::Policy) -> anyhow::Result<Vec<Stri
 }
 
 fn show(data: &Data, json: bool) -> anyhow::Result<Exit> {
+    let policy = in_folder(data)?.unwrap_or_else(|| Box::new(policy::ask_one()));
     let file = policy_file::find(data)?;
-    let policy = policy_file::load(data)?.unwrap_or_else(|| Box::new(policy::ask_one()));
     let text = file.as_deref().map(store::ownership::read_to_string).transpose()?;
     let file = file.map(|file| file.display().to_string());
     let mut out = output::stdout();
@@ -254,7 +262,7 @@ fn unmet(demand: &Demand, Here { settings, found }: &Here) -> Vec<String> {
 
 impl Explain {
     fn execute(&self, data: &Data) -> anyhow::Result<Exit> {
-        let policy = policy_file::load(data)?.unwrap_or_else(|| Box::new(policy::ask_one()));
+        let policy = in_folder(data)?.unwrap_or_else(|| Box::new(policy::ask_one()));
         let subject = match &self.request {
             Some(request) => {
                 let request = session::read(data)?.request(request)?;

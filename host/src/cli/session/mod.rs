@@ -78,7 +78,10 @@ fn open_quietly(data: &Data, operation: &Operation) -> anyhow::Result<Host> {
 fn begins(operation: &Operation) -> bool {
     matches!(
         operation,
-        Operation::Submit(_) | Operation::Say { act: Act::DeciderAdded { .. } | Act::DeciderInvited { .. } }
+        Operation::Submit(_)
+            | Operation::Say {
+                act: Act::DeciderAdded { .. } | Act::DeciderInvited { .. } | Act::TokenCreated { .. }
+            }
     )
 }
 
