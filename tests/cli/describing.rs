@@ -52,6 +52,34 @@ fn every_command_that_prints_data_prints_json() {
 }
 
 #[test]
+fn the_table_in_the_readme_has_every_command() {
+    let readme = fs::read_to_string(support::root().join("README.md")).unwrap();
+    let (_, table) = readme.split_once("\n| | |\n").unwrap();
+    let rows = table.lines().take_while(|line| line.starts_with('|'));
+    let named: Vec<&str> = rows.filter_map(|row| row.split(" | ").next()).collect();
+    for command in commands::every() {
+        let (first, last) = (command.split(' ').next().unwrap(), command.split(' ').next_back().unwrap());
+        let begins = |row: &&&str| row.contains(&format!("`{first}`")) || row.contains(&format!("`{first} "));
+        let row = named.iter().find(begins);
+        assert!(row.is_some(), "{command} is not in the README's table of commands");
+        let is_there = named.iter().any(|row| row.contains(&format!("{last}`")));
+        assert!(first != "instances" || is_there, "{command} is not in the README's table of commands");
+    }
+}
+
+#[test]
+fn the_options_of_every_command_stand_apart_from_its_own() {
+    for command in commands::every() {
+        let words: Vec<_> = command.split(' ').chain(["--help"]).collect();
+        let help = run(Path::new("unused"), &words).stdout;
+        let (own, shared) = help.split_once("\nData and store:\n").unwrap();
+        for option in ["--data <", "--store <", "--authority <"] {
+            assert!(shared.contains(option) && !own.contains(option), "{command}: {help}");
+        }
+    }
+}
+
+#[test]
 fn an_action_that_was_not_requested_is_explained() {
     let data = TempDir::new().unwrap();
     let explain = |more: &[&str]| {
@@ -62,7 +90,7 @@ fn an_action_that_was_not_requested_is_explained() {
     assert!(explain(&[]).stdout.starts_with("ask 1 of anyone by default"), "{}", explain(&[]).stdout);
     let policy = "[[rule]]\nid = \"known\"\ntenant = \"acme\"\ncomponent = \"known\"\nthen = \"allow\"\n\n[[rule]]\nid = \"robots\"\nactor = \"agent:robot\"\nthen = \"deny\"\n";
     fs::write(data.path().join("policy.toml"), policy).unwrap();
-    assert!(explain(&["--by", "agent:robot"]).stdout.starts_with("deny by robots"));
+    assert!(explain(&["--actor", "agent:robot"]).stdout.starts_with("deny by robots"));
     assert!(explain(&["--tenant", "acme", "--component", "known"]).stdout.starts_with("allow by known"));
     assert!(explain(&["--tenant", "acme"]).stdout.starts_with("ask"));
     let json = lines(&explain(&["--by", "agent:robot", "--json"]).stdout);

@@ -22,10 +22,14 @@ const DATA_VARIABLE: &str = "PP_HOST_DATA";
 /// The data folder where neither names one.
 const DATA_DEFAULT: &str = ".pp-host";
 
+/// The options of every command, apart from those of its own.
+const HEADING: &str = "Data and store";
+
 /// Where everything is kept.
 #[derive(Debug, Args)]
 pub(crate) struct Data {
-    /// The data folder: journal, keys, deployments. The first run, submit, work or deciders add makes it.
+    /// The data folder: journal, keys, deployments. The first run, submit, work, serve, deciders add, deciders invite or
+    /// tokens create makes it.
     // An argument of a command with the same id would be taken for this one.
     #[arg(
         id = "data-folder",
@@ -33,19 +37,20 @@ pub(crate) struct Data {
         value_name = "DIR",
         env = DATA_VARIABLE,
         default_value = DATA_DEFAULT,
-        global = true
+        global = true,
+        help_heading = HEADING
     )]
     pub(crate) path: PathBuf,
 
     /// The database that keeps the state of several hosts, in place of the journal in the data folder: postgres://USER@HOST/DATABASE, or
     /// @FILE to read that from a file. A password is better in that file, in PGPASSFILE or in this variable: other accounts see a command
     /// line.
-    #[arg(long, value_name = "URL|@FILE", env = "PP_HOST_STORE", hide_env_values = true, global = true)]
+    #[arg(long, value_name = "URL|@FILE", env = "PP_HOST_STORE", hide_env_values = true, global = true, help_heading = HEADING)]
     pub(crate) store: Option<StoreArg>,
 
     /// Refuse a database that acknowledges a commit before it is on the disk of a second machine. Without this option, a failover may lose the
     /// last commits, and with them the record that receipts were spent.
-    #[arg(long, env = "PP_HOST_REQUIRE_SYNCHRONOUS", value_parser = FalseyValueParser::new(), global = true)]
+    #[arg(long, env = "PP_HOST_REQUIRE_SYNCHRONOUS", value_parser = FalseyValueParser::new(), global = true, help_heading = HEADING)]
     pub(crate) require_synchronous: bool,
 
     /// A bucket of S3-compatible object storage that keeps the artifacts of several hosts: s3://BUCKET/PREFIX, the same at every host. Credentials
@@ -57,16 +62,17 @@ pub(crate) struct Data {
         long = "artifacts",
         value_name = "URL",
         env = "PP_HOST_ARTIFACTS",
-        global = true
+        global = true,
+        help_heading = HEADING
     )]
     pub(crate) artifacts: Option<ArtifactsUrl>,
 
     /// The socket of the process that holds the issuer's keys: see `pp-host authority`. Default: this process holds them.
-    #[arg(long, value_name = "SOCKET", env = "PP_HOST_AUTHORITY", global = true)]
+    #[arg(long, value_name = "SOCKET", env = "PP_HOST_AUTHORITY", global = true, help_heading = HEADING)]
     pub(crate) authority: Option<PathBuf>,
 
     /// The number of the account that the process behind that socket runs under. Default: the account of this process.
-    #[arg(long, value_name = "UID", env = "PP_HOST_AUTHORITY_ACCOUNT", global = true)]
+    #[arg(long, value_name = "UID", env = "PP_HOST_AUTHORITY_ACCOUNT", global = true, help_heading = HEADING)]
     pub(crate) authority_account: Option<u32>,
 }
 
