@@ -57,8 +57,11 @@ fn words(text: &str) -> Vec<&str> {
 fn settled(text: &str) -> (String, Vec<String>) {
     let mut unique = Vec::new();
     // The duration differs on every run, too.
-    let text: String =
-        text.lines().filter(|line| !line.starts_with("decided in")).map(|line| format!("{line}\n")).collect();
+    let text: String = text
+        .lines()
+        .filter(|line| !line.starts_with("time to decide"))
+        .map(|line| format!("{line}\n"))
+        .collect();
     let kept: String = words(&text)
         .into_iter()
         .map(|word| {

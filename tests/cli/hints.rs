@@ -121,15 +121,15 @@ fn where_people_decide_a_request_is_decided_as_its_hint_says() {
     assert_eq!(parked.code, Some(3), "{}", parked.stderr);
     let approved = place.paste(&hint(&parked.stdout, "approve", &filled));
     assert_eq!(approved.code, Some(0), "{}", approved.stderr);
-    assert!(approved.stdout.contains("no process works here"), "{}", approved.stdout);
+    assert!(approved.stdout.contains("no worker is running"), "{}", approved.stdout);
     // Decided, and the instance is not driven: the list says so.
     let listed = place.run(&["instances", "list"]);
     assert!(listed.stdout.contains("workflow \"tenant-workflow\""), "{}", listed.stdout);
-    assert!(listed.stderr.contains("no process works here"), "{}", listed.stderr);
+    assert!(listed.stderr.contains("no worker is running"), "{}", listed.stderr);
     assert_eq!(hint(&listed.stderr, "resume", &[]), hint(&approved.stdout, "resume", &[]));
     let resumed = place.paste(&hint(&listed.stderr, "resume", &[]));
     assert_eq!(resumed.code, Some(0), "{}", resumed.stderr);
-    assert!(!place.run(&["instances", "list"]).stderr.contains("could go on"));
+    assert!(!place.run(&["instances", "list"]).stderr.contains("ready to run"));
 
     let parked = place.run(&["run", &place.guest()]);
     let denied = place.paste(&hint(&parked.stdout, "deny", &filled));

@@ -87,8 +87,8 @@ fn everything_can_be_looked_at_while_a_server_runs() {
     for list in [&["approvals"][..], &["approvals", "list"]] {
         assert!(succeeds(data, list).contains(request));
     }
-    assert!(succeeds(data, &["approvals", "show", request]).contains("signed will be"));
-    assert!(succeeds(data, &["approvals", "stats"]).contains("waiting      1"));
+    assert!(succeeds(data, &["approvals", "show", request]).contains("the signature covers"));
+    assert!(succeeds(data, &["approvals", "stats"]).contains("waiting         1"));
     assert!(succeeds(data, &["policy", "explain", "--request", request]).contains("ask"));
     assert!(succeeds(data, &["audit", &instance]).contains(request));
     let shown = succeeds(data, &["instances", "show", &instance]);
@@ -160,7 +160,7 @@ fn a_second_signal_to_stop_waits_for_nothing() {
     worker.signal(Signal::INT);
     let (ran, status) = worker.ended();
     assert_eq!(status.code(), Some(0), "{}", ran.stderr);
-    assert!(ran.stderr.contains("stopped at once"), "{}", ran.stderr);
+    assert!(ran.stderr.contains("stopped now"), "{}", ran.stderr);
 }
 
 #[test]

@@ -204,7 +204,7 @@ fn show(data: &Data, id: &RequestId, json: bool) -> anyhow::Result<()> {
     if let Some(end) = &detail.end {
         return Ok(writeln!(out, "ended          {end}")?);
     }
-    writeln!(out, "signed will be, beside the decision, who decides and when:")?;
+    writeln!(out, "the signature covers the decision, the decider, the time, and:")?;
     writeln!(out, "  request      sha256 {}", detail.request_sha256)?;
     writeln!(out, "  this text    sha256 {}", detail.text_sha256)?;
     writeln!(out, "  policy       sha256 {}", detail.policy_sha256)?;
@@ -272,15 +272,15 @@ fn stats(data: &Data, as_json: bool) -> anyhow::Result<()> {
         return Ok(writeln!(out, "{}", json_line(&statistics)?)?);
     }
     let RequestStatistics { waiting, outcomes, median_seconds, slowest_seconds, decided_by } = statistics;
-    writeln!(out, "waiting      {waiting}")?;
+    writeln!(out, "{:<14}  {waiting}", "waiting")?;
     for (outcome, count) in &outcomes {
-        writeln!(out, "{:<12} {count}", outcome.to_lowercase())?;
+        writeln!(out, "{:<14}  {count}", outcome.to_lowercase())?;
     }
     if let (Some(median), Some(slowest)) = (median_seconds, slowest_seconds) {
-        writeln!(out, "decided in   {median} s half of the time, {slowest} s at the slowest")?;
+        writeln!(out, "time to decide  median {median} s, longest {slowest} s")?;
     }
     for (decider, count) in &decided_by {
-        writeln!(out, "by           {}: {count}", Escaped(decider))?;
+        writeln!(out, "{:<14}  {}: {count}", "by", Escaped(decider))?;
     }
     Ok(())
 }

@@ -147,9 +147,13 @@ impl Decide {
         drop(session);
         match outcome {
             OperationOutcome::Kept { approved, denied, ruling } => {
-                writeln!(out, "signed, and kept with request {}", self.request)?;
-                let so_far = so_far(&approved, &denied).map_or_else(String::new, |who| format!("{who}; "));
-                writeln!(out, "  {so_far}the policy says {ruling}")?;
+                writeln!(out, "signed; request {} waits for more decisions", self.request)?;
+                for (count, people) in [("approvals", &approved), ("denials", &denied)] {
+                    if !people.is_empty() {
+                        writeln!(out, "  {count:<9} {}: {}", people.len(), names(people))?;
+                    }
+                }
+                writeln!(out, "  policy    {ruling}")?;
             }
             OperationOutcome::Issued { receipt, status, expires_at, key } => {
                 writeln!(out, "receipt {receipt} {status}, redeemable until {expires_at}")?;
@@ -187,11 +191,15 @@ pub(crate) fn so_far<'a>(
     denied: impl IntoIterator<Item = &'a PersonId>,
 ) -> Option<String> {
     fn by<'a>(what: &str, people: impl IntoIterator<Item = &'a PersonId>) -> Option<String> {
-        let names: Vec<_> = people.into_iter().map(PersonId::as_str).collect();
-        (!names.is_empty()).then(|| format!("{what} by {}", names.join(", ")))
+        let names = names(people);
+        (!names.is_empty()).then(|| format!("{what} by {names}"))
     }
     let so_far: Vec<_> = [by("approved", approved), by("denied", denied)].into_iter().flatten().collect();
     (!so_far.is_empty()).then(|| so_far.join("; "))
+}
+
+fn names<'a>(people: impl IntoIterator<Item = &'a PersonId>) -> String {
+    people.into_iter().map(PersonId::as_str).collect::<Vec<_>>().join(", ")
 }
 
 /// Checks that a statement is about that request as it is in the folder: its text, and the view of an approver.

@@ -23,7 +23,7 @@ impl ListHosts {
     pub(crate) fn execute(&self, data: &Data) -> anyhow::Result<Exit> {
         anyhow::ensure!(
             data.is_shared(),
-            "one host at a time has a data folder: name the database that several share with --store URL or PP_HOST_STORE"
+            "`hosts` needs a shared database: name it with --store URL or PP_HOST_STORE"
         );
         let hosts = data.read()?.1.hosts().wait()?;
         let mut out = output::stdout();
@@ -64,7 +64,7 @@ fn json_of(
 fn in_words(replication: Replication) -> &'static str {
     match replication {
         Replication::None => {
-            "on one machine: where its disk is lost, so is what was recorded since the last backup"
+            "not replicated: if the server's disk fails, everything since the last backup is lost"
         }
         Replication::Asynchronous => {
             "on one machine, and on others later: a failover may lose the last ones, and with them that receipts were spent"

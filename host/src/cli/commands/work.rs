@@ -134,7 +134,7 @@ impl Working {
         drop(control);
         match worked? {
             Ended::InTime => inform("stopped"),
-            Ended::AtOnce => inform("stopped at once; what was under way goes on from its journal"),
+            Ended::AtOnce => inform("stopped now; drives that were running continue from their journals"),
         }
         Ok(Exit::Done)
     }
@@ -163,6 +163,7 @@ impl Stops {
         pace: WorkerOptions,
         Services { server, notifier }: Services,
     ) -> Result<Ended, engine::Error> {
+        let grace = pace.grace.as_secs();
         let (tell, told) = oneshot::channel();
         let (close, closed) = watch::channel(());
         let mut quiet = closed.clone();
@@ -174,7 +175,9 @@ impl Stops {
         });
         let twice = async {
             self.0.next().await;
-            inform("stopping: what is under way has its time to end; once more, and it has not");
+            inform(&format!(
+                "stopping: running drives have {grace} s to finish; send the signal again to stop now"
+            ));
             let _ = tell.send(());
             drop(close);
             self.0.next().await;

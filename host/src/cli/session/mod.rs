@@ -205,11 +205,11 @@ pub(crate) fn go_on(data: &Data, key: &InstanceKey) -> String {
     match (works_elsewhere(data), data.is_shared()) {
         (true, true) => format!("{key} goes on in the host that drives it"),
         (false, true) => {
-            format!("no host works, so {key} stands still until: {}", Hint::new(data, &["work"]))
+            format!("no host is running; continue {key} with: {}", Hint::new(data, &["work"]))
         }
         (true, false) => format!("{key} goes on in the process that works here"),
         (false, false) => format!(
-            "no process works here, so {key} stands still until: {}",
+            "no worker is running; continue {key} with: {}",
             Hint::new(data, &["resume", &hint::name(key)])
         ),
     }

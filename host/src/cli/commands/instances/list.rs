@@ -125,9 +125,13 @@ fn tell_of_due(data: &Data, instances: &[ListedInstance]) {
     }
     let all = Hint::new(data, &["work"]);
     let one = Hint::new(data, &["resume", &hint::name(&key(first))]);
-    complain(&format!("{} of these could go on, but no process works here", due.count() + 1));
-    complain(&format!("let them all go on: {all}"));
-    complain(&format!("let one go on: {one}"));
+    let ready = match due.count() + 1 {
+        1 => "1 of these is ready to run".to_owned(),
+        more => format!("{more} of these are ready to run"),
+    };
+    complain(&format!("{ready}, but no worker is running"));
+    complain(&format!("run them all: {all}"));
+    complain(&format!("run one: {one}"));
 }
 
 fn is_due(listed: &ListedInstance, now: Timestamp) -> bool {
