@@ -7,6 +7,7 @@ mod code;
 mod conformance;
 mod event_loop;
 mod hostile;
+mod manual;
 mod mistakes;
 mod random;
 mod rollback;
