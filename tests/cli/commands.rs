@@ -49,7 +49,7 @@ fn the_readme_shows_what_happens() {
     assert_eq!(blocks.len(), 2, "the approved run and the denied one");
     for block in blocks {
         let (command, shown) = block.split_once('\n').unwrap();
-        let arguments = command.strip_prefix("$ cargo run -p host -- ").unwrap();
+        let arguments = command.strip_prefix("$ pp-host ").unwrap();
         let arguments: Vec<&str> = arguments.split(' ').map(|word| word.trim_matches('\'')).collect();
         let data = TempDir::new().unwrap();
         support::compiled::put_engine(data.path());

@@ -189,7 +189,7 @@ fn the_readme_s_work_comes_to_its_end() {
     let section = readme.split("## Run a server").nth(1).unwrap().split("\n## ").next().unwrap();
     let block = section.split("```\n").nth(1).unwrap();
     let typed: Vec<Vec<String>> =
-        block.lines().map(|line| shell_words(line.strip_prefix("cargo run -p host -- ").unwrap())).collect();
+        block.lines().map(|line| shell_words(line.strip_prefix("pp-host ").unwrap())).collect();
     let data = TempDir::new().unwrap();
     let type_in =
         |words: &[String]| command(data.path(), &words.iter().map(String::as_str).collect::<Vec<_>>());

@@ -50,7 +50,7 @@ fn the_lines_of_the_readme_run_as_they_stand() {
     let block = readme.split("```\n").find(|block| block.starts_with("TOKEN=$(")).unwrap();
     let data = TempDir::new().unwrap();
     let serving = Serving::begin(data.path(), &[]);
-    let lines = block.replace("cargo run -p host --", env!("CARGO_BIN_EXE_pp-host"));
+    let lines = block.replace("pp-host", env!("CARGO_BIN_EXE_pp-host"));
     let lines = lines.replace("localhost:8787", &format!("localhost:{}", serving.port));
     let mut shell = Command::new("bash");
     shell.args(["-euo", "pipefail", "-c", &lines]).current_dir(support::root());
