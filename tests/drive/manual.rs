@@ -35,6 +35,19 @@ fn the_page_shows_every_example_as_it_is() {
     assert_eq!(named, all, "the page leaves out an example");
 }
 
+/// The page has the name of every example, with which the guest runs it.
+#[test]
+fn the_page_names_every_example() {
+    let guest = fs::read_to_string(support::root().join("guests/durable/src/lib.rs")).unwrap();
+    let named =
+        guest.lines().filter_map(|line| line.trim().strip_prefix('"')?.split_once("\" => examples::"));
+    let names: Vec<_> = named.map(|(name, _)| name).collect();
+    assert!(names.len() > 10, "{names:?}");
+    for name in names {
+        assert!(page().contains(&format!("Example `{name}`")), "{name}");
+    }
+}
+
 /// The page's limits equal those of `pp-host limits`.
 #[test]
 fn the_page_has_the_limits_as_they_are() {

@@ -207,7 +207,7 @@ pub static ALL: &[Limit] = &[
     limit!(workflow::RESULT_BYTES, Bytes, workflow.result_bytes,
         "a step's or a workflow's result, and the parameters", "as on Cloudflare Workflows"),
     limit!(workflow::JOURNAL_BYTES, Bytes, workflow.journal_bytes,
-        "all step results and events of an instance together", "all of them are read whenever the instance continues"),
+        "all step results, failures of attempts and events of an instance together", "all of them are read whenever the instance continues"),
     limit!(workflow::EVIDENCE_BYTES, Bytes, workflow.evidence_bytes,
         "an action's evidence", "more than an approver reads"),
     limit!(workflow::REASON_BYTES, Bytes, workflow.reason_bytes,
