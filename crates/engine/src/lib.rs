@@ -49,7 +49,7 @@ pub use process::forbid_core_dumps;
 pub use runtime::state::Host;
 pub use sandbox::DEPLOY;
 pub use schedule::WorkerOptions;
-pub use storage::{ArtifactsUrl, NotAStoreUrl, NotAnArtifactsUrl, StoreLocation, StoreUrl};
+pub use storage::{ArtifactsUrl, Copied, NotAStoreUrl, NotAnArtifactsUrl, StoreLocation, StoreUrl, back_up};
 pub use store::{Fact, InstanceKey};
 pub use words::TooLong;
 pub use workflow::Status;

@@ -124,7 +124,7 @@ impl Host {
         Ok(Workflow { program, bytes: bytes.into() })
     }
 
-    /// [`load`](Self::load), for a tenant whose bytes are not worth compiling when they are more than it may have.
+    /// Like [`load`](Self::load), but checks the tenant's `component-bytes` first.
     ///
     /// # Errors
     /// As [`load`](Self::load).

@@ -13,6 +13,7 @@ pub(crate) use store_postgres::Import;
 use store_postgres::{CommitDemand, Postgres};
 use store_sqlite::Sqlite;
 pub(crate) use store_sqlite::export;
+pub use store_sqlite::{Copied, back_up};
 
 /// The location of the durable state.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
