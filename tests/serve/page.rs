@@ -3,7 +3,9 @@
 use crate::support;
 use crate::support::http::{Answer, Served};
 use crate::support::people;
+use crate::support::script;
 use serde_json::json;
+use tempfile::TempDir;
 
 /// The routes of the page. They need a session, except on a demonstration.
 pub const ROUTES: &[(&str, &str)] = &[
@@ -169,6 +171,25 @@ fn a_page_behind_a_proxy_is_no_demonstration() {
             served.send("POST", &format!("/approvals/{request}/demo"), &headers, b"decision=APPROVED");
         assert_eq!(refused.status, 403, "{host}");
     }
+}
+
+/// The page does not show source text; a decider reads it with the command that does.
+#[test]
+fn the_page_says_how_to_read_the_source_of_a_script() {
+    let folder = TempDir::new().unwrap();
+    support::compiled::put_engine(folder.path());
+    let served = Served::begin_with(folder, |builder| builder, Default::default(), None);
+    let hint = |request: &str| format!("pp-host approvals show {request} --source");
+    let component = waiting(&served);
+    assert!(!visit(&served, &format!("/approvals/{component}")).body.contains(&hint(&component)));
+    let asks = "await env.PP.requireApproval({ capability: 'cloudflare.dynamic-worker.deploy', resource: 'r', reason: 'x' });";
+    script::start(&served.host, &script::workflow(asks), &json!({}));
+    let request = support::awaited("the script asks", || {
+        let waiting = served.host.waiting().unwrap();
+        waiting.iter().map(|one| one.request.id.to_string()).find(|request| *request != component)
+    });
+    let page = visit(&served, &format!("/approvals/{request}")).body;
+    assert!(page.contains(&hint(&request)), "{page}");
 }
 
 #[test]
