@@ -161,6 +161,21 @@ fn an_approval_that_was_not_acted_on_makes_nothing_known() {
     assert!(!goes_ahead(&fixture, "b"), "revoked");
 }
 
+/// A command that only reads has another look at the time than the host that recorded the last act.
+#[test]
+fn a_reader_judges_by_no_earlier_time_than_the_last_act() {
+    let fixture = ApprovalFixture::new(Some(SECURITY));
+    fixture.add("sam", &["security"], 5);
+    deployed(&fixture, "a", &[("sam", 5)]);
+    let (_, request) = fixture.asked_with(&on("b"));
+    fixture.clock.move_by_minutes(10);
+    fixture.record_act(removed("sam")).unwrap();
+    let policy = Box::new(policy::Toml::parse(SECURITY).unwrap());
+    let reader = engine::ReadOnlyHost::open(fixture.folder.path(), Some(policy)).unwrap();
+    let read = reader.request(&request).unwrap().to_string();
+    assert_eq!(read.matches(", APPROVAL BEFORE NO LONGER COUNTS").count(), 2, "{read}");
+}
+
 #[test]
 fn a_policy_s_own_permission_makes_nothing_known() {
     let fixture = ApprovalFixture::new(Some(KNOWN));

@@ -1,6 +1,7 @@
 //! An authority in a process of its own, and a host that need not be honest; a host, and an authority that need not be its own.
 
 mod copies;
+mod precedents;
 mod stalled;
 
 use crate::support;
@@ -23,7 +24,7 @@ use store::DataFolder;
 use store::{ActStore as _, InstanceKey, WriteStore as _};
 use store_sqlite::Sqlite;
 use tempfile::TempDir;
-use workflow::RequestId;
+use workflow::{Entry, RequestId};
 
 const TWO: &str = r#"
 [[rule]]
@@ -99,11 +100,7 @@ impl Two {
 
     /// The authority's answer to an arbitrary question.
     fn ask(&self, question: &Value) -> Value {
-        let mut stream = UnixStream::connect(self.path("socket")).unwrap();
-        stream.write_all(format!("{question}\n").as_bytes()).unwrap();
-        let mut line = String::new();
-        BufReader::new(stream).read_line(&mut line).unwrap();
-        serde_json::from_str(&line).unwrap()
+        ask(&self.path("socket"), question)
     }
 
     fn issue(&self, request: &Request, envelopes: &[&Envelope]) -> Value {
@@ -126,6 +123,14 @@ impl Two {
 fn builder(data: &Path, policy: &str, clock: &ManualClock, changes: &Arc<Mutex<Vec<String>>>) -> Builder {
     let changes = Arc::clone(changes);
     crate::support::storage::builder(data)
+fn ask(socket: &Path, question: &Value) -> Value {
+    let mut stream = UnixStream::connect(socket).unwrap();
+    stream.write_all(format!("{question}\n").as_bytes()).unwrap();
+    let mut line = String::new();
+    BufReader::new(stream).read_line(&mut line).unwrap();
+    serde_json::from_str(&line).unwrap()
+}
+
         .clock(clock.clone())
         .policy(Box::new(policy::Toml::parse(policy).unwrap()))
         .authority_changes(move |change| changes.lock().unwrap().push(change.to_owned()))
@@ -150,9 +155,13 @@ fn record_act(keys: &Path, act: Act) {
     let folder = DataFolder::own(keys).unwrap();
     let store = Sqlite::open(&folder).unwrap();
     let mut trust = Trust::default();
+    record_act_at(keys, act, Timestamp::from_millis(BEGINNING));
+}
+
+fn record_act_at(keys: &Path, act: Act, at: Timestamp) {
     trust.extend(&store.acts(0).wait().unwrap()).unwrap();
     let body = serde_json::to_string(&RecordedTrustAct { by: "test".to_owned(), act }).unwrap();
-    store.act(trust.seq(), Timestamp::from_millis(BEGINNING), body).unwrap();
+    store.act(trust.seq(), at, body).unwrap();
 }
 
 fn add(keys: &Path, name: &str, role: &str, seed: u8, valid_until: Option<Timestamp>) {

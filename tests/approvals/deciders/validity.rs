@@ -74,6 +74,18 @@ fn a_clock_that_is_set_back_revives_nothing() {
 }
 
 #[test]
+fn t13_no_act_is_recorded_at_an_earlier_time_than_the_last() {
+    let fixture = ApprovalFixture::new(None);
+    fixture.clock.move_by_minutes(10);
+    fixture.give("alice", 11);
+    fixture.clock.move_by_minutes(-10);
+    let fixture = fixture.reopened(None);
+    fixture.give("bob", 12);
+    let acts = fixture.host.store().acts(0).wait().unwrap();
+    assert!(acts.is_sorted_by_key(|act| act.at), "{acts:?}");
+}
+
+#[test]
 fn a_request_lapses_when_the_policy_says() {
     let fixture = ApprovalFixture::new(Some(&format!("{TWO}expires = \"15m\"\n")));
     let (key, request) = fixture.asked();

@@ -140,8 +140,9 @@ impl ReadOnlyHost {
         Ok(Judge { keys: &self.keys, trust: &self.trust, policy: &*self.policy, at: self.now()? })
     }
 
+    /// Not before the last act: judged by an earlier time, a removed decider would count still.
     fn now(&self) -> Result<Timestamp, Error> {
-        let wall = SystemClock.now();
-        Ok(self.store.now(wall).wait()?)
+        let now = self.store.now(SystemClock.now()).wait()?;
+        Ok(self.trust.latest().map_or(now, |latest| latest.max(now)))
     }
 }

@@ -254,7 +254,7 @@ impl Host {
         let end = RequestEnd::of(&facts, id);
         let loaded = self.0.journals.load_at(&key, facts)?;
         check_pending(id, &loaded.replay, end.as_ref())?;
-        if self.0.now()? >= request.expires_at {
+        if at >= request.expires_at {
             let state = "it has lapsed; drive the instance, which will be told".to_owned();
             return Err(Error::NotWaiting { request: id.clone(), state });
         }

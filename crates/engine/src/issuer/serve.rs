@@ -333,7 +333,8 @@ impl IssuerServer {
     /// The code and bytes of a request that are known: those for which the host sends receipts that count here. The
     /// host's claim alone makes nothing known.
     fn known(&self, request: &Request, precedents: Vec<Precedent>) -> Result<Known, IssueError> {
-        let (trust, at) = (self.trust()?, self.clock.now());
+        let trust = self.trust()?;
+        let at = self.now(&self.records(), Some(&trust));
         let keys = self.keys()?;
         let judge = Judge { keys: &keys, trust: &trust, policy: &*self.policy, at };
         // A host shows one for the code and one for the bytes.

@@ -105,7 +105,9 @@ impl Authority {
         let said = RecordedTrustAct { by: by.to_owned(), act };
         let body = serde_json::to_string(&said).map_err(|error| Error::Internal(error.to_string()))?;
         loop {
-            let (mut trust, at): (Trust, Timestamp) = ((*self.trust(journals)?).clone(), journals.now()?);
+            // Not before the last act: a review at an earlier time would pass for one from before a compromise.
+            let (trust, at) = self.trust_now(journals)?;
+            let mut trust = (*trust).clone();
             trust.apply(at, &said.act)?;
             match journals.store.act(trust.seq(), at, body.clone()) {
                 Err(StoreError::ActsMoved) => {}
