@@ -362,32 +362,6 @@ fn denials_are_counted_as_their_deciders_count_now() {
     assert_eq!((asked.times, asked.denials.len()), (1, 0));
 }
 
-#[test]
-fn a_review_with_a_compromised_key_does_not_count() {
-    let fixture = ApprovalFixture::new(Some(KNOWN));
-    fixture.add("dora", &["break-glass"], 4);
-    let (_, request) = fixture.asked_with(&on("a"));
-    issued(fixture.break_glass(&request, ("dora", 4)));
-    let review = |(name, seed): (&str, u8)| {
-        let by = name.parse().unwrap();
-        let statement =
-            fixture.host.review_statement(&request, &by, receipt::Decision::Approved, "seen").unwrap();
-        fixture.host.review(&request, &receipt::sign_decision(&statement, &decider_key(seed)).unwrap())
-    };
-    let unreviewed = || fixture.host.trust().unwrap().unreviewed().count();
-    fixture.clock.move_by_minutes(1);
-    review(ALICE).unwrap();
-    assert_eq!(unreviewed(), 0);
-    fixture.record_act(key_revoked(1, Some(noon()))).unwrap();
-    assert_eq!(unreviewed(), 1, "another person may have written alice's review");
-    review(BOB).unwrap();
-    assert_eq!(unreviewed(), 0);
-    // A review stays valid when the key is compromised later or the reviewer leaves.
-    fixture.record_act(key_revoked(2, Some(Timestamp::from_millis(BEGINNING + 2 * 60_000)))).unwrap();
-    fixture.record_act(removed("bob")).unwrap();
-    assert_eq!(unreviewed(), 0);
-}
-
 /// An older folder has a list of known code, without the receipts.
 #[test]
 fn a_folder_of_format_7_knows_what_its_receipts_bear_out() {

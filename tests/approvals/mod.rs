@@ -9,5 +9,6 @@ mod gate;
 mod key_separation;
 mod known;
 mod passkeys;
+mod reviews;
 mod second_capability;
 mod unmet;

@@ -1,7 +1,7 @@
 //! Why an act of an operator is not recorded.
 
 use crate::trust::TokenId;
-use receipt::{DeciderSetError, KeyId, PersonId, PublicKeyError};
+use receipt::{DeciderSetError, KeyId, PersonId, PublicKeyError, Timestamp};
 use workflow::{Quoted, RequestId};
 
 /// An act that is not valid in the present state. It was not recorded.
@@ -41,6 +41,9 @@ pub enum ActError {
     /// Revoked already.
     #[error("key {0} is revoked already")]
     KeyRevoked(KeyId),
+    /// A time of compromise that adds nothing to the recorded one.
+    #[error("key {0} counts as compromised since {1} already: only an earlier time is recorded")]
+    Compromised(KeyId, Timestamp),
     /// The set of deciders does not allow it.
     #[error(transparent)]
     Set(#[from] DeciderSetError),

@@ -313,9 +313,11 @@ impl Trust {
     ) -> Result<(), ActError> {
         let id: KeyId = key_id.parse().map_err(|_| ActError::KeyId(key_id.to_owned()))?;
         let key = self.deciders.key(id).ok_or(DeciderSetError::NoSuchKey(id))?.key;
-        // It may be discovered that a key is compromised after it was revoked.
-        if key.revoked_at.is_some() && (key.compromised_at.is_some() || compromised_at.is_none()) {
-            return Err(ActError::KeyRevoked(id));
+        // A compromise may be discovered after the key was revoked, and that it began earlier later still.
+        match (compromised_at, key.compromised_at) {
+            (None, _) if key.revoked_at.is_some() => return Err(ActError::KeyRevoked(id)),
+            (Some(since), Some(known)) if since >= known => return Err(ActError::Compromised(id, known)),
+            _ => {}
         }
         let person = self.deciders.key(id).map(|holder| holder.person.id.clone());
         self.deciders.revoke_key(id, at)?;
