@@ -10,6 +10,7 @@ use workflow::RequestId;
 
 const ALICE: (&str, u8) = ("alice", 1);
 const BOB: (&str, u8) = ("bob", 2);
+const CAROL: (&str, u8) = ("carol", 3);
 const DORA: (&str, u8) = ("dora", 4);
 
 fn minute(number: i64) -> Timestamp {
@@ -116,4 +117,55 @@ fn a_later_time_of_compromise_is_refused_and_changes_nothing() {
     let refused = fixture.record_act(revoked(1, None)).unwrap_err();
     assert!(matches!(refused, Error::Act(ActError::KeyRevoked(_))), "{refused}");
     assert_eq!(fixture.host.trust().unwrap().digest(), before.digest());
+}
+
+#[test]
+fn a_review_that_has_to_be_repeated_can_be_when_the_instance_is_deleted() {
+    let fixture = fixture();
+    let workflow = fixture.host.load(support::guest("tenant-workflow")).unwrap();
+    let start = engine::Start {
+        submitter: Some("carol".parse().unwrap()),
+        ..engine::Start::new("acme".parse().unwrap(), "agent:builder".parse().unwrap(), "w", "{}")
+    };
+    let key = fixture.host.start(&workflow, start).unwrap();
+    let request = fixture.waits(&key);
+    let receipt = issued(fixture.break_glass(&request, DORA));
+    fixture.ends(&key);
+    fixture.clock.move_by_minutes(1);
+    review(&fixture, &request, BOB).unwrap();
+    fixture.host.delete(&key, "operator").unwrap();
+    fixture.record_act(revoked(2, Some(minute(0)))).unwrap();
+    let (_, other) = fixture.asked();
+    assert!(fixture.approve(&other, ALICE).is_err(), "dora's decision is not reviewed");
+    // By the kept receipt: those who could not review the request cannot now.
+    assert!(matches!(review(&fixture, &request, CAROL), Err(Error::SelfApproval(..))), "she submitted it");
+    let own = review(&fixture, &request, DORA).unwrap_err().to_string();
+    assert!(own.contains("another person"), "{own}");
+    let statement = drawn_up(&fixture, &request, &"alice".parse().unwrap()).unwrap();
+    assert_eq!(statement.matter.view, receipt::Digest::of(receipt.request_json.as_bytes()));
+    let carols = DecisionStatement { decider: "carol".parse().unwrap(), ..statement };
+    let carols = receipt::sign_decision(&carols, &decider_key(CAROL.1)).unwrap();
+    assert!(fixture.host.review(&request, &carols).is_err(), "she submitted it");
+    assert_eq!(unreviewed(&fixture), std::slice::from_ref(&request));
+    review(&fixture, &request, ALICE).unwrap();
+    assert_eq!(unreviewed(&fixture), []);
+    issued(fixture.approve(&other, ALICE));
+}
+
+/// A receipt in the database is as good as its signature.
+#[test]
+fn a_receipt_about_another_request_is_not_reviewed_in_its_place() {
+    let fixture = fixture();
+    let ((_, another), (key, request)) = (fixture.asked(), decided_alone(&fixture));
+    let other = issued(fixture.deny(&another, ALICE));
+    review(&fixture, &request, BOB).unwrap();
+    fixture.host.delete(&key, "operator").unwrap();
+    fixture.record_act(revoked(2, Some(minute(0)))).unwrap();
+    let body = serde_json::to_string(&store::StoredReceipt { request: request.clone(), ..other }).unwrap();
+    let journal = rusqlite::Connection::open(fixture.folder.path().join("journal.sqlite")).unwrap();
+    let changed =
+        journal.execute("UPDATE receipts SET body = ?1 WHERE request = ?2", [&body, request.as_str()]);
+    assert_eq!(changed.unwrap(), 1);
+    assert!(review(&fixture, &request, ALICE).unwrap_err().to_string().contains("is about"));
+    assert_eq!(unreviewed(&fixture), [request]);
 }

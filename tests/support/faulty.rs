@@ -191,6 +191,10 @@ impl ReceiptStore for Faulty {
         self.inner.receipt(id)
     }
 
+    fn receipt_of(&self, request: &RequestId) -> Answer<Option<StoredReceipt>> {
+        self.inner.receipt_of(request)
+    }
+
     fn receipts(&self, page: store::ReceiptPage) -> Answer<Vec<ReceiptId>> {
         self.inner.receipts(page)
     }

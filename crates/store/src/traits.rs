@@ -200,6 +200,13 @@ pub trait ReceiptStore: Send + Sync {
     /// When the state cannot be read.
     fn receipt(&self, id: &ReceiptId) -> Answer<Option<RecordedReceipt>>;
 
+    /// The receipt that decided that request. It outlasts the request, which is deleted with its instance. Costs one
+    /// look-up.
+    ///
+    /// # Errors
+    /// When the state cannot be read.
+    fn receipt_of(&self, request: &RequestId) -> Answer<Option<StoredReceipt>>;
+
     /// The signed revocation of that id.
     ///
     /// # Errors

@@ -2,6 +2,7 @@
 
 mod copies;
 mod precedents;
+mod reviews;
 mod stalled;
 
 use crate::support;
@@ -120,9 +121,6 @@ impl Two {
     }
 }
 
-fn builder(data: &Path, policy: &str, clock: &ManualClock, changes: &Arc<Mutex<Vec<String>>>) -> Builder {
-    let changes = Arc::clone(changes);
-    crate::support::storage::builder(data)
 fn ask(socket: &Path, question: &Value) -> Value {
     let mut stream = UnixStream::connect(socket).unwrap();
     stream.write_all(format!("{question}\n").as_bytes()).unwrap();
@@ -131,6 +129,9 @@ fn ask(socket: &Path, question: &Value) -> Value {
     serde_json::from_str(&line).unwrap()
 }
 
+fn builder(data: &Path, policy: &str, clock: &ManualClock, changes: &Arc<Mutex<Vec<String>>>) -> Builder {
+    let changes = Arc::clone(changes);
+    crate::support::storage::builder(data)
         .clock(clock.clone())
         .policy(Box::new(policy::Toml::parse(policy).unwrap()))
         .authority_changes(move |change| changes.lock().unwrap().push(change.to_owned()))
@@ -152,13 +153,13 @@ fn serve(keys: &Path, socket: &Path, policy: &str, clock: &ManualClock) {
 }
 
 fn record_act(keys: &Path, act: Act) {
-    let folder = DataFolder::own(keys).unwrap();
-    let store = Sqlite::open(&folder).unwrap();
-    let mut trust = Trust::default();
     record_act_at(keys, act, Timestamp::from_millis(BEGINNING));
 }
 
 fn record_act_at(keys: &Path, act: Act, at: Timestamp) {
+    let folder = DataFolder::own(keys).unwrap();
+    let store = Sqlite::open(&folder).unwrap();
+    let mut trust = Trust::default();
     trust.extend(&store.acts(0).wait().unwrap()).unwrap();
     let body = serde_json::to_string(&RecordedTrustAct { by: "test".to_owned(), act }).unwrap();
     store.act(trust.seq(), at, body).unwrap();
@@ -217,25 +218,6 @@ fn a_key_that_has_ended_signs_nothing_whatever_time_it_writes() {
     .unwrap();
     two.clock.move_by_minutes(-10);
     assert_eq!(two.issue(&request, &[&backdated])["answer"], "refused");
-}
-
-#[test]
-fn a_key_that_has_ended_reviews_nothing() {
-    let two = Two::new(ONE);
-    let (_, id) = two.asked();
-    let (by, role) = ("dora".parse().unwrap(), "break-glass".parse().unwrap());
-    let alone = two.host.statement(&id, &by, Some(&role), Decision::Approved, Some("it burns")).unwrap();
-    two.host.sign(&id, &receipt::sign_decision(&alone, &decider_key(4)).unwrap()).unwrap();
-    let review = |(name, seed): (&str, u8)| {
-        let looked =
-            two.host.review_statement(&id, &name.parse().unwrap(), Decision::Approved, "looked").unwrap();
-        receipt::sign_decision(&looked, &decider_key(seed)).unwrap()
-    };
-    let (bobs, alices) = (review(BOB), review(ALICE));
-    two.clock.move_by_minutes(11);
-    let refused = two.host.review(&id, &bobs).unwrap_err();
-    assert!(refused.to_string().contains("the key was valid until"), "{refused}");
-    two.host.review(&id, &alices).unwrap();
 }
 
 /// A statement that was admitted while its key could sign counts when the last signature comes. One that arrives only

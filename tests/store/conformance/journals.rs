@@ -111,7 +111,7 @@ pub(super) fn is_written_though_no_caller_waits(engine: &impl Engine) {
     assert_eq!(length(&*engine.open(), &key("a")), 52);
 }
 
-fn delete(store: &dyn Store, key: &InstanceKey, after: usize) -> store::Written {
+pub(super) fn delete(store: &dyn Store, key: &InstanceKey, after: usize) -> store::Written {
     let components = vec![Digest::of(b"component")];
     let facts = store.facts(Some(key)).wait().unwrap();
     let bytes = facts.iter().map(|fact| serde_json::to_string(&fact.entry).unwrap().len()).sum();

@@ -75,7 +75,7 @@ macro_rules! conformance {
                 are_read_with_their_journal, wait_again_when_reopened, lose_their_notices_when_reopened_at_once,
                 keep_which_notices_were_delivered);
             conformance!(@ $engine; receipts: are_spent_or_taken_back_and_never_both, are_spent_as_the_writer_saw_them,
-                are_precedents_once_spent, are_read_in_pages, acts_have_one_order);
+                are_precedents_once_spent, are_read_in_pages, are_found_by_their_requests, acts_have_one_order);
             conformance!(@ $engine; schedule: says_what_is_due, lists_by_state, says_what_has_ended, counts_what_tenants_keep);
             conformance!(@ $engine; claims: are_all_of_the_only_host, say_what_is_due, are_not_needed_from_outside,
                 are_released_and_taken_again, a_registered_host_is_on_record);

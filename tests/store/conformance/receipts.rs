@@ -1,8 +1,9 @@
 //! Receipts and operators' acts.
 
+use super::journals::delete;
 use super::requests::ask;
 use super::*;
-use store::{Precondition, ReceiptPage, ReceiptState, Signed, StoreError, StoredReceipt};
+use store::{InstanceState, Precondition, ReceiptPage, ReceiptState, Signed, StoreError, StoredReceipt};
 use workflow::{ArtifactFacts, Asked, ReceiptId};
 
 fn id(name: &str) -> ReceiptId {
@@ -178,4 +179,23 @@ pub(super) fn acts_have_one_order(engine: &impl Engine) {
     assert_eq!(acts(first).iter().map(|act| act.body.as_str()).collect::<Vec<_>>(), ["second"]);
     drop(store);
     assert_eq!(engine.open().acts(0).wait().unwrap().len(), 2);
+}
+
+/// Also when the request was deleted with its instance.
+pub(super) fn are_found_by_their_requests(engine: &impl Engine) {
+    let store = engine.open();
+    for name in ["a", "b"] {
+        issue(&*store, name);
+    }
+    let found = |name: &str| {
+        let request = format!("apr_{name}").parse().unwrap();
+        let receipt = store.receipt_of(&request).wait().unwrap().map(|receipt| receipt.id);
+        (store.request(&request).wait().unwrap().is_some(), receipt)
+    };
+    assert_eq!((found("a"), found("c")), ((true, Some(id("a"))), (false, None)));
+    let ended = batch(vec![Entry::Completed { output: "1".to_owned() }]);
+    let schedule = Some(row(InstanceState::Complete, None));
+    store.append(place(&key("a"), 4), &Batch { schedule, ..ended }).wait().unwrap();
+    delete(&*store, &key("a"), 5).unwrap();
+    assert_eq!((found("a"), found("b")), ((false, Some(id("a"))), (true, Some(id("b")))));
 }

@@ -23,7 +23,11 @@ pub(super) fn check(
         About::Host => None,
         About::Tenant(tenant) => Some(tenant.clone()),
         About::Request(id) | About::Statement(id, _) => {
-            store.request(id).wait()?.map(|found| found.key.tenant)
+            match store.request(id).wait()? {
+                Some(found) => Some(found.key.tenant),
+                // A request that was deleted with its instance can be reviewed still.
+                None => store.receipt_of(id).wait()?.and_then(|receipt| receipt.company_id.parse().ok()),
+            }
         }
         About::Receipt(id) => match store.receipt(id).wait()? {
             Some(found) => found.receipt.company_id.parse().ok(),

@@ -2,7 +2,7 @@
 
 use crate::history::RequestEnd;
 use crate::instances::signal::{Snapshot, Update};
-use crate::issuer::{Admitted, DecisionBasis, Issued, Judgement, JudgingContext, Purpose, Request};
+use crate::issuer::{Admitted, DecisionBasis, Issued, Judgement, JudgingContext, Request};
 use crate::runtime::journals::Loaded;
 use crate::runtime::requests;
 use crate::trust::{
@@ -13,7 +13,7 @@ use policy::Answer;
 use receipt::{Decision, DecisionStatement, Envelope, Nonce, Person, PersonId, Role, Salt, Scope, Timestamp};
 use std::sync::Arc;
 use store::{InstanceKey, Signed, StoredReceipt};
-use workflow::{Entry, ReceiptId, Replay, RequestId};
+use workflow::{Entry, ReceiptId, Replay, RequestId, TenantId};
 
 /// The result of a signed statement.
 #[derive(Debug, Clone)]
@@ -163,7 +163,7 @@ impl Host {
     fn try_sign(&self, id: &RequestId, envelope: &Envelope) -> Result<Recorded, Error> {
         let OpenRequest { key, request, loaded, trust, at } = self.open_request(id)?;
         let context = JudgingContext { trust: &trust, policy: &*self.0.authority.policy };
-        let decision = issuer::admit(&request, envelope, Purpose::Decision, context, at)?;
+        let decision = issuer::admit(&request, envelope, context, at)?;
         let mut admitted = requests::admitted(&loaded.facts, id)?;
         if admitted.len() >= MOST_SIGNED {
             return Err(Error::SignedTooOften(id.clone()));
@@ -274,7 +274,7 @@ impl Host {
         check_own(request, person.as_str())?;
         let asked = self.asked(request)?;
         if !can_count(&asked, decision.decision(), decision.role()) {
-            let deciding = decider(trust, request, person)?;
+            let deciding = decider(trust, &request.tenant, person)?;
             return Err(cannot_count(deciding, decision.decision(), Some(decision.role()), &asked));
         }
         if !key_counts(&asked, decision) {
@@ -312,7 +312,7 @@ impl Host {
         decision: Decision,
     ) -> Result<Role, Error> {
         check_own(request, by.as_str())?;
-        let person = decider(trust, request, by)?;
+        let person = decider(trust, &request.tenant, by)?;
         if let Some(named) = named.filter(|named| !person.has_role(named)) {
             return Err(Error::NoRole { decider: by.clone(), role: Some(named.clone()) });
         }
@@ -337,14 +337,14 @@ fn best_role<'a>(person: &'a Person, asked: &Answer) -> Option<&'a Role> {
 }
 
 /// The person who would decide, if they may decide for the tenant at all.
-pub(super) fn decider<'a>(trust: &'a Trust, request: &Request, by: &PersonId) -> Result<&'a Person, Error> {
+pub(super) fn decider<'a>(trust: &'a Trust, tenant: &TenantId, by: &PersonId) -> Result<&'a Person, Error> {
     let person = trust.deciders().person(by).ok_or_else(|| Error::NotADecider(by.clone()))?;
     if let Some(at) = person.removed_at {
         return Err(Error::RemovedDecider(by.clone(), at));
     }
-    match person.decides_for(request.tenant.as_str()) {
+    match person.decides_for(tenant.as_str()) {
         true => Ok(person),
-        false => Err(Error::OtherTenant(by.clone(), request.tenant.clone())),
+        false => Err(Error::OtherTenant(by.clone(), tenant.clone())),
     }
 }
 

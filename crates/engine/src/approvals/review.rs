@@ -1,26 +1,46 @@
 //! Reviews of break-glass decisions by a second person.
 
-use crate::approvals::decide::{BREAK_GLASS, check_own, decider};
-use crate::issuer::JudgingContext;
+use crate::approvals::decide::{BREAK_GLASS, decider};
+use crate::issuer::{JudgingContext, Request, Reviewable};
 use crate::{Error, Host, ids, issuer};
 use receipt::{Decision, DecisionStatement, Envelope, Nonce, PersonId};
 use workflow::RequestId;
 
 impl Host {
     /// Admits a second person's statement about a break-glass decision. It is about the same request; whether it agrees
-    /// or not, the decision has then been reviewed.
+    /// or not, the decision has then been reviewed. Where the request was deleted with its instance, the statement is
+    /// about the one that the kept receipt commits to.
     ///
     /// # Errors
     /// When the statement does not count, or there is nothing to review.
     pub fn review(&self, id: &RequestId, envelope: &Envelope) -> Result<(), Error> {
-        let (_, request) = self.0.request(id)?;
-        if let Some(elsewhere) = self.0.authority.issuer.review(&request, envelope) {
+        let request = self.undeleted(id)?;
+        if let Some(elsewhere) = self.0.authority.issuer.review(id, request.as_ref(), envelope) {
             return Ok(elsewhere?);
         }
+        let reviewed = self.reviewable(id, request)?;
         let (trust, at) = self.0.trust_now()?;
         let context = JudgingContext { trust: &trust, policy: &*self.0.authority.policy };
-        let act = issuer::review(&request, envelope, context, at)?;
+        let act = issuer::review(&reviewed, envelope, context, at)?;
         self.0.authority.record_act(&self.0.journals, "review", act)
+    }
+
+    /// The request, unless it was deleted with its instance.
+    fn undeleted(&self, id: &RequestId) -> Result<Option<Request>, Error> {
+        match self.0.request(id) {
+            Ok((_, request)) => Ok(Some(request)),
+            Err(Error::NoRequest(_)) => Ok(None),
+            Err(error) => Err(error),
+        }
+    }
+
+    fn reviewable(&self, id: &RequestId, request: Option<Request>) -> Result<Reviewable, Error> {
+        if let Some(request) = request {
+            return Ok(Reviewable::request(&request)?);
+        }
+        let receipt = self.0.journals.store.receipt_of(id).wait()?;
+        let receipt = receipt.ok_or_else(|| Error::NoRequest(id.clone()))?;
+        Ok(Reviewable::receipt(id, &receipt, self.0.gate().keys())?)
     }
 
     /// The statement with which `by` would review a break-glass decision.
@@ -34,18 +54,21 @@ impl Host {
         decision: Decision,
         reason: &str,
     ) -> Result<DecisionStatement, Error> {
-        let (_, request) = self.0.request(id)?;
+        let reviewed = self.reviewable(id, self.undeleted(id)?)?;
+        let subject = reviewed.subject()?;
         let (trust, at) = self.0.trust_now()?;
         let mut nonce = [0; 16];
         nonce.copy_from_slice(&ids::random_bytes()?[..16]);
+        if subject.is_own(by) {
+            return Err(Error::SelfApproval(by.to_string(), id.clone()));
+        }
+        let person = decider(&trust, &subject.tenant, by)?;
         // A review may be in any role.
-        check_own(&request, by.as_str())?;
-        let person = decider(&trust, &request, by)?;
         let ordinary = person.roles.iter().find(|role| !role.is_break_glass());
         let role = ordinary.or(person.roles.first());
         let role = role.ok_or_else(|| Error::NoRole { decider: by.clone(), role: None })?;
         let statement = DecisionStatement {
-            matter: issuer::matter(&request, &*self.0.authority.policy)?,
+            matter: reviewed.matter(&*self.0.authority.policy)?,
             decision,
             reason: Some(reason.to_owned()),
             decider: by.clone(),

@@ -29,17 +29,8 @@ pub struct Admitted {
     pub at: Timestamp,
 }
 
-/// The purpose of a signed statement.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Purpose {
-    /// A decision about a request that waits.
-    Decision,
-    /// A second person's review of a decision that was taken alone at this time.
-    Review(Timestamp),
-}
-
-/// Admits a signed statement that arrives at `at`. This is the only entrance for decisions and reviews, in a host and
-/// in an authority.
+/// Admits a signed decision that arrives at `at`. This is the only entrance for decisions, in a host and in an authority;
+/// reviews have [their own](super::review).
 ///
 /// `at` is the clock of the process that admits. The times in the statement are only the signer's claims, so the key
 /// must be one that may sign at `at`, and the statement cannot be older than its subject.
@@ -49,19 +40,12 @@ pub enum Purpose {
 pub fn admit(
     request: &Request,
     envelope: &Envelope,
-    purpose: Purpose,
     context: JudgingContext<'_>,
     at: Timestamp,
 ) -> Result<VerifiedDecision, IssueError> {
     let matter = matter(request, context.policy)?;
-    let expected = match purpose {
-        Purpose::Decision => {
-            check_age(request, at)?;
-            expected(request, &matter, at)
-        }
-        Purpose::Review(since) => Expected { decided_from: Some(since), ..Expected::about(&matter, at) },
-    };
-    Ok(context.trust.deciders().admit(envelope, &expected)?)
+    check_age(request, at)?;
+    Ok(context.trust.deciders().admit(envelope, &expected(request, &matter, at))?)
 }
 
 /// Refuses a request that is not open at `at`, or that stays open for longer than a request can.
@@ -122,30 +106,6 @@ pub(crate) fn glass_broken(request: &Request, count: &Count, trust: &Trust) -> O
     };
     // A decision that can never be signed needs no review.
     (request.check().is_ok() && !trust.unreviewed().any(said)).then_some(act)
-}
-
-/// The act that records a second person's review of a break-glass decision. The request has ended, so only the
-/// statement's subject is compared.
-pub(crate) fn review(
-    request: &Request,
-    envelope: &Envelope,
-    context: JudgingContext<'_>,
-    at: Timestamp,
-) -> Result<Act, IssueError> {
-    let (_, alone) = context.trust.unreviewed().find(|(id, _)| **id == request.id).ok_or_else(|| {
-        IssueError::Undecided(format!("no person decided {} alone, or it was reviewed", request.id))
-    })?;
-    // A statement that was signed before the decision is not a review of it.
-    let decision = admit(request, envelope, Purpose::Review(alone.at), context, at)?;
-    let document = request.document().map_err(|error| IssueError::Request(error.to_string()))?;
-    if Subject::of(&document, &request.known)?.is_own(decision.person()) {
-        return Err(IssueError::Undecided(format!("{} cannot review their own request", decision.person())));
-    }
-    Ok(Act::Reviewed {
-        request: request.id.clone(),
-        decider: decision.person().clone(),
-        envelope: decision.envelope().to_json().canonical(),
-    })
 }
 
 /// The expected matter of a statement about this request.

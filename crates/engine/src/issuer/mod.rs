@@ -10,6 +10,7 @@ mod local;
 mod records;
 mod remote;
 mod request;
+mod review;
 mod serve;
 mod view;
 mod wire;
@@ -17,7 +18,7 @@ mod wire;
 pub use crate::capability::Reversibility;
 pub use demo::{DemoDecider, Judgement};
 pub use error::IssueError;
-pub use judging::{Admitted, Purpose, admit, matter, tally};
+pub use judging::{Admitted, admit, matter, tally};
 pub use keyring::{KeyChange, Keyring, KeyringError};
 pub use local::LocalIssuer;
 pub use policy::Environment;
@@ -25,8 +26,9 @@ pub use remote::RemoteIssuer;
 pub use request::{Before, Form, Governed, ModuleFacts, Performer, Request, ScriptFacts, Unaskable};
 pub use serve::{IssuerServer, IssuerServerError, own_account};
 
-pub(crate) use judging::{check_open, glass_broken, review};
+pub(crate) use judging::{check_open, glass_broken};
 pub(crate) use records::serves_hosts;
+pub(crate) use review::{Reviewable, review};
 
 use crate::trust::{InvitationCode, Trust};
 use policy::Policy;
@@ -96,8 +98,14 @@ pub trait Issuer: Send + Sync {
         None
     }
 
-    /// Submits a review, where the operators' acts are kept elsewhere.
-    fn review(&self, _request: &Request, _envelope: &Envelope) -> Option<Result<(), IssueError>> {
+    /// Submits a review, where the operators' acts are kept elsewhere. Without the request, which was deleted with its
+    /// instance, the authority takes the one that its own receipt commits to.
+    fn review(
+        &self,
+        _id: &RequestId,
+        _request: Option<&Request>,
+        _envelope: &Envelope,
+    ) -> Option<Result<(), IssueError>> {
         None
     }
 

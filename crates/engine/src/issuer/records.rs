@@ -3,7 +3,7 @@
 
 use crate::issuer::issued_log::{AdmittedStatement, IssuedLog, Name, Record};
 use crate::issuer::wire::SignedDecision;
-use crate::issuer::{Admitted, IssueError, JudgingContext, Purpose, Request, admit};
+use crate::issuer::{Admitted, IssueError, JudgingContext, Request, admit};
 use receipt::{Decision, Envelope, Timestamp};
 use std::io;
 use std::path::{Path, PathBuf};
@@ -64,7 +64,7 @@ impl Records {
             if known.iter().any(|statement| statement.envelope == text) {
                 continue;
             }
-            match admit(request, &envelope, Purpose::Decision, context, at) {
+            match admit(request, &envelope, context, at) {
                 Ok(_) => {
                     let statement = AdmittedStatement { request: request.id.clone(), envelope: text, at };
                     self.statements.keep(&statement).map_err(unread)?;

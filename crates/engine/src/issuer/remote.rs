@@ -13,7 +13,7 @@ use std::os::unix::net::UnixStream;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 use store::{RecordedAct, StoredReceipt};
-use workflow::{Effect, ReceiptId};
+use workflow::{Effect, ReceiptId, RequestId};
 
 /// The time in which an authority must answer. It reads a few rows and signs.
 const PATIENCE: Duration = Duration::from_secs(30);
@@ -172,10 +172,20 @@ impl Issuer for RemoteIssuer {
         Some(self.done(&IssuerRequest::Admit { request, envelope, precedents }))
     }
 
-    fn review(&self, request: &Request, envelope: &Envelope) -> Option<Result<(), IssueError>> {
-        let precedents = request.known.precedents();
-        let (request, envelope) = (Box::new(request.clone()), envelope.to_json().canonical());
-        Some(self.done(&IssuerRequest::Review { request, envelope, precedents }))
+    fn review(
+        &self,
+        id: &RequestId,
+        request: Option<&Request>,
+        envelope: &Envelope,
+    ) -> Option<Result<(), IssueError>> {
+        let envelope = envelope.to_json().canonical();
+        Some(self.done(&match request {
+            Some(request) => {
+                let precedents = request.known.precedents();
+                IssuerRequest::Review { request: Box::new(request.clone()), envelope, precedents }
+            }
+            None => IssuerRequest::ReviewDeleted { request: id.clone(), envelope },
+        }))
     }
 
     fn register(

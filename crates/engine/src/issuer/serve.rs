@@ -8,7 +8,7 @@ use crate::issuer::records::{Records, parse_envelope};
 use crate::issuer::wire::{IssuerReply, IssuerRequest, SignedDecision};
 use crate::issuer::{
     Admitted, DecisionBasis, IssueError, IssueOrder, Issued, Issuer as _, JudgingContext, Keyring,
-    KeyringError, LocalIssuer, Request, tally, wire,
+    KeyringError, LocalIssuer, Request, Reviewable, tally, wire,
 };
 use crate::trust::{
     Act, ActError, BY_INVITATION, InvitationCode, Judge, Known, Precedent, RecordedTrustAct, Trust,
@@ -177,12 +177,14 @@ impl IssuerServer {
             }
             IssuerRequest::Review { mut request, envelope, precedents } => {
                 request.known = self.known(&request, precedents)?;
-                let envelope = parse_envelope(&envelope)?;
-                let trust = self.trust()?;
-                let at = self.now(&self.records(), Some(&trust));
-                let context = JudgingContext { trust: &trust, policy: &*self.policy };
-                self.record(AUTHORITY, super::review(&request, &envelope, context, at)?, at)?;
-                Ok(IssuerReply::Done)
+                self.review(&Reviewable::request(&request)?, &envelope)
+            }
+            IssuerRequest::ReviewDeleted { request, envelope } => {
+                let signed = self.records().signed_about(&request)?;
+                let signed = signed.ok_or_else(|| {
+                    IssueError::Refused(format!("no receipt about request {request} was signed here"))
+                })?;
+                self.review(&Reviewable::receipt(&request, &signed.receipt, &keys)?, &envelope)
             }
             IssuerRequest::Register { code, public_key, authenticator_data, client_data_json } => {
                 let response = RegistrationResponse { public_key, authenticator_data, client_data_json };
@@ -251,6 +253,16 @@ impl IssuerServer {
         };
         records.keep(&decision)?;
         Ok(IssuerReply::Issued(Box::new(decision)))
+    }
+
+    /// Records a second person's review.
+    fn review(&self, reviewed: &Reviewable, envelope: &str) -> Result<IssuerReply, IssueError> {
+        let envelope = parse_envelope(envelope)?;
+        let trust = self.trust()?;
+        let at = self.now(&self.records(), Some(&trust));
+        let context = JudgingContext { trust: &trust, policy: &*self.policy };
+        self.record(AUTHORITY, super::review(reviewed, &envelope, context, at)?, at)?;
+        Ok(IssuerReply::Done)
     }
 
     /// Records a passkey that a person registers with an invitation. The key counts when an operator of this authority has confirmed it.

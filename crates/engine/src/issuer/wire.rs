@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 use std::io;
 use std::io::{BufRead, Read as _, Write};
 use store::StoredReceipt;
-use workflow::{Effect, ReceiptId};
+use workflow::{Effect, ReceiptId, RequestId};
 
 /// The longest line, in bytes. The largest request with its evidence and signatures takes a fraction of it.
 const LONGEST: u64 = 8 << 20;
@@ -51,6 +51,8 @@ pub(super) enum IssuerRequest {
         #[serde(default)]
         precedents: Vec<Precedent>,
     },
+    /// The same, where the request was deleted with its instance: about the one that the authority's own receipt commits to.
+    ReviewDeleted { request: RequestId, envelope: String },
 }
 
 /// An authority's answer.

@@ -186,6 +186,10 @@ impl ReceiptStore for Postgres {
         read!(self, |db, id| requests::receipt(&db, &id))
     }
 
+    fn receipt_of(&self, request: &RequestId) -> Answer<Option<StoredReceipt>> {
+        read!(self, |db, request| requests::receipt_of(&db, &request))
+    }
+
     fn revocation(&self, id: &ReceiptId) -> Answer<Option<StoredReceipt>> {
         read!(self, |db, id| requests::revocation(&db, &id))
     }

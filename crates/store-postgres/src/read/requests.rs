@@ -109,6 +109,16 @@ pub(crate) async fn receipt(db: &Connection, id: &ReceiptId) -> Result<Option<Re
     Ok(Some(RecordedReceipt { receipt: stored(row.get(0))?, state: receipt_state(&row, 1) }))
 }
 
+/// The receipt that decided that request.
+pub(crate) async fn receipt_of(
+    db: &Connection,
+    request: &RequestId,
+) -> Result<Option<StoredReceipt>, Trouble> {
+    const RECEIPT: &str = "SELECT body FROM receipts WHERE request = $1";
+    let row = db.one(RECEIPT, values![request.to_string()]).await?;
+    Ok(row.map(|row| stored(row.get(0))).transpose()?)
+}
+
 /// The signed revocation of that id.
 pub(crate) async fn revocation(db: &Connection, id: &ReceiptId) -> Result<Option<StoredReceipt>, Trouble> {
     const REVOCATION: &str = "SELECT revocation FROM receipt_states WHERE revocation_id = $1";

@@ -231,6 +231,10 @@ impl ReceiptStore for Sqlite {
         self.answer(|db| query::receipt(db, id))
     }
 
+    fn receipt_of(&self, request: &RequestId) -> Answer<Option<StoredReceipt>> {
+        self.answer(|db| query::receipt_of(db, request))
+    }
+
     fn receipts(&self, page: ReceiptPage) -> Answer<Vec<ReceiptId>> {
         self.answer(|db| query::receipts(db, &page))
     }

@@ -6,7 +6,7 @@ use receipt::{Digest, Timestamp};
 use rusqlite::{Connection, Row, params};
 use serde::de::DeserializeOwned;
 use store::{InstanceKey, ReceiptPage, ReceiptState, RecordedReceipt, StoreError, StoredReceipt};
-use workflow::{ReceiptId, TenantId};
+use workflow::{ReceiptId, RequestId, TenantId};
 
 pub(crate) fn instances(db: &Connection) -> Result<Vec<InstanceKey>, StoreError> {
     every(db, "SELECT tenant, instance FROM instances ORDER BY id", [], |row| key_at(row, 0))
@@ -25,6 +25,11 @@ pub(crate) fn receipt(db: &Connection, id: &ReceiptId) -> Result<Option<Recorded
     let body = one(db, "SELECT body FROM receipts WHERE id = ?1", [id.as_str()], cell_0::<String>)?;
     body.map(|body| Ok(RecordedReceipt { receipt: from_json(&body)?, state: receipt_state(db, id)? }))
         .transpose()
+}
+
+pub(crate) fn receipt_of(db: &Connection, request: &RequestId) -> Result<Option<StoredReceipt>, StoreError> {
+    let body = one(db, "SELECT body FROM receipts WHERE request = ?1", [request.as_str()], cell_0::<String>)?;
+    body.map(|body| from_json(&body)).transpose()
 }
 
 /// A revocation is kept with the receipt that it takes back, and has an id of its own.
