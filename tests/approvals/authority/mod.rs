@@ -4,6 +4,7 @@ mod copies;
 mod precedents;
 mod reviews;
 mod stalled;
+mod statements;
 
 use crate::support;
 use crate::support::people::{BEGINNING, ManualClock, decider_key};

@@ -183,7 +183,7 @@ impl Host {
         issuer::check_open(&request, count.verdict, &trust)?;
         if count.verdict == CountVerdict::Waiting {
             // An authority elsewhere is told now, while the key may sign: it admits by its own clock.
-            self.0.authority.issuer.admit(&request, envelope).transpose()?;
+            self.0.authority.issuer.admit(&request, decision.envelope()).transpose()?;
             self.0.signal_from(&key, loaded, update_of(id, before, vec![signed], None))?;
             return Ok(Recorded::Waiting(count));
         }
@@ -196,6 +196,11 @@ impl Host {
         }
         // Read again: a break-glass decision that waits for its review keeps others from being approved, and the gate does not ask for that.
         let (trust, at) = self.0.trust_now()?;
+        if self.0.authority.issuer.is_elsewhere() {
+            // It has admitted the others itself. However many people have signed, these fit into a message.
+            let statements = count.statements.iter().map(|decision| decision.envelope().clone());
+            admitted = statements.map(|envelope| Admitted { envelope, at }).collect();
+        }
         let issued = self.0.issue(&request, DecisionBasis::People(&admitted), (&trust, at))?;
         // An authority elsewhere may have decided before and its answer was lost: then this signature is too late.
         let expected = match count.verdict {

@@ -5,7 +5,8 @@ use crate::trust::Known;
 use crate::trust::{Act, BreakGlassUse, Count, CountVerdict, Subject, Trust, count};
 use policy::{Answer, Ask, Policy, Ruling};
 use receipt::{
-    CLOCK_SKEW_MS, Decider, Decision, Envelope, Expected, Json, Matter, Timestamp, VerifiedDecision,
+    CLOCK_SKEW_MS, Decider, Decision, DecisionStatement, Envelope, Expected, Json, Matter, PersonId,
+    Timestamp, VerifiedDecision,
 };
 use workflow::RequestId;
 
@@ -27,6 +28,34 @@ pub struct Admitted {
     pub envelope: Envelope,
     /// When, by the clock of the process that admitted it.
     pub at: Timestamp,
+}
+
+/// The most statements of one person about one request that are kept: as many as a receipt commits to. The bound is
+/// each person's own, so that no person takes up the room of the others.
+pub(crate) const MOST_BY_ONE: usize = receipt::MAX_APPROVALS;
+
+impl Admitted {
+    /// Whether this person has as many statements among these as are kept of one.
+    pub(crate) fn is_full(kept: &[Self], person: &PersonId) -> bool {
+        kept.iter().filter(|own| own.statement().is_some_and(|own| own.decider == *person)).count()
+            >= MOST_BY_ONE
+    }
+
+    /// Whether an envelope has the same statement, by the same key. A signature can be written in several ways.
+    pub(super) fn is_same(&self, envelope: &Envelope) -> bool {
+        fn key_id(envelope: &Envelope) -> impl Iterator<Item = &str> {
+            envelope.signatures().iter().map(|signature| signature.key_id.as_str())
+        }
+        let statement = self.statement();
+        statement.is_some()
+            && statement == DecisionStatement::claimed(envelope).ok()
+            && key_id(&self.envelope).eq(key_id(envelope))
+    }
+
+    /// The statement, which was verified when it was admitted.
+    fn statement(&self) -> Option<DecisionStatement> {
+        DecisionStatement::claimed(&self.envelope).ok()
+    }
 }
 
 /// Admits a signed decision that arrives at `at`. This is the only entrance for decisions, in a host and in an authority;

@@ -48,7 +48,8 @@ impl Records {
         self.signed.keep(decision).map_err(unread)
     }
 
-    /// Admits new statements. Returns all admitted ones, and why the first of the others was refused.
+    /// Admits new statements, and keeps each once, without what its signer did not sign. Returns all admitted ones, and
+    /// why the first of the others was refused.
     pub(super) fn take_in(
         &mut self,
         request: &Request,
@@ -56,27 +57,25 @@ impl Records {
         context: JudgingContext<'_>,
         at: Timestamp,
     ) -> Result<(Vec<Admitted>, Option<IssueError>), IssueError> {
-        let mut known = self.statements.find(&Name::Request(request.id.clone())).map_err(unread)?;
+        let known = self.statements.find(&Name::Request(request.id.clone())).map_err(unread)?;
+        let kept = known.into_iter().map(|AdmittedStatement { envelope, at, .. }| {
+            parse_envelope(&envelope).map(|envelope| Admitted { envelope, at })
+        });
+        let mut kept = kept.collect::<Result<Vec<_>, _>>()?;
         let mut refused = None;
         for text in envelopes {
-            let envelope = parse_envelope(text)?;
-            let text = envelope.to_json().canonical();
-            if known.iter().any(|statement| statement.envelope == text) {
-                continue;
-            }
-            match admit(request, &envelope, context, at) {
-                Ok(_) => {
+            match admit_new(request, &parse_envelope(text)?, &kept, context, at) {
+                Ok(None) => {}
+                Ok(Some(envelope)) => {
+                    let text = envelope.to_json().canonical();
                     let statement = AdmittedStatement { request: request.id.clone(), envelope: text, at };
                     self.statements.keep(&statement).map_err(unread)?;
-                    known.push(statement);
+                    kept.push(Admitted { envelope, at });
                 }
                 Err(error) => drop(refused.get_or_insert(error)),
             }
         }
-        let admitted = known.into_iter().map(|AdmittedStatement { envelope, at, .. }| {
-            parse_envelope(&envelope).map(|envelope| Admitted { envelope, at })
-        });
-        Ok((admitted.collect::<Result<_, _>>()?, refused))
+        Ok((kept, refused))
     }
 
     /// The approval of that name, as it was signed here.
@@ -88,6 +87,34 @@ impl Records {
             }
             _ => Err(IssueError::Refused(format!("no approval {id} was signed here"))),
         }
+    }
+}
+
+/// Admits a statement, unless it is kept already. Returns the envelope to keep.
+fn admit_new(
+    request: &Request,
+    envelope: &Envelope,
+    kept: &[Admitted],
+    context: JudgingContext<'_>,
+    at: Timestamp,
+) -> Result<Option<Envelope>, IssueError> {
+    let is_kept = |envelope: &Envelope| kept.iter().any(|kept| kept.is_same(envelope));
+    // It was admitted when its key could sign, which the key may not now.
+    if is_kept(envelope) {
+        return Ok(None);
+    }
+    let decision = admit(request, envelope, context, at)?;
+    // Compared again, because the submitted envelope may have had any text in place of its key's id.
+    if is_kept(decision.envelope()) {
+        return Ok(None);
+    }
+    match Admitted::is_full(kept, decision.person()) {
+        false => Ok(Some(decision.envelope().clone())),
+        true => Err(IssueError::Refused(format!(
+            "{} has signed as many statements about {} as are kept",
+            decision.person(),
+            request.id
+        ))),
     }
 }
 

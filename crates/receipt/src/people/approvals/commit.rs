@@ -38,7 +38,6 @@ impl Opened {
     /// never for deciding; see [`verify_approvals`](crate::verify_approvals).
     pub fn claimed_decisions(&self) -> Result<Vec<DecisionStatement>, ApprovalError> {
         let envelopes = self.approvals()?;
-        let statement = |envelope: &Envelope| Ok(DecisionStatement::read(&envelope.claimed_payload())?);
-        envelopes.iter().map(statement).collect()
+        envelopes.iter().map(|envelope| Ok(DecisionStatement::claimed(envelope)?)).collect()
     }
 }

@@ -18,7 +18,7 @@ use crate::fields::Decision;
 use crate::format::names::{PersonId, Role};
 use crate::json::members::ShapeError;
 use crate::json::{Json, JsonError};
-use crate::people::dsse::Payload;
+use crate::people::dsse::{Envelope, Payload};
 use crate::timestamp::Timestamp;
 
 pub use check::{CLOCK_SKEW_MS, Differs, Expected, LAPSES_AT, Mismatch, REQUESTED_AT};
@@ -133,6 +133,11 @@ impl DecisionStatement {
             return Err(StatementError::PayloadType);
         }
         Self::parse(core::str::from_utf8(payload.bytes()).map_err(|_| StatementError::NotUtf8)?)
+    }
+
+    /// The statement in an envelope, with no signature checked: for sorting and for display, never for deciding.
+    pub fn claimed(envelope: &Envelope) -> Result<Self, StatementError> {
+        Self::read(&envelope.claimed_payload())
     }
 
     /// Reads a statement's text. Does not verify a signature.
