@@ -186,7 +186,7 @@ fn as_many_as_a_policy_may_ask_for_make_a_receipt() {
 }
 
 #[test]
-fn statements_that_come_to_nothing_have_an_end() {
+fn people_who_change_their_minds_keep_no_other_person_from_deciding() {
     let policy = "[default]\nthen = \"ask\"\nrole = \"release\"\napprovals = 32\ndenials = 32";
     let fixture = ApprovalFixture::new(Some(policy));
     let (_, request) = fixture.asked();
@@ -199,9 +199,8 @@ fn statements_that_come_to_nothing_have_an_end() {
     for (name, seed) in &steady[..2] {
         fixture.approve(&request, (name, *seed)).unwrap();
     }
-    let error = fixture.approve(&request, (&steady[2].0, steady[2].1)).unwrap_err().to_string();
-    assert!(error.contains("as many signed statements as are kept"), "{error}");
-    fixture.host.withdraw(&request, "operator", None).unwrap();
+    let receipt = issued(fixture.deny(&request, (&steady[2].0, steady[2].1)));
+    assert_eq!(receipt.artifact.status.as_deref(), Some("DENIED"));
 }
 
 /// Every line that a screen of that width makes of one line, and whether it is the first.

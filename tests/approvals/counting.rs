@@ -268,3 +268,25 @@ fn words_for_the_record_are_bounded() {
 fn admitted(envelopes: Vec<receipt::Envelope>, at: receipt::Timestamp) -> Vec<engine::issuer::Admitted> {
     envelopes.into_iter().map(|envelope| engine::issuer::Admitted { envelope, at }).collect()
 }
+
+/// A person with every role that a person can have fills no list that others need.
+#[test]
+fn one_person_s_statements_keep_no_other_person_from_deciding() {
+    let fixture = fixture("[[rule]]\nid = \"r\"\nthen = \"ask\"\napprovals = 3\ndenials = 2\n");
+    let roles: Vec<_> = (0..receipt::MAX_ROLES).map(|number| format!("r{number}")).collect();
+    fixture.add("mallory", &roles.iter().map(String::as_str).collect::<Vec<_>>(), 6);
+    let (key, request) = fixture.asked();
+    let mut last = None;
+    for decision in [Decision::Approved, Decision::Denied] {
+        for role in &roles {
+            let envelope = signed(&fixture, &request, ("mallory", role, 6), decision);
+            last = fixture.host.sign(&request, &envelope).err().or(last);
+        }
+    }
+    assert_eq!(kept(&fixture, &key), receipt::MAX_APPROVALS);
+    let last = last.unwrap().to_string();
+    assert!(last.contains("mallory has signed as many statements"), "{last}");
+    assert!(matches!(fixture.approve(&request, ("alice", 1)), Ok(Recorded::Waiting(_))));
+    let receipt = issued(fixture.approve(&request, ("bob", 2)));
+    assert_eq!(receipt.artifact.status.as_deref(), Some("APPROVED"));
+}

@@ -223,9 +223,9 @@ pub enum Error {
     SignedMeanwhile(RequestId),
     /// More statements than are kept.
     #[error(
-        "{0} has as many signed statements as are kept, and they come to no decision: withdraw it (pp-host withdraw {0}), and have it asked again"
+        "{0} has signed as many statements about {1} as are kept: another person has to decide, or it is withdrawn (pp-host withdraw {1}) and asked again"
     )]
-    SignedTooOften(RequestId),
+    SignedTooOften(PersonId, RequestId),
     /// A second statement to the same effect.
     #[error("{0} has signed that about {1} already: one person counts once")]
     SignedAlready(PersonId, RequestId),

@@ -126,7 +126,7 @@ impl From<Error> for Problem {
             Error::Acting(_) | Error::Busy(_) | Error::DrivenElsewhere(_) => (S::CONFLICT, "busy"),
             Error::OtherInput { .. } => (S::CONFLICT, "other-input"),
             Error::SignedMeanwhile(_) => (S::CONFLICT, "changed-meanwhile"),
-            Error::SignedAlready(..) | Error::SignedTooOften(_) => (S::CONFLICT, "signed-already"),
+            Error::SignedAlready(..) | Error::SignedTooOften(..) => (S::CONFLICT, "signed-already"),
             Error::NothingToRevoke(_) | Error::NothingUnknown(..) | Error::Known(..) => {
                 (S::CONFLICT, "nothing-to-do")
             }

@@ -165,8 +165,8 @@ impl Host {
         let context = JudgingContext { trust: &trust, policy: &*self.0.authority.policy };
         let decision = issuer::admit(&request, envelope, context, at)?;
         let mut admitted = requests::admitted(&loaded.facts, id)?;
-        if admitted.len() >= MOST_SIGNED {
-            return Err(Error::SignedTooOften(id.clone()));
+        if Admitted::is_full(&admitted, decision.person()) {
+            return Err(Error::SignedTooOften(decision.person().clone(), id.clone()));
         }
         self.check_counts(&request, &decision, &admitted, (&trust, at))?;
         let before = Some(admitted.len());
@@ -366,10 +366,6 @@ fn cannot_count(person: &Person, decision: Decision, role: Option<&Role>, asked:
 
 /// The most concurrent signatures of one request before one of the signers has to try again.
 const AT_THE_SAME_MOMENT: usize = 1_000;
-
-/// The most statements about one request that are stored: twice as many as a receipt commits to, so that all of them
-/// can be sent to an authority elsewhere.
-const MOST_SIGNED: usize = 2 * receipt::MAX_APPROVALS;
 
 /// The validity of a decision taken alone. The format's bound.
 pub(super) const BREAK_GLASS: std::time::Duration =
