@@ -89,3 +89,34 @@ fn a_freeze_is_told_wherever_it_has_an_effect() {
     let json = says(&["approvals", "--json"]);
     assert!(json.contains("approvals are frozen"), "{json}");
 }
+
+#[test]
+fn a_new_key_replaces_no_file() {
+    let here = TempDir::new().unwrap();
+    let (file, public) = (here.path().join("alice.pem"), here.path().join("alice.pem.pub"));
+    let new_key = || run(here.path(), &["deciders", "new-key", file.to_str().unwrap()]);
+    let elsewhere = here.path().join("elsewhere");
+    let in_the_way: [&dyn Fn(); 3] = [
+        &|| std::fs::write(&public, "another key").unwrap(),
+        &|| std::os::unix::fs::symlink(&elsewhere, &public).unwrap(),
+        &|| std::fs::create_dir(&public).unwrap(),
+    ];
+    for put in in_the_way {
+        put();
+        let refused = new_key();
+        assert_eq!(refused.code, Some(1), "{}", refused.stdout);
+        assert!(refused.stderr.contains("nothing is overwritten"), "{}", refused.stderr);
+        assert!(!file.exists() && !elsewhere.exists(), "no half of a key is left behind");
+        if public.is_dir() && !public.is_symlink() {
+            std::fs::remove_dir(&public).unwrap();
+        } else {
+            assert!(public.is_symlink() || std::fs::read_to_string(&public).unwrap() == "another key");
+            std::fs::remove_file(&public).unwrap();
+        }
+    }
+    assert_eq!(new_key().code, Some(0));
+    let halves = || (std::fs::read(&file).unwrap(), std::fs::read(&public).unwrap());
+    let before = halves();
+    assert_eq!(new_key().code, Some(1));
+    assert_eq!(halves(), before);
+}

@@ -15,9 +15,9 @@ use engine::trust::{Act, Invitation};
 use engine::{Clock as _, SystemClock};
 use receipt::{DeciderKey, Passkey, PersonId, Role};
 use std::collections::BTreeSet;
-use std::fs;
+use std::fs::File;
 use std::io::Write as _;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use workflow::TenantId;
 
 /// The people who decide, and their public keys.
@@ -107,18 +107,7 @@ impl Deciders {
                 session::say(data, act)?;
                 writeln!(output::stdout(), "key {key_id} counts no more")?;
             }
-            Self::NewKey { file } => {
-                let beside = PathBuf::from(format!("{}.pub", file.display()));
-                let public = signer::generate(file)?;
-                fs::write(&beside, format!("{}\n", public.to_openssh()))
-                    .with_context(|| format!("cannot write {}", beside.display()))?;
-                writeln!(
-                    output::stdout(),
-                    "{} is the key, {} its public half",
-                    file.display(),
-                    beside.display()
-                )?;
-            }
+            Self::NewKey { file } => new_key(file)?,
         }
         Ok(Exit::Done)
     }
@@ -181,6 +170,24 @@ impl Add {
             false => Ok(()),
         }
     }
+}
+
+/// Makes a key, and its public half beside it. Neither replaces anything: the public half of another key would be lost, or a link would
+/// be written through.
+fn new_key(file: &Path) -> anyhow::Result<()> {
+    let beside = PathBuf::from(format!("{}.pub", file.display()));
+    // Looked at before the key is made, so that no private half is left without its public one.
+    if beside.symlink_metadata().is_ok() {
+        anyhow::bail!(
+            "{} exists, and nothing is overwritten: give another name, or move it away",
+            beside.display()
+        );
+    }
+    let public = signer::generate(file)?;
+    let written = File::create_new(&beside).and_then(|mut half| writeln!(half, "{}", public.to_openssh()));
+    written.with_context(|| format!("cannot write {}", beside.display()))?;
+    writeln!(output::stdout(), "{} is the key, {} its public half", file.display(), beside.display())?;
+    Ok(())
 }
 
 fn list(data: &Data, json: bool) -> anyhow::Result<()> {
