@@ -107,6 +107,41 @@ fn what_could_fail_when_it_is_asked() {
     }
 }
 
+/// A misspelt environment makes a `forbid` that never holds.
+#[test]
+fn environments_that_there_are_not() {
+    for text in [
+        "context.environment == \"prod\" && context.approvals.anyone < 2",
+        "\"Production\" == context.environment",
+        "context.environment != \"prod\"",
+        "[\"production\", \"stage\"].contains(context.environment)",
+        "[context.environment] == [\"prod\"]",
+        "[\"prod\"].containsAny([context.environment])",
+        "(if context.componentKnown then context.environment else \"dev\") == \"production\"",
+        "(if context.componentKnown then \"prod\" else \"production\") == context.environment",
+        "context.environment like \"prod\"",
+        "context.environment like \"*live*\"",
+        "context.environment like \"Prod*\"",
+        // No pattern takes long.
+        &format!("context.environment like \"{}\"", "*x".repeat(100)),
+    ] {
+        let error = condition("forbid", "when", text);
+        assert!(error.contains("an environment is development, staging or production"), "{text}: {error}");
+    }
+    for text in [
+        "context.environment == \"production\" || context.environment != \"staging\"",
+        "[\"production\", \"staging\"].contains(context.environment)",
+        "context.environment like \"prod*\" || context.environment like \"*\"",
+        "context.environment like \"d*lop*nt\"",
+        "context.tenant == \"prod\" && context.environment == \"development\"",
+        "(if context.environment == \"staging\" then \"a\" else \"b\") == context.tenant",
+    ] {
+        let policy = format!("@id(\"it\") forbid (principal, action, resource) when {{ {text} }};");
+        let read = Cedar::parse(&policy);
+        assert!(read.is_ok(), "{text}: {read:?}");
+    }
+}
+
 #[test]
 fn what_would_take_too_long() {
     for deep in

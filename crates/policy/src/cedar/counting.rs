@@ -8,6 +8,7 @@
 //! Operations that can fail during evaluation are also refused: sums that overflow, attributes of missing entities. A
 //! policy that passes here and Cedar's validator has an answer to every question.
 
+use super::vocabulary;
 use crate::{Ask, Role};
 use cedar_policy::pst::{BinaryOp, Clause, Effect, Expr, Literal, Template, UnaryOp, Var};
 use std::collections::{BTreeMap, BTreeSet};
@@ -61,6 +62,8 @@ pub(super) enum Refused {
     Role(#[from] crate::InvalidName),
     #[error("attributes are read of principal, resource and context, and of nothing else")]
     Attribute,
+    #[error(transparent)]
+    Environment(#[from] vocabulary::Unknown),
     #[error("{0} is not available: what it does could fail when the policy is asked")]
     Unavailable(String),
 }
@@ -101,7 +104,10 @@ impl Reader<'_> {
             Expr::BinaryOp { op, left, right } => self.binary(*op, left, right, depth),
             Expr::GetAttr { expr, attr } => attribute(expr, attr),
             Expr::HasAttr { expr, attrs } => attribute(expr, attrs.first()),
-            Expr::Like { expr, .. } => self.still([expr.as_ref()], depth),
+            Expr::Like { expr, pattern } => {
+                vocabulary::check_like(expr, pattern)?;
+                self.still([expr.as_ref()], depth)
+            }
             Expr::Is { expr, in_expr, .. } => {
                 self.still([expr.as_ref()].into_iter().chain(in_expr.as_deref()), depth)
             }
@@ -151,12 +157,15 @@ impl Reader<'_> {
                     _ => self.still([left, right], depth),
                 }
             }
+            BinaryOp::In => self.still([left, right], depth),
             BinaryOp::Eq
             | BinaryOp::NotEq
-            | BinaryOp::In
             | BinaryOp::Contains
             | BinaryOp::ContainsAll
-            | BinaryOp::ContainsAny => self.still([left, right], depth),
+            | BinaryOp::ContainsAny => {
+                vocabulary::check_compared(left, right)?;
+                self.still([left, right], depth)
+            }
             _ => Err(Refused::Unavailable(format!("`{op}`"))),
         }
     }

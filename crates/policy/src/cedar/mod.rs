@@ -5,6 +5,7 @@ mod facts;
 mod lattice;
 mod outline;
 mod read;
+mod vocabulary;
 mod why;
 
 use crate::people::Tally;
