@@ -145,6 +145,30 @@ fn all_facts_are_there() {
 }
 
 #[test]
+fn a_condition_on_an_action_below_a_named_one_can_hold() {
+    let policy = cedar(
+        r#"
+        @id("all") permit (principal, action, resource);
+        @id("large") forbid (principal, action in Action::"cloudflare", resource)
+          when { action in Action::"cloudflare.dynamic-worker" && context has artifactBytes && context.artifactBytes > 5 };
+        "#,
+    );
+    assert_eq!(policy.warnings(), []);
+    assert_eq!(rules(&policy, &asked()), "deny by large");
+    assert_eq!(rules(&policy, &Asked { artifact: None, ..asked() }), "allow by all");
+    assert_eq!(rules(&policy, &Asked { capability: "cloudflare.kv".to_owned(), ..asked() }), "allow by all");
+    // A name that reads like one of the schema's own.
+    for name in
+        ["every other capability", "below cloudflare", "cloudflare.*", "a capability below cloudflare"]
+    {
+        let text = format!(
+            "@id(\"it\") permit (principal, action in [Action::\"cloudflare\", Action::\"{name}\"], resource);"
+        );
+        assert_eq!(rules(&cedar(&text), &asked()), "allow by it", "{name}");
+    }
+}
+
+#[test]
 fn a_capability_is_in_its_first_sixteen_beginnings() {
     let capability = |parts: usize| vec!["x"; parts].join(".");
     let asked = Asked { capability: capability(20), ..asked() };

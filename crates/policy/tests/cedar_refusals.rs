@@ -142,6 +142,32 @@ fn environments_that_there_are_not() {
     }
 }
 
+/// An action below a named one is in it, and in all that it is in.
+#[test]
+fn what_could_fail_for_an_action_below_a_named_one() {
+    for text in [
+        "action in Action::\"cloudflare.dynamic-worker\" && context.artifactBytes > 16777216",
+        "action in [Action::\"cloudflare.dynamic-worker\"] && context.artifactBytes > 16777216",
+        "if action in Action::\"cloudflare.dynamic-worker\" then context.artifactBytes > 16777216 else false",
+        "!(action in Action::\"cloudflare.dynamic-worker\") || context.artifactBytes > 16777216",
+        "action in Action::\"cloudflare.dynamic-worker\" && action != Action::\"cloudflare.dynamic-worker\" && context.artifactBytes > 5",
+    ] {
+        let error = error(&format!(
+            "@id(\"it\") forbid (principal, action in Action::\"cloudflare\", resource) when {{ {text} }};"
+        ));
+        assert!(error.contains("artifactBytes"), "{text}: {error}");
+    }
+    // What such an action is in is compared for the asked action only.
+    for text in [
+        "Action::\"a.b\" in Action::\"a\" || context.artifactBytes > 5",
+        "(if context.componentKnown then action else Action::\"a\") in Action::\"a\"",
+        "Action::\"a.b\" is Action in Action::\"a\"",
+    ] {
+        let error = condition("forbid", "when", text);
+        assert!(error.contains("principal, action or resource"), "{text}: {error}");
+    }
+}
+
 #[test]
 fn what_would_take_too_long() {
     for deep in

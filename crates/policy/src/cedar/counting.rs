@@ -64,6 +64,8 @@ pub(super) enum Refused {
     Attribute,
     #[error(transparent)]
     Environment(#[from] vocabulary::Unknown),
+    #[error("`in` has principal, action or resource on its left, and nothing else")]
+    Within,
     #[error("{0} is not available: what it does could fail when the policy is asked")]
     Unavailable(String),
 }
@@ -109,6 +111,9 @@ impl Reader<'_> {
                 self.still([expr.as_ref()], depth)
             }
             Expr::Is { expr, in_expr, .. } => {
+                if in_expr.is_some() {
+                    check_within(expr)?;
+                }
                 self.still([expr.as_ref()].into_iter().chain(in_expr.as_deref()), depth)
             }
             Expr::IfThenElse { cond, then_expr, else_expr } => {
@@ -157,7 +162,10 @@ impl Reader<'_> {
                     _ => self.still([left, right], depth),
                 }
             }
-            BinaryOp::In => self.still([left, right], depth),
+            BinaryOp::In => {
+                check_within(left)?;
+                self.still([left, right], depth)
+            }
             BinaryOp::Eq
             | BinaryOp::NotEq
             | BinaryOp::Contains
@@ -210,6 +218,14 @@ fn attribute(of: &Expr, name: &str) -> Result<Course, Refused> {
         Expr::Var(_) => Ok(Course::Still),
         Expr::GetAttr { expr, attr } if is_context(expr) && attr == APPROVALS => Err(Refused::Use),
         _ => Err(Refused::Attribute),
+    }
+}
+
+/// The left side of `in`. The schema says what every action is in, and a question only what the asked one is in.
+fn check_within(left: &Expr) -> Result<(), Refused> {
+    match left {
+        Expr::Var(Var::Principal | Var::Action | Var::Resource) => Ok(()),
+        _ => Err(Refused::Within),
     }
 }
 

@@ -7,7 +7,7 @@ use cedar_policy::{
     Context, Entities, Entity, EntityId, EntityTypeName, EntityUid, Request, RestrictedExpression,
 };
 use std::collections::{BTreeSet, HashMap, HashSet};
-use std::fmt::Display;
+use std::fmt::{Display, Write as _};
 
 /// The part of the schema that does not depend on the policies.
 const SCHEMA: &str = "\
@@ -26,15 +26,45 @@ type Facts = {
 };
 ";
 
-/// Represents every capability that the policies do not name.
+/// Represents every capability that is neither named by the policies nor below a named one.
 const OTHER: &str = "every other capability";
 
 /// The schema that policies with these capabilities and roles are checked against.
-pub(super) fn schema(named: &BTreeSet<EntityId>, lattice: &Lattice) -> String {
+///
+/// Each named capability is in its named beginnings, as it is when the policies are asked. Each of `above`, those that a
+/// policy can compare with another capability, has one below it, which represents all that the policies do not name.
+/// Without these, what a policy says of such a capability would count as impossible, and would not be checked.
+pub(super) fn schema(named: &BTreeSet<EntityId>, above: &BTreeSet<EntityId>, lattice: &Lattice) -> String {
     let counts: String = lattice.roles().map(|role| format!("\"{}\": Long, ", attribute(role))).collect();
-    let actions: String = named.iter().map(|id| format!(", \"{}\"", id.escaped())).collect();
     let applies = "appliesTo { principal: Agent, resource: Resource, context: Facts }";
-    format!("{SCHEMA}type Approvals = {{ {counts}}};\naction \"{OTHER}\"{actions} {applies};\n")
+    let (mut taken, mut actions) = (named.clone(), String::new());
+    let mut declare = |id: &EntityId, within: &[String]| {
+        let within = if within.is_empty() { String::new() } else { format!(" in [{}]", within.join(", ")) };
+        let _ = writeln!(actions, "action {}{within} {applies};", quoted(id));
+    };
+    declare(&unnamed(OTHER, &mut taken), &[]);
+    for id in named {
+        let within = beginnings(id.unescaped()).map(EntityId::new).filter(|id| named.contains(id));
+        declare(id, &within.map(|id| quoted(&id)).collect::<Vec<_>>());
+        if above.contains(id) && can_be_a_beginning(id.unescaped()) {
+            let below = unnamed(&format!("a capability below {}", id.unescaped()), &mut taken);
+            declare(&below, &[quoted(id)]);
+        }
+    }
+    format!("{SCHEMA}type Approvals = {{ {counts}}};\n{actions}")
+}
+
+/// A name that is not taken, and is from now on.
+fn unnamed(name: &str, taken: &mut BTreeSet<EntityId>) -> EntityId {
+    let mut id = EntityId::new(name);
+    while !taken.insert(id.clone()) {
+        id = EntityId::new(format!("{}'", id.unescaped()));
+    }
+    id
+}
+
+fn quoted(id: &EntityId) -> String {
+    format!("\"{}\"", id.escaped())
 }
 
 fn attribute(role: Option<&Role>) -> &str {
@@ -73,10 +103,11 @@ impl<'a> Facts<'a> {
         let principal = uid(&types.agent, question.actor.as_str());
         let action = uid(&types.action, question.capability);
         let resource = uid(&types.resource, question.resource);
+        let within = beginnings(question.capability).map(|beginning| uid(&types.action, beginning));
         let entities = [
             named(&principal, question.actor.as_str())?,
             named(&resource, question.resource)?,
-            Entity::new_no_attrs(action.clone(), beginnings(types, question.capability)),
+            Entity::new_no_attrs(action.clone(), within.collect()),
         ];
         let entities = Entities::from_entities(entities, None).map_err(failed)?;
         Ok(Self { lattice, principal, action, resource, context: context(question), entities })
@@ -126,12 +157,18 @@ fn named(uid: &EntityUid, name: &str) -> Result<Entity, String> {
     Entity::new(uid.clone(), HashMap::from([("name".to_owned(), name)]), HashSet::new()).map_err(failed)
 }
 
-/// The ancestors of a capability: `a.b.c` is in `a` and in `a.b`.
-fn beginnings(types: &Types, capability: &str) -> HashSet<EntityUid> {
-    // A workflow may ask for any capability name; real ones have a handful of dots.
-    const MOST: usize = 16;
-    let dots = capability.match_indices('.').take(MOST);
-    dots.filter_map(|(dot, _)| Some(uid(&types.action, capability.get(..dot)?))).collect()
+/// The most dotted beginnings of a capability. A workflow may ask for any name; real ones have a handful of dots.
+const MOST_BEGINNINGS: usize = 16;
+
+/// The beginnings of a capability: `a.b.c` is in `a` and in `a.b`.
+fn beginnings(capability: &str) -> impl Iterator<Item = &str> {
+    let dots = capability.match_indices('.').take(MOST_BEGINNINGS);
+    dots.filter_map(|(dot, _)| capability.get(..dot))
+}
+
+/// Whether a longer capability can be in this one.
+fn can_be_a_beginning(capability: &str) -> bool {
+    capability.matches('.').count() < MOST_BEGINNINGS
 }
 
 fn failed(error: impl Display) -> String {

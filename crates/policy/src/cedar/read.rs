@@ -10,7 +10,9 @@ use crate::grammar::value::{parse_duration, whole};
 use crate::{
     AnswerKind, Ask, InvalidValue, MOST_MESSAGE, MOST_TEXT, PolicyError, Problem, RuleId, Suggestion, Warning,
 };
-use cedar_policy::{Effect, EntityId, Policy, PolicyId, PolicySet, Schema, ValidationMode, Validator};
+use cedar_policy::{
+    ActionConstraint, Effect, EntityId, Policy, PolicyId, PolicySet, Schema, ValidationMode, Validator,
+};
 use miette::Diagnostic;
 use std::collections::{BTreeMap, BTreeSet};
 use std::str::FromStr;
@@ -126,7 +128,9 @@ impl Reader<'_> {
         rules: &[Rule],
         lattice: &Lattice,
     ) -> Result<Vec<Warning>, PolicyError> {
-        let schema = facts::schema(&named_actions(rules), lattice);
+        let named = named_actions(rules.iter());
+        let above = named_actions(rules.iter().filter(|rule| !is_about_one(rule)));
+        let schema = facts::schema(&named, &above, lattice);
         let schema = Schema::from_str(&schema).map_err(|error| whole_text(error.to_string()))?;
         let result = Validator::new(schema).validate(policies, ValidationMode::Strict);
         let line_of = |id: &PolicyId| {
@@ -208,10 +212,15 @@ fn people(text: &str) -> Result<u32, Problem> {
     number.filter(|number| (1..=Ask::MOST).contains(number)).ok_or_else(invalid)
 }
 
-/// The capabilities that policies name.
-fn named_actions(rules: &[Rule]) -> BTreeSet<EntityId> {
-    let literals = rules.iter().flat_map(|rule| rule.policy.entity_literals());
+/// The capabilities that these policies name.
+fn named_actions<'a>(rules: impl Iterator<Item = &'a Rule>) -> BTreeSet<EntityId> {
+    let literals = rules.flat_map(|rule| rule.policy.entity_literals());
     literals.filter(|uid| uid.type_name().to_string() == "Action").map(|uid| uid.id().clone()).collect()
+}
+
+/// Whether a policy's head holds for one capability only, and so for none below a named one.
+fn is_about_one(rule: &Rule) -> bool {
+    matches!(rule.policy.action_constraint(), ActionConstraint::Eq(_))
 }
 
 fn with_help(error: &(impl Diagnostic + ?Sized)) -> String {
