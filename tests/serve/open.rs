@@ -67,6 +67,20 @@ fn a_receipt_is_verified_in_the_shape_that_the_protocol_s_clients_read() {
     assert_eq!(keys, printed);
 }
 
+/// By the time that the host judges by, which no clock that is set back makes earlier.
+#[test]
+fn a_receipt_expires_by_the_host_s_own_time() {
+    let folder = cli::folder();
+    let id = cli::receipt_id(folder.path(), "APPROVED");
+    let exported = cli::run(folder.path(), &["receipts", "export", &id]).stdout;
+    let approved: Value = serde_json::from_str(&exported).unwrap();
+    let expires_at: receipt::Timestamp =
+        approved["artifact"]["expires_at"].as_str().unwrap().parse().unwrap();
+    let clock = people::ManualClock::at(expires_at.as_millis() + 1);
+    let served = Served::begin_with(folder, |builder| builder.clock(clock.clone()), Default::default(), None);
+    assert_eq!(verify(&served, &approved)["errorCode"], "RECEIPT_EXPIRED");
+}
+
 #[test]
 fn what_is_no_receipt_is_a_problem_with_a_code() {
     let served = Served::begin();

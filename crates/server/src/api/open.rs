@@ -161,8 +161,7 @@ fn revoked(mut verdict: Value) -> Value {
 /// A receipt that verifies, in the form that the protocol's clients read. Valid means an approval that has not expired and is of the scope that
 /// counts here now.
 fn of_receipt(asked: &Asked, receipt: &VerifiedReceipt) -> Result<Value, Problem> {
-    use engine::Clock as _;
-    let expired = receipt.is_expired(engine::SystemClock.now());
+    let expired = receipt.is_expired(asked.state.host.now()?);
     let approved = receipt.decision() == receipt::Decision::Approved;
     let counts = receipt.scope() == Some(asked.state.host.scope()?);
     let (code, message) = match (approved, expired, counts) {
