@@ -74,7 +74,7 @@ fn a_clock_that_is_set_back_revives_nothing() {
 }
 
 #[test]
-fn t13_no_act_is_recorded_at_an_earlier_time_than_the_last() {
+fn no_act_is_recorded_at_an_earlier_time_than_the_last() {
     let fixture = ApprovalFixture::new(None);
     fixture.clock.move_by_minutes(10);
     fixture.give("alice", 11);
