@@ -153,6 +153,9 @@ fn a_demo_receipt_is_not_valid_once_people_decide() {
     people::add_alice(&served.host);
     let other = || (false, json!("SCOPE_MISMATCH"));
     assert_eq!(verdicts(&served, &token, &exported), [other(), other(), other()]);
+    let forged = cli::claiming_production(served.path(), &exported);
+    let verdict = verify(&served, &forged);
+    assert_eq!((&verdict["scope"], &verdict["errorCode"]), (&json!("production"), &other().1));
 }
 
 #[test]

@@ -1,6 +1,11 @@
 //! The built binary, run in a folder of its own.
 
 use super::compiled;
+use base64::Engine as _;
+use base64::prelude::BASE64_STANDARD;
+use ed25519_dalek::SigningKey;
+use ed25519_dalek::pkcs8::DecodePrivateKey as _;
+use receipt::{Digest, Ed25519Signer, Signer as _};
 use serde_json::Value;
 use std::fs;
 use std::path::Path;
@@ -76,6 +81,24 @@ pub fn receipt_id(data: &Path, status: &str) -> String {
     let listed = lines(&run(data, &["receipts", "list", "--json"]).stdout);
     let of_status = listed.iter().find(|receipt| receipt["status"] == status).unwrap();
     of_status["receipt_id"].as_str().unwrap().to_owned()
+}
+
+/// A demo receipt's public export as this folder's demo key signs it where it claims the scope of production.
+pub fn claiming_production(data: &Path, demo: &Value) -> Value {
+    let artifact = &demo["artifact"];
+    let payload = BASE64_STANDARD.decode(artifact["payload_bytes_b64"].as_str().unwrap()).unwrap();
+    let payload = String::from_utf8(payload).unwrap();
+    let claim = payload.replace(r#""scope":"demo""#, r#""scope":"production""#);
+    assert_ne!(claim, payload);
+    let key_id = artifact["key_id"].as_str().unwrap();
+    let key = SigningKey::read_pkcs8_pem_file(data.join("keys").join(format!("{key_id}.pem"))).unwrap();
+    let digest = Digest::of(claim.as_bytes());
+    let signature = Ed25519Signer::from_seed(key_id, key.as_bytes()).sign(&digest).unwrap();
+    let mut forged = demo.clone();
+    forged["artifact"]["payload_bytes_b64"] = BASE64_STANDARD.encode(&claim).into();
+    forged["artifact"]["signed_payload_hash"] = digest.to_string().into();
+    forged["artifact"]["signature_b64"] = BASE64_STANDARD.encode(signature).into();
+    forged
 }
 
 /// Writes a file and returns its path.

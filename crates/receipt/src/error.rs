@@ -107,6 +107,9 @@ pub enum VerifyError {
     /// Genuine, but the claims contradict each other.
     #[error("the attestation contradicts itself: {0}")]
     AttestationInconsistent(Reason),
+    /// A demo key attests a receipt of production, or the reverse. The code is this crate's own.
+    #[error("the attestation is signed under key `{0}`, which is of another scope than the receipt's key")]
+    AttestationOtherScope(String),
 }
 
 impl VerifyError {
@@ -142,6 +145,7 @@ impl VerifyError {
             Self::DeciderProofMismatch(_) => ("DECIDER_PROOF_MISMATCH", 9),
             Self::DeciderProofInvalid(_) => ("DECIDER_PROOF_INVALID", 9),
             Self::SchemaMismatch(_) => ("SCHEMA_MISMATCH", 9),
+            Self::AttestationOtherScope(_) => ("ATTESTATION_OTHER_SCOPE", 9),
             Self::RequestCommitmentMismatch => ("REQUEST_COMMITMENT_MISMATCH", 10),
             Self::CommittedSummaryMismatch(_) => ("COMMITTED_SUMMARY_MISMATCH", 10),
             Self::ReceiptBindingMismatch(_) => ("RECEIPT_BINDING_MISMATCH", 10),
@@ -178,7 +182,7 @@ pub enum NotApproved {
     /// The receipt is older than the scope field.
     #[error("a jcs_v1 receipt signs no scope, so it opens nothing here")]
     ScopeNotSigned,
-    /// Signed under the public demonstration's key, regardless of its other claims.
-    #[error("the receipt is signed under the demo key")]
+    /// Signed under a demonstration's key, regardless of its other claims.
+    #[error("the receipt is signed under a demo key")]
     DemoKey,
 }

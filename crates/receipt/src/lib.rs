@@ -211,7 +211,7 @@ pub use format::decider::{Decider, DeciderProof, Reauth, Webauthn};
 pub use format::names::{MAX_NAME_LEN, ParseNameError, PersonId, Role};
 pub use format::projection::{Projection, Rule};
 pub use format::request::request_digest;
-pub use issuer::keys::{DEMO_KEY_ID, Key, KeySet, KeySetError, KeyStatus};
+pub use issuer::keys::{DEMO_KEY_ID, DEMO_KEY_PREFIX, Key, KeySet, KeySetError, KeyStatus, is_demo_key};
 pub use issuer::signer::{Ed25519Signer, SignError, Signer};
 pub use json::members::ShapeError;
 pub use json::{Json, JsonError};

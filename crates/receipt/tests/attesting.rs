@@ -3,8 +3,8 @@
 use crate::common;
 use crate::common::{KEY_ID, Liar, Offline, at, draft, json, keys, minted, signer, with};
 use receipt::{
-    AttestationArtifact, AttestationDraft, Decision, Digest, Draft, ExecutionOutcome, Json, KeySet,
-    MintError, VerifyError, attest, mint, verify, verify_attestation,
+    AttestationArtifact, AttestationDraft, Decision, Digest, Draft, Ed25519Signer, ExecutionOutcome, Json,
+    KeySet, MintError, Scope, VerifyError, attest, mint, verify, verify_attestation,
 };
 
 fn attestation() -> AttestationDraft {
@@ -86,6 +86,29 @@ fn an_attestation_belongs_to_one_approval() {
     let elsewhere = AttestationDraft { receipt_id: "rcpt_0002".to_owned(), ..attestation() };
     let elsewhere = attest(&elsewhere, &signer()).unwrap().to_json().unwrap();
     assert_eq!(attested_code(&elsewhere.replace("rcpt_0002", "rcpt_0001")), ("MALFORMED", 3));
+}
+
+/// A demonstration's key attests nothing about production, and a production key nothing about a demonstration.
+#[test]
+fn an_attestation_and_its_receipt_are_under_keys_of_one_scope() {
+    for key_id in common::DEMO_KEY_IDS {
+        let demo_key = Ed25519Signer::from_seed(key_id, &[9; 32]);
+        let mut set = keys();
+        set.insert(common::key(&demo_key)).unwrap();
+        let approved = |draft: &Draft, signer: &Ed25519Signer| {
+            verify(&mint(draft, signer).unwrap().artifact, &set).unwrap()
+        };
+        let demo = Draft { decider: common::demo(), scope: Scope::Demo, approvals: vec![], ..draft() };
+        let (production, demo) = (approved(&draft(), &signer()), approved(&demo, &demo_key));
+        let verdict = |receipt, signer: &Ed25519Signer| {
+            let attested = attest(&attestation(), signer).unwrap();
+            verify_attestation(&attested, receipt, &set).map(drop)
+        };
+        assert_eq!((verdict(&production, &signer()), verdict(&demo, &demo_key)), (Ok(()), Ok(())));
+        let error = verdict(&production, &demo_key).unwrap_err();
+        assert_eq!((error.code(), error.exit_code()), ("ATTESTATION_OTHER_SCOPE", 9), "{key_id}");
+        assert_eq!(verdict(&demo, &signer()).unwrap_err().code(), "ATTESTATION_OTHER_SCOPE", "{key_id}");
+    }
 }
 
 #[test]

@@ -117,18 +117,20 @@ fn demo_and_production_do_not_mix() {
         assert!(mixed(change, Scope::Demo));
         assert!(mixed(change, Scope::Production));
     }
-    let demo_key = Ed25519Signer::from_seed(receipt::DEMO_KEY_ID, &[9; 32]);
-    assert!(matches!(mint(&draft(), &demo_key).unwrap_err(), MintError::ScopeMixed(_)));
+    for key_id in common::DEMO_KEY_IDS {
+        let demo_key = Ed25519Signer::from_seed(key_id, &[9; 32]);
+        let error = mint(&draft(), &demo_key).unwrap_err();
+        assert!(matches!(error, MintError::ScopeMixed(_)), "{key_id}: {error}");
 
-    let minted =
-        mint(&Draft { decider: demo(), scope: Scope::Demo, approvals: vec![], ..draft() }, &demo_key)
-            .unwrap();
-    let mut set = KeySet::new("demo");
-    set.insert(key(&demo_key)).unwrap();
-    let receipt = verify(&minted.artifact, &set).unwrap();
-    let wanted = NotApproved::OtherScope { found: Scope::Demo, wanted: Scope::Production };
-    assert_eq!(receipt.approved(Scope::Production).unwrap_err(), wanted);
-    assert_eq!(receipt.approved(Scope::Demo).unwrap().receipt(), &receipt);
+        let draft = Draft { decider: demo(), scope: Scope::Demo, approvals: vec![], ..draft() };
+        let minted = mint(&draft, &demo_key).unwrap();
+        let mut set = KeySet::new("demo");
+        set.insert(key(&demo_key)).unwrap();
+        let receipt = verify(&minted.artifact, &set).unwrap();
+        let wanted = NotApproved::OtherScope { found: Scope::Demo, wanted: Scope::Production };
+        assert_eq!(receipt.approved(Scope::Production).unwrap_err(), wanted);
+        assert_eq!(receipt.approved(Scope::Demo).unwrap().receipt(), &receipt);
+    }
 }
 
 #[test]

@@ -1,6 +1,7 @@
 //! `pp-host verify` and `receipts export`: this host's receipts verify, here and elsewhere.
 
 mod exports;
+mod permission;
 
 use crate::support;
 use crate::support::cli::*;

@@ -252,11 +252,11 @@ fn make(folder: &Path, scope: Scope, seed: &[u8; 32], now: Timestamp) -> Result<
     let key = SigningKey::from_bytes(seed);
     let public_key = key.verifying_key().to_bytes();
     // A demo key is recognised by its id, as in the specification.
-    let kind = match scope {
-        Scope::Demo => "pp_demo",
-        Scope::Production => "pp",
+    let prefix = match scope {
+        Scope::Demo => receipt::DEMO_KEY_PREFIX,
+        Scope::Production => "pp_",
     };
-    let key_id = format!("{kind}_{}", &Digest::of(&public_key).to_string()[..16]);
+    let key_id = format!("{prefix}{}", &Digest::of(&public_key).to_string()[..16]);
     let path = private(folder, &key_id);
     let pem = key.to_pkcs8_pem(LineEnding::LF).map_err(|_| KeyringError::NotAKey(path.clone()))?;
     write(&path, pem.as_bytes(), 0o600)?;

@@ -81,7 +81,7 @@ struct Reviewed {
 /// The scope of the receipts that a key signs, according to its id.
 #[must_use]
 pub fn scope_of(key_id: &str) -> Scope {
-    if key_id.starts_with("pp_demo_") { Scope::Demo } else { Scope::Production }
+    if receipt::is_demo_key(key_id) { Scope::Demo } else { Scope::Production }
 }
 
 impl Trust {

@@ -11,7 +11,7 @@ use crate::error::{VerifyError, malformed};
 use crate::fields::Decision;
 use crate::format::artifact::{Envelope, Sealed};
 use crate::format::canonical::{ATTEST_V1, is_canonical};
-use crate::issuer::keys::KeySet;
+use crate::issuer::keys::{KeySet, is_demo_key};
 use crate::issuer::signer::Signer;
 use crate::json::{Json, Object};
 use crate::mint::error::MintError;
@@ -131,7 +131,7 @@ pub fn attest(draft: &AttestationDraft, signer: &dyn Signer) -> Result<Attestati
     Ok(artifact)
 }
 
-/// Verifies an attestation of `receipt`, which has been verified already.
+/// Verifies an attestation of `receipt`, which has been verified already. Its key is of the same scope as the receipt's.
 pub fn verify_attestation(
     attestation: &AttestationArtifact,
     receipt: &VerifiedReceipt,
@@ -143,7 +143,11 @@ pub fn verify_attestation(
     if receipt.decision() != Decision::Approved {
         return Err(VerifyError::ReceiptNotApproved);
     }
-    attestation.verify_alone(keys)
+    let verified = attestation.verify_alone(keys)?;
+    match is_demo_key(&verified.key_id) == is_demo_key(receipt.key_id()) {
+        true => Ok(verified),
+        false => Err(VerifyError::AttestationOtherScope(verified.key_id)),
+    }
 }
 
 impl AttestationArtifact {

@@ -15,8 +15,17 @@ use crate::issuer::ed25519::read_point;
 use crate::json::{Json, JsonError, Object};
 use crate::timestamp::Timestamp;
 
-/// The key id under which the hosted service's public demonstration signs. A receipt under this key is a demo receipt.
+/// The key id under which the hosted service's public demonstration signs.
 pub const DEMO_KEY_ID: &str = "pp-demo-k1";
+
+/// What the ids of this project's own demo keys begin with.
+pub const DEMO_KEY_PREFIX: &str = "pp_demo_";
+
+/// Whether a key is a demonstration's, according to its id. Nothing that it signed counts in production, whatever scope
+/// the signed bytes claim.
+pub fn is_demo_key(key_id: &str) -> bool {
+    key_id == DEMO_KEY_ID || key_id.starts_with(DEMO_KEY_PREFIX)
+}
 
 vocabulary! {
     /// The status of a key: the uses that it still has.

@@ -21,7 +21,7 @@ use crate::format::decider::Decider;
 use crate::format::projection;
 use crate::format::projection::Projection;
 use crate::format::request::{APPROVALS_KEY, BINDING_KEY, SUMMARY_KEY};
-use crate::issuer::keys::{DEMO_KEY_ID, Key, KeySet, KeyStatus};
+use crate::issuer::keys::{Key, KeySet, KeyStatus, is_demo_key};
 use crate::issuer::signer::Signer;
 use crate::json::{Json, Object};
 use crate::mint::error::MintError;
@@ -195,8 +195,8 @@ fn check_scope(draft: &Draft, key_id: &str) -> Result<(), MintError> {
         Scope::Production if marks != [false; 3] => {
             Err(MintError::ScopeMixed("an anonymous or demo decider cannot decide in production"))
         }
-        Scope::Production if key_id == DEMO_KEY_ID => {
-            Err(MintError::ScopeMixed("the demo key signs nothing in production"))
+        Scope::Production if is_demo_key(key_id) => {
+            Err(MintError::ScopeMixed("a demo key signs nothing in production"))
         }
         Scope::Demo | Scope::Production => Ok(()),
     }

@@ -4,6 +4,7 @@ use alloc::format;
 
 use crate::fields::Decision;
 use crate::format::projection::Projection;
+use crate::issuer::keys::is_demo_key;
 use crate::json::{Json, Object};
 use crate::verify::verified::VerifiedReceipt;
 
@@ -44,8 +45,10 @@ impl VerifiedReceipt {
     }
 
     /// Whether `other`, verified under the same pinned keys, revokes this receipt: it names this receipt and has the
-    /// same scope. A demo decision withdraws nothing in production.
+    /// same scope, signed and by its key. A demo decision or a demo key withdraws nothing in production.
     pub fn is_revoked_by(&self, other: &VerifiedReceipt) -> bool {
-        other.revokes() == Some(self.id()) && other.scope() == self.scope()
+        let same_scope =
+            other.scope() == self.scope() && is_demo_key(other.key_id()) == is_demo_key(self.key_id());
+        other.revokes() == Some(self.id()) && same_scope
     }
 }

@@ -13,7 +13,7 @@ use crate::format::canonical::Canonicalization;
 use crate::format::decider::Decider;
 use crate::format::payload::Payload;
 use crate::format::projection::{Projection, Rule};
-use crate::issuer::keys::DEMO_KEY_ID;
+use crate::issuer::keys::is_demo_key;
 use crate::json::Json;
 use crate::timestamp::Timestamp;
 
@@ -50,7 +50,7 @@ impl VerifiedReceipt {
         if found != scope {
             return Err(NotApproved::OtherScope { found, wanted: scope });
         }
-        if scope == Scope::Production && self.key_id == DEMO_KEY_ID {
+        if scope == Scope::Production && is_demo_key(&self.key_id) {
             return Err(NotApproved::DemoKey);
         }
         Ok(Approved { receipt: self })

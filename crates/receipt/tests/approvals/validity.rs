@@ -37,6 +37,16 @@ fn revocations_need_no_approvals_and_name_what_they_revoke() {
     let anonymous = issue(&revocation(Scope::Demo, demo()));
     assert_eq!(anonymous.revokes(), Some("rcpt_0001"));
     assert!(!approval.is_revoked_by(&anonymous));
+    // A demo key withdraws nothing in production, whatever scope it signs.
+    for key_id in crate::common::DEMO_KEY_IDS {
+        let key = receipt::Ed25519Signer::from_seed(key_id, &[9; 32]);
+        let mut set = keys();
+        set.insert(crate::common::key(&key)).unwrap();
+        let claims = with(&json(revoked.payload_json()), "signatureKeyId", Some(key_id.into()));
+        let forged = verify(&crate::common::seal(&claims.canonical(), &key), &set).unwrap();
+        assert_eq!((forged.revokes(), forged.scope()), (Some("rcpt_0001"), Some(Scope::Production)));
+        assert!(!approval.is_revoked_by(&forged), "{key_id}");
+    }
     let other = issue(&Draft { id: "rcpt_0002".to_owned(), ..draft() });
     assert!(!other.is_revoked_by(&revoked));
     for metadata in ["{}", r#"{"revokedReceiptId":""}"#, r#"{"revokedReceiptId":1}"#] {

@@ -20,6 +20,9 @@ pub(crate) fn not_run(what: &str) {
 /// The id of the test key.
 pub(crate) const KEY_ID: &str = "receipt-test-key";
 
+/// The ids of demonstrations' keys: the hosted service's, and one of this project.
+pub(crate) const DEMO_KEY_IDS: [&str; 2] = [receipt::DEMO_KEY_ID, "pp_demo_0123456789abcdef"];
+
 pub(crate) fn signer() -> Ed25519Signer {
     Ed25519Signer::from_seed(KEY_ID, &[7; 32])
 }

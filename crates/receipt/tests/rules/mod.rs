@@ -303,12 +303,17 @@ fn an_approval_is_only_what_was_asked_for() {
 }
 
 #[test]
-fn the_demo_key_opens_nothing_in_production_whatever_it_signs() {
-    let signer = Ed25519Signer::from_seed(receipt::DEMO_KEY_ID, &[9; 32]);
-    let mut set = KeySet::new("demo");
-    set.insert(common::key(&signer)).unwrap();
-    let claims = with(&payload(), "signatureKeyId", Some(receipt::DEMO_KEY_ID.into()));
-    let receipt = verify(&seal(&claims.canonical(), &signer), &set).unwrap();
-    assert_eq!(receipt.scope(), Some(Scope::Production));
-    assert_eq!(receipt.approved(Scope::Production).unwrap_err(), NotApproved::DemoKey);
+fn a_demo_key_opens_nothing_in_production_whatever_it_signs() {
+    for key_id in common::DEMO_KEY_IDS {
+        let signer = Ed25519Signer::from_seed(key_id, &[9; 32]);
+        let mut set = KeySet::new("demo");
+        set.insert(common::key(&signer)).unwrap();
+        let claims = with(&payload(), "signatureKeyId", Some(key_id.into()));
+        let receipt = verify(&seal(&claims.canonical(), &signer), &set).unwrap();
+        assert_eq!(receipt.scope(), Some(Scope::Production));
+        assert_eq!(receipt.approved(Scope::Production).unwrap_err(), NotApproved::DemoKey, "{key_id}");
+    }
+    for other in ["pp-demo-k2", "pp_demo", "pp_prod_demo_", "PP_DEMO_1", "pp_0123456789abcdef"] {
+        assert!(!receipt::is_demo_key(other), "{other}");
+    }
 }

@@ -5,6 +5,7 @@ use crate::request::Asked;
 use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse as _, Response};
 use engine::api::{AccessError, Query, ReceiptKind, ReceiptRow, View};
+use engine::trust::scope_of;
 use receipt::{Artifact, Json, KeySet, VerifiedReceipt, VerifyError};
 use serde_json::{Value, json};
 use store::RequestFilter;
@@ -163,13 +164,14 @@ fn revoked(mut verdict: Value) -> Value {
 fn of_receipt(asked: &Asked, receipt: &VerifiedReceipt) -> Result<Value, Problem> {
     let expired = receipt.is_expired(asked.state.host.now()?);
     let approved = receipt.decision() == receipt::Decision::Approved;
-    let counts = receipt.scope() == Some(asked.state.host.scope()?);
+    let scope = asked.state.host.scope()?;
+    let counts = receipt.scope() == Some(scope) && scope_of(receipt.key_id()) == scope;
     let (code, message) = match (approved, expired, counts) {
         (true, false, true) => (None, None),
         (false, ..) => (Some("RECEIPT_DENIED"), Some("the receipt is a denial")),
         (true, true, _) => (Some("RECEIPT_EXPIRED"), Some("the receipt has expired")),
         (true, false, false) => {
-            (Some("SCOPE_MISMATCH"), Some("the receipt is of another scope than counts here now"))
+            (Some("SCOPE_MISMATCH"), Some("the receipt or its key is of another scope than counts here now"))
         }
     };
     Ok(json!({

@@ -2,7 +2,7 @@
 
 use super::requirement::{Requirement, Unmet};
 use super::verdict::Receipt;
-use receipt::{DEMO_KEY_ID, Decision, Scope, Timestamp};
+use receipt::{Decision, Scope, Timestamp, is_demo_key};
 
 impl Requirement {
     /// The requirements in `asked` that `receipt` does not meet at `now`.
@@ -27,8 +27,8 @@ impl Requirement {
             },
             Self::Production => match verified.scope() {
                 None => Some("a jcs_v1 receipt signs no scope".to_owned()),
-                Some(Scope::Production) if verified.key_id() == DEMO_KEY_ID => {
-                    Some("it is signed under the demonstration key".to_owned())
+                Some(Scope::Production) if is_demo_key(verified.key_id()) => {
+                    Some("it is signed under a demonstration's key".to_owned())
                 }
                 Some(Scope::Production) => None,
                 Some(scope) => Some(format!("the scope is {scope}")),

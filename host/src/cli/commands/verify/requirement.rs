@@ -8,7 +8,7 @@ use std::fmt;
 pub(crate) enum Requirement {
     /// The decision is APPROVED, and none of the given files revokes it
     Approved,
-    /// It was decided in production, and not under the demonstration key
+    /// It was decided in production, and not under a demonstration's key
     Production,
     /// It can still be redeemed, by this machine's clock
     Unexpired,

@@ -2,8 +2,8 @@
 
 use super::requirement::Unmet;
 use receipt::{
-    ApprovalError, Artifact, AttestationArtifact, DeciderSet, Json, Judged, KeySet, Opened, Opening,
-    VerifiedAttestation, VerifiedDecision, VerifiedReceipt, VerifyError, verify_approvals,
+    ApprovalError, Artifact, AttestationArtifact, DeciderSet, Json, Judged, KeySet, Opened, Opening, Scope,
+    VerifiedAttestation, VerifiedDecision, VerifiedReceipt, VerifyError, is_demo_key, verify_approvals,
     verify_attestation,
 };
 
@@ -76,6 +76,9 @@ impl Receipt {
         let verified = receipt::verify(&artifact, keys)?;
         let mut receipt = Self::of(verified, None);
         receipt.edited = artifact.disagreements(&receipt.verified);
+        if receipt.verified.scope() == Some(Scope::Production) && is_demo_key(receipt.verified.key_id()) {
+            receipt.notes.push("a demonstration's key signed it, and makes nothing of production");
+        }
         let carried = Opening::from_document(document);
         let opening = match opening {
             Some(brought) => Some(brought.clone()?),
