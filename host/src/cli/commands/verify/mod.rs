@@ -6,6 +6,7 @@ mod line;
 mod report;
 mod require;
 mod requirement;
+mod revocation;
 mod verdict;
 
 pub(crate) use report::{describe, label};
@@ -17,12 +18,12 @@ use anyhow::{Context as _, bail};
 use clap::Args;
 use engine::{Clock as _, SystemClock};
 use input::Document;
-use receipt::{DeciderSet, Json, KeySet, Opening, VerifyError};
+use receipt::{DeciderSet, Json, KeySet, Opening, VerifiedReceipt, VerifyError};
 use requirement::Requirement;
 use std::io;
 use std::io::Write;
 use std::path::{Path, PathBuf};
-use verdict::{Attested, Verdict};
+use verdict::{Attested, Brought, Verdict};
 
 /// The exit code when the command line makes no sense, or a file cannot be read or written: nothing was found out about a receipt.
 pub(crate) const USAGE: u8 = 64;
@@ -122,11 +123,9 @@ impl Verify {
     /// One verdict per file, in the order of the command line.
     fn judge_all(&self) -> anyhow::Result<Vec<Verdict>> {
         let grounds = self.grounds()?;
-        let mut verdicts: Vec<_> = self.artifacts.iter().map(|path| self.judge(path, &grounds)).collect();
-        let revocations: Vec<_> = receipts(&verdicts)
-            .filter(|receipt| receipt.verified.revokes().is_some())
-            .map(|receipt| receipt.verified.clone())
-            .collect();
+        let mut revocations = Vec::new();
+        let mut verdicts: Vec<_> =
+            self.artifacts.iter().map(|path| self.judge(path, &grounds, &mut revocations)).collect();
         let now = SystemClock.now();
         for verdict in &mut verdicts {
             if let Verdict::Receipt(receipt) = verdict {
@@ -174,7 +173,8 @@ impl Verify {
         Ok(Some(opening.map(|opening| Opening { summary, binding, ..opening })))
     }
 
-    fn judge(&self, path: &Path, grounds: &Grounds) -> Verdict {
+    /// The verdict on a file. The revocations in it are added to `revocations`.
+    fn judge(&self, path: &Path, grounds: &Grounds, revocations: &mut Vec<VerifiedReceipt>) -> Verdict {
         let text = match Document::read(path) {
             Document::Text(text) => text,
             Document::Malformed(error) => return Verdict::Refused(error),
@@ -184,14 +184,25 @@ impl Verify {
             Ok(document) => document,
             Err(error) => return Verdict::Refused(error.into()),
         };
+        revocations.extend(revocation::signed(&text, &document, &grounds.keys));
         let has = |name: &str| document.get(name).is_some_and(|member| *member != Json::Null);
         if !has("artifact") && has("attestation_artifact") {
             return self.judge_attestation(&text, grounds);
         }
-        match judge_receipt(&text, &document, grounds) {
+        match self.judge_receipt(&text, &document, grounds) {
             Ok(receipt) => Verdict::Receipt(Box::new(receipt)),
             Err(error) => Verdict::Refused(error),
         }
+    }
+
+    fn judge_receipt(&self, text: &str, document: &Json, grounds: &Grounds) -> Result<Receipt, VerifyError> {
+        let among_others = self.artifacts.len() > 1;
+        let brought = Brought { opening: grounds.opening.as_ref(), among_others };
+        let mut receipt = Receipt::read(text, document, &grounds.keys, brought)?;
+        if let Some(deciders) = &grounds.deciders {
+            receipt.check_people(deciders)?;
+        }
+        Ok(receipt)
     }
 
     fn judge_attestation(&self, text: &str, grounds: &Grounds) -> Verdict {
@@ -227,19 +238,4 @@ impl Verify {
         }
         Ok(())
     }
-}
-
-fn judge_receipt(text: &str, document: &Json, grounds: &Grounds) -> Result<Receipt, VerifyError> {
-    let mut receipt = Receipt::read(text, document, &grounds.keys, grounds.opening.as_ref())?;
-    if let Some(deciders) = &grounds.deciders {
-        receipt.check_people(deciders)?;
-    }
-    Ok(receipt)
-}
-
-fn receipts(verdicts: &[Verdict]) -> impl Iterator<Item = &Receipt> {
-    verdicts.iter().filter_map(|verdict| match verdict {
-        Verdict::Receipt(receipt) => Some(&**receipt),
-        _ => None,
-    })
 }

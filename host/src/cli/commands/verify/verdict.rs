@@ -1,6 +1,7 @@
 //! Verdicts: the result for one file, with its code and exit code.
 
 use super::requirement::Unmet;
+use super::revocation;
 use receipt::{
     ApprovalError, Artifact, AttestationArtifact, DeciderSet, Json, Judged, KeySet, Opened, Opening, Scope,
     VerifiedAttestation, VerifiedDecision, VerifiedReceipt, VerifyError, is_demo_key, verify_approvals,
@@ -51,6 +52,20 @@ pub(super) struct Attested {
     pub(super) receipt: VerifiedReceipt,
 }
 
+/// The opening that the caller brings.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Brought<'a> {
+    pub(super) opening: Option<&'a Result<Opening, VerifyError>>,
+    /// Whether there are other files in the call. The opening is of a receipt then, and not of its revocation.
+    pub(super) among_others: bool,
+}
+
+impl<'a> Brought<'a> {
+    fn of(self, receipt: &VerifiedReceipt) -> Option<&'a Result<Opening, VerifyError>> {
+        self.opening.filter(|_| !self.among_others || receipt.revokes().is_none())
+    }
+}
+
 impl Verdict {
     /// The code for programs, and the exit code.
     pub(super) fn code(&self) -> (&'static str, u8) {
@@ -64,16 +79,17 @@ impl Verdict {
 }
 
 impl Receipt {
-    /// Verifies the receipt of `document` and the documents next to it. `opening` is the caller's; without it, an
-    /// owner's document opens itself.
+    /// Verifies the receipt of `document` and the documents next to it. `opening` is the caller's, for the receipt that
+    /// the call is about; without it, an owner's document opens itself.
     pub(super) fn read(
         text: &str,
         document: &Json,
         keys: &KeySet,
-        opening: Option<&Result<Opening, VerifyError>>,
+        opening: Brought<'_>,
     ) -> Result<Self, VerifyError> {
         let artifact = Artifact::parse(text)?;
         let verified = receipt::verify(&artifact, keys)?;
+        let opening = opening.of(&verified);
         let mut receipt = Self::of(verified, None);
         receipt.edited = artifact.disagreements(&receipt.verified);
         if receipt.verified.scope() == Some(Scope::Production) && is_demo_key(receipt.verified.key_id()) {
@@ -120,13 +136,10 @@ impl Receipt {
     }
 
     fn read_revocation(&mut self, document: &Json, keys: &KeySet) {
-        let Some(artifact) = document.get("revocation_artifact").filter(|json| **json != Json::Null) else {
-            return;
-        };
-        let envelope = Json::object([("artifact", artifact.clone())]).canonical();
-        match Artifact::parse(&envelope).and_then(|artifact| receipt::verify(&artifact, keys)) {
-            Err(error) => self.bad_revocation = Some(error),
-            Ok(revocation) => self.take_back(revocation),
+        match revocation::beside(document, keys) {
+            None => {}
+            Some(Err(error)) => self.bad_revocation = Some(error),
+            Some(Ok(revocation)) => self.take_back(revocation),
         }
     }
 
@@ -159,13 +172,14 @@ impl Receipt {
         self.code().1 == 0
     }
 
-    /// Verifies the people's decisions. Only an opened receipt shows them.
+    /// Verifies the people's decisions. Only an opened receipt shows them; a revocation needs none.
     pub(crate) fn check_people(&mut self, deciders: &DeciderSet) -> Result<(), VerifyError> {
         match &self.opened {
             Some(opened) => {
                 self.people = Some(verify_approvals(opened, deciders, Judged::AsIssued));
                 Ok(())
             }
+            None if self.verified.revokes().is_some() => Ok(()),
             None if self.verified.request_commitment().is_none() => {
                 Err(VerifyError::OpeningNotApplicable(self.verified.canonicalization().as_str()))
             }
