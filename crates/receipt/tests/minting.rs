@@ -163,11 +163,13 @@ fn denials_and_revocations_are_signed_like_approvals() {
 #[test]
 fn step_up_evidence_is_signed_with_the_decision() {
     for proof in [DeciderProof::Webauthn(common::webauthn()), DeciderProof::Reauth(common::reauth())] {
-        let decider = stepped_up(proof);
-        let minted = mint(&Draft { decider: decider.clone(), ..draft() }, &signer()).unwrap();
+        let draft = stepped_up(proof);
+        let decider = draft.decider.clone();
+        let minted = mint(&draft, &signer()).unwrap();
         assert_eq!(verify(&minted.artifact, &keys()).unwrap().decider(), Some(&decider));
         // Verifying the minted receipt refuses either half alone.
-        let code = |decider: Decider| match refused(|draft| draft.decider = decider) {
+        let code = |decider: Decider| match mint(&Draft { decider, ..draft.clone() }, &signer()).unwrap_err()
+        {
             MintError::SelfCheck(error) => error.code(),
             other => panic!("{other}"),
         };
@@ -178,10 +180,10 @@ fn step_up_evidence_is_signed_with_the_decision() {
         );
     }
     let stale = receipt::Reauth { max_age_ms: 1, ..common::reauth() };
-    let error = refused(|draft| draft.decider = stepped_up(DeciderProof::Reauth(stale)));
+    let error = mint(&stepped_up(DeciderProof::Reauth(stale)), &signer()).unwrap_err();
     assert!(matches!(error, MintError::SelfCheck(VerifyError::DeciderProofInvalid(_))));
     let huge = receipt::Reauth { max_age_ms: u64::MAX, ..common::reauth() };
-    let error = refused(|draft| draft.decider = stepped_up(DeciderProof::Reauth(huge)));
+    let error = mint(&stepped_up(DeciderProof::Reauth(huge)), &signer()).unwrap_err();
     assert!(matches!(error, MintError::SelfCheck(VerifyError::DeciderProofInvalid(_))));
 }
 

@@ -338,13 +338,15 @@ fn a_receipt_proves_the_assertion_that_it_commits_to() {
     let honest = Decider::signed(&decision, at("2026-11-23T09:00:00.000Z"));
     let Some(DeciderProof::Webauthn(proof)) = honest.proof.clone() else { panic!("no proof") };
     let other = receipt::Webauthn { authenticator_data_hash: Digest::of(b"other"), ..proof };
-    let lying = Decider { proof: Some(DeciderProof::Webauthn(other)), ..honest };
+    let lying = Decider { proof: Some(DeciderProof::Webauthn(other)), ..honest.clone() };
     let lying = Draft { approvals: vec![decision], decider: lying, ..draft() };
     assert!(matches!(mint(&lying, &signer()), Err(MintError::Approvals(ApprovalError::Proof))));
     // A key in a file proves no step-up.
     let signed = crate::common::signed(&statement(&request(), Decision::Approved));
     let plain = Decider::signed(&signed, at("2026-11-23T09:00:00.000Z"));
     assert_eq!((plain.auth_method, plain.proof), (Some(AuthMethod::Session), None));
+    let claiming = Draft { approvals: vec![signed], decider: honest, ..draft() };
+    assert!(matches!(mint(&claiming, &signer()), Err(MintError::Approvals(ApprovalError::Proof))));
 }
 
 #[test]

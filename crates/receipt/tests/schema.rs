@@ -47,8 +47,8 @@ fn every_issued_payload_is_inside_the_schema() {
         reason_codes: vec![],
         ..draft()
     };
-    let webauthn = Draft { decider: stepped_up(DeciderProof::Webauthn(common::webauthn())), ..draft() };
-    let reauth = Draft { decider: stepped_up(DeciderProof::Reauth(common::reauth())), ..draft() };
+    let webauthn = stepped_up(DeciderProof::Webauthn(common::webauthn()));
+    let reauth = stepped_up(DeciderProof::Reauth(common::reauth()));
     for draft in [draft(), denial, revocation, policy, bare, webauthn, reauth] {
         let artifact = mint(&draft, &signer()).unwrap().artifact;
         assert!(is_valid(&payloads, verify(&artifact, &keys()).unwrap().payload_json()), "{draft:?}");

@@ -201,12 +201,15 @@ pub(crate) fn reauth() -> Reauth {
     }
 }
 
-pub(crate) fn stepped_up(proof: DeciderProof) -> Decider {
+/// A decision after a step-up, by an engine: a person's proof is compared with the assertion that the person signed.
+pub(crate) fn stepped_up(proof: DeciderProof) -> Draft {
     let auth_method = match proof {
         DeciderProof::Webauthn(_) => AuthMethod::SessionStepupWebauthn,
         DeciderProof::Reauth(_) => AuthMethod::SessionReauth,
     };
-    Decider { auth_method: Some(auth_method), proof: Some(proof), ..human() }
+    let id = "system/pp-engine".to_owned();
+    let decider = Decider { id, auth_method: Some(auth_method), proof: Some(proof), ..human() };
+    Draft { approvals: vec![], decider, ..draft() }
 }
 
 pub(crate) fn minted() -> Minted {

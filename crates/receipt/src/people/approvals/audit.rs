@@ -98,8 +98,8 @@ pub(crate) fn agree(
     check_proof(said, own)
 }
 
-/// Checks that a proof of the decider's passkey matches an assertion that the receipt commits to, where it commits to
-/// any.
+/// Checks that a proof of the decider's passkey is of an assertion that the receipt commits to. A key in a file proves
+/// no step-up.
 fn check_proof<'d>(
     said: &Said,
     own: impl Iterator<Item = &'d VerifiedDecision>,
@@ -107,9 +107,8 @@ fn check_proof<'d>(
     let Some(DeciderProof::Webauthn(proof)) = &said.proof else { return Ok(()) };
     // Neither is in an assertion.
     let stated = Webauthn { review_generation: None, ..proof.clone() };
-    let mut assertions = own.filter_map(VerifiedDecision::assertion).peekable();
     let same = |assertion: &Assertion| assertion.proof(proof.verified_at) == stated;
-    match assertions.peek().is_none() || assertions.any(same) {
+    match own.filter_map(VerifiedDecision::assertion).any(same) {
         true => Ok(()),
         false => Err(ApprovalError::Proof),
     }

@@ -209,8 +209,8 @@ pub enum ApprovalError {
     /// The key or its person does not count.
     #[error("the decision does not count: {0}")]
     NotCounted(#[from] NotCounted),
-    /// The receipt's proof is of another assertion than the decider's.
-    #[error("the receipt's deciderProof is of another assertion than the one that its decider signed with")]
+    /// The receipt's proof is of no assertion of the decider's.
+    #[error("the receipt's deciderProof is of no assertion that its decider signed with")]
     Proof,
     /// The person does not have the role.
     #[error("{person} does not have the role `{role}`")]
