@@ -193,6 +193,23 @@ fn several_people_stand_in_one_receipt_and_each_counts_once() {
     assert_eq!(verify_approvals(&opened, &deciders(), Judged::AsIssued), Err(ApprovalError::NotSigned));
 }
 
+/// A second decision by the same person in the same role adds no approval, and is no less a part of the receipt.
+#[test]
+fn every_decision_in_a_receipt_supports_it_in_whatever_order() {
+    let nonce = receipt::Nonce::from_bytes([9; 16]);
+    let refused_in_any_order = |other: &DecisionStatement, fits: fn(&ApprovalError) -> bool| {
+        let (good, other) = (decide(&good(), &alice()), decide(other, &alice()));
+        for both in [[&good, &other], [&other, &good]] {
+            let error = refused(envelopes(&both));
+            assert!(fits(&error), "{error}");
+        }
+    };
+    let denied = DecisionStatement { nonce, decision: Decision::Denied, ..good() };
+    refused_in_any_order(&denied, |error| matches!(error, ApprovalError::Mismatch(Mismatch::Decision(_))));
+    let shorter = DecisionStatement { nonce, expires_at: at("2026-11-23T09:14:59.999Z"), ..good() };
+    refused_in_any_order(&shorter, |error| matches!(error, ApprovalError::Outlived { .. }));
+}
+
 /// What an issuer without any person's key can write.
 #[test]
 fn an_issuer_alone_cannot_make_up_a_persons_approval() {

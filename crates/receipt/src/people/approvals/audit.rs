@@ -53,17 +53,24 @@ pub fn verify_approvals(
         Judged::AsIssued => said.created_at,
         Judged::Now(now) | Judged::InRetrospect(now) => now.max(said.created_at),
     };
-    let mut verified: Vec<VerifiedDecision> = Vec::new();
-    for envelope in opened.approvals()? {
-        let decision = verify_one(opened.request(), &envelope, deciders, (at, known))?;
+    let verify = |envelope| verify_one(opened.request(), envelope, deciders, (at, known));
+    let verified: Vec<_> = opened.approvals()?.iter().map(verify).collect::<Result<_, _>>()?;
+    // A decision that adds no person is judged too, so that the verdict does not depend on the order.
+    agree(opened.request(), said, &verified)?;
+    Ok(once(verified))
+}
+
+/// The first decision of each person in each role.
+fn once(decisions: Vec<VerifiedDecision>) -> Vec<VerifiedDecision> {
+    let mut first: Vec<VerifiedDecision> = Vec::new();
+    for decision in decisions {
         let same =
             |other: &VerifiedDecision| other.person() == decision.person() && other.role() == decision.role();
-        if !verified.iter().any(same) {
-            verified.push(decision);
+        if !first.iter().any(same) {
+            first.push(decision);
         }
     }
-    agree(opened.request(), said, &verified)?;
-    Ok(verified)
+    first
 }
 
 /// Whether these decisions are about this request and support the receipt's claims.
