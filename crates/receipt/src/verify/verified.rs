@@ -111,14 +111,15 @@ impl VerifiedReceipt {
         self.payload.created_at
     }
 
-    /// Until when an approval can be redeemed. The receipt stays evidence after that.
+    /// The first moment at which an approval can no longer be redeemed, as for keys and decisions. The receipt stays
+    /// evidence after that.
     pub fn expires_at(&self) -> Timestamp {
         self.payload.expires_at
     }
 
     /// Whether the receipt can no longer be redeemed at `at`.
     pub fn is_expired(&self, at: Timestamp) -> bool {
-        self.payload.expires_at < at
+        self.payload.expires_at <= at
     }
 
     /// The version it is signed under.

@@ -123,6 +123,24 @@ fn opening_a_receipt_shows_that_a_decision_is_older_than_its_request() {
     assert!(matches!(refused, ApprovalError::Mismatch(Mismatch::DecidedAt(_))), "{refused}");
 }
 
+/// To the millisecond, so that the reason of a refusal is the expiry and not a fault of the decisions.
+#[test]
+fn a_receipt_and_its_decisions_expire_at_the_same_moment() {
+    let expires_at = at("2026-11-23T09:15:00.000Z");
+    let approval = signed(&DecisionStatement { expires_at, ..good() });
+    let minted = mint(&Draft { approvals: vec![approval], expires_at, ..draft() }, &signer()).unwrap();
+    let receipt = verify(&minted.artifact, &keys()).unwrap();
+    let opened = receipt.open(&minted.opening).unwrap();
+    for (moment, over) in [
+        ("2026-11-23T09:14:59.999Z", false),
+        ("2026-11-23T09:15:00.000Z", true),
+        ("2026-11-23T09:15:00.001Z", true),
+    ] {
+        let stands = verify_approvals(&opened, &deciders(), Judged::Now(at(moment))).is_ok();
+        assert_eq!((receipt.is_expired(at(moment)), stands), (over, !over), "{moment}");
+    }
+}
+
 #[test]
 fn a_key_that_has_ended_takes_part_no_more_whatever_time_it_writes() {
     let ended = at("2026-11-23T08:59:45.000Z");

@@ -57,10 +57,10 @@ fn the_good_payload_verifies_and_says_what_was_minted() {
 }
 
 #[test]
-fn expiry_is_information_and_begins_after_the_last_millisecond() {
+fn expiry_is_information_and_begins_with_its_own_millisecond() {
     let receipt = sealed(&payload()).unwrap();
-    assert!(!receipt.is_expired(at("2026-11-23T09:15:00.000Z")));
-    assert!(receipt.is_expired(at("2026-11-23T09:15:00.001Z")));
+    assert!(!receipt.is_expired(at("2026-11-23T09:14:59.999Z")));
+    assert!(receipt.is_expired(at("2026-11-23T09:15:00.000Z")));
 }
 
 #[test]
