@@ -82,6 +82,7 @@
 //!     id: "alice".parse()?,
 //!     roles: vec!["release".parse()?],
 //!     tenants: vec![],
+//!     earlier: vec![],
 //!     removed_at: None,
 //!     keys: vec![DeciderKey::new(alice.public_key(), now)],
 //! })?;
@@ -221,8 +222,8 @@ pub use mint::room::check_request;
 pub use mint::{Draft, Minted, mint};
 pub use people::approvals::{ApprovalError, Judged, MAX_APPROVALS, VerifiedDecision, verify_approvals};
 pub use people::deciders::{
-    DeciderKey, DeciderSet, DeciderSetError, KeyHolder, MAX_KEYS, MAX_PEOPLE, MAX_ROLES, MAX_TENANTS,
-    NotCounted, Person,
+    DeciderKey, DeciderSet, DeciderSetError, Grants, KeyHolder, MAX_CHANGES, MAX_KEYS, MAX_PEOPLE, MAX_ROLES,
+    MAX_TENANTS, NotCounted, Person,
 };
 pub use people::dsse::{
     Envelope, EnvelopeError, EnvelopeSignature, MAX_ENVELOPE_LEN, MAX_KEYID_LEN, MAX_SIGNATURES, Payload,

@@ -48,7 +48,7 @@ fn anything_odd_in_a_set_is_an_error() {
     let text = set().to_json();
     let id = alice().public_key().key_id().to_string();
     let cases = [
-        (r#""version":1"#, r#""version":2"#),
+        (r#""version":1"#, r#""version":3"#),
         (r#""version":1"#, r#""version":"1""#),
         (r#""version":1"#, r#""version":1,"more":1"#),
         (r#""version":1"#, r#""versions":1"#),

@@ -42,7 +42,7 @@ fn everybody(request: &Json, at: Timestamp) -> Vec<VerifiedDecision> {
         use receipt::StatementSigner as _;
         let (id, roles) = (name.parse().unwrap(), vec!["r".repeat(64).parse().unwrap()]);
         let keys = vec![DeciderKey::new(signer.public_key(), at)];
-        set.insert(Person { id, roles, tenants: vec![], removed_at: None, keys }).unwrap();
+        set.insert(Person { id, roles, tenants: vec![], earlier: vec![], removed_at: None, keys }).unwrap();
     }
     let signed = |(name, signer): &(String, Ed25519StatementSigner)| {
         let statement = DecisionStatement {

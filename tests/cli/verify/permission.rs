@@ -86,3 +86,34 @@ fn a_revocation_whose_own_signature_fails_takes_nothing_back() {
     let said: Vec<_> = verdicts.iter().map(|(code, by)| (code.as_str(), by.is_null())).collect();
     assert_eq!(said, [("VERIFIED", true), ("SIGNATURE_INVALID", true)]);
 }
+
+/// An operator's later act about a decider makes no genuine receipt bad.
+#[test]
+fn a_receipt_stands_when_its_deciders_get_other_roles_and_tenants() {
+    let Revoked { folder, receipt, .. } = revoked();
+    let here = folder.path();
+    let (keys, before) = (keys(here), here.join("before.json").display().to_string());
+    let pinned = |name: &str| write(here, name, &run(here, &["deciders", "export"]).stdout);
+    let verify = |people: &str| {
+        run(here, &["verify", &before, "--keys", &keys, "--deciders", people, "--require", "deciders"])
+    };
+    let first = pinned("first.json");
+    for change in [&["alice", "--role", "security"][..], &["bob", "--role", "release", "--tenant", "other"]] {
+        let ran = run(here, &[&["deciders", "add"], change].concat());
+        assert_eq!(ran.code, Some(0), "{}", ran.stderr);
+    }
+    let present = pinned("present.json");
+    for people in [&first, &present] {
+        let ran = verify(people);
+        assert_eq!(ran.code, Some(0), "{}", ran.stdout);
+        assert!(ran.stdout.contains("signed by    alice as release"), "{}", ran.stdout);
+    }
+    assert_eq!(run(here, &["receipts", "show", &receipt]).code, Some(0));
+    // Without the record of what was before, only the present roles are known.
+    let mut forgetful: Value = serde_json::from_str(&std::fs::read_to_string(&present).unwrap()).unwrap();
+    for person in forgetful["deciders"].as_array_mut().unwrap() {
+        person.as_object_mut().unwrap().remove("earlier").unwrap();
+    }
+    let ran = verify(&write(here, "forgetful.json", &forgetful.to_string()));
+    assert_eq!(ran.code, Some(9), "{}", ran.stdout);
+}

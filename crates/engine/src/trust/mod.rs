@@ -211,7 +211,7 @@ impl Trust {
     /// When it is not valid in the present state.
     pub fn apply(&mut self, at: Timestamp, act: &Act) -> Result<(), ActError> {
         match act {
-            Act::DeciderAdded { decider, roles, tenants } => self.add(decider, roles, tenants),
+            Act::DeciderAdded { decider, roles, tenants } => self.add(decider, roles, tenants, at),
             Act::DeciderRemoved { decider, .. } => {
                 self.active(decider)?;
                 self.disinvite(decider);
@@ -277,32 +277,21 @@ impl Trust {
         decider: &PersonId,
         roles: &BTreeSet<Role>,
         tenants: &BTreeSet<TenantId>,
+        at: Timestamp,
     ) -> Result<(), ActError> {
         if roles.is_empty() {
             return Err(ActError::NoRole);
         }
-        let mut changed = DeciderSet::new();
-        let mut person = Person {
-            id: decider.clone(),
-            roles: Vec::new(),
-            tenants: Vec::new(),
-            removed_at: None,
-            keys: Vec::new(),
-        };
-        for other in self.deciders.people() {
-            if other.id != *decider {
-                changed.insert(other.clone())?;
-            } else if other.removed_at.is_some() {
-                return Err(ActError::Removed(decider.clone()));
-            } else {
-                person.keys.clone_from(&other.keys);
+        let (id, roles) = (decider.clone(), roles.iter().cloned().collect());
+        let tenants = tenants.iter().map(ToString::to_string).collect();
+        match self.active(decider) {
+            Ok(()) => Ok(self.deciders.grant(decider, roles, tenants, at)?),
+            Err(ActError::NoDecider(_)) => {
+                let (earlier, keys) = (Vec::new(), Vec::new());
+                Ok(self.deciders.insert(Person { id, roles, tenants, earlier, removed_at: None, keys })?)
             }
+            Err(removed) => Err(removed),
         }
-        person.roles = roles.iter().cloned().collect();
-        person.tenants = tenants.iter().map(ToString::to_string).collect();
-        changed.insert(person)?;
-        self.deciders = changed;
-        Ok(())
     }
 
     fn revoke(

@@ -1,5 +1,6 @@
 //! Approvals in receipts: which receipts can be minted, and what a verifier that opens one can check.
 
+mod grants;
 mod validity;
 
 use crate::common::{

@@ -62,6 +62,7 @@ pub(crate) fn person(id: &str, key: &dyn StatementSigner) -> Person {
         id: id.parse().unwrap(),
         roles: vec!["release".parse().unwrap()],
         tenants: vec![],
+        earlier: vec![],
         removed_at: None,
         keys: vec![DeciderKey::new(key.public_key(), at("2026-01-01T00:00:00.000Z"))],
     }

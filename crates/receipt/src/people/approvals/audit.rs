@@ -3,7 +3,7 @@
 use alloc::borrow::ToOwned;
 use alloc::vec::Vec;
 
-use super::{ApprovalError, VerifiedDecision};
+use super::{ApprovalError, Known, VerifiedDecision};
 use crate::fields::{Decision, Scope};
 use crate::format::decider::{DeciderProof, Webauthn};
 use crate::format::projection::Projection;
@@ -18,11 +18,11 @@ use crate::verify::opening::{Opened, Said};
 /// The time whose knowledge of keys and people applies.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Judged {
-    /// What was known when the receipt was issued: an auditor's question. A key that was withdrawn later does not
-    /// invalidate earlier decisions.
+    /// What was known when the receipt was issued: an auditor's question. A key or a role that was withdrawn later does
+    /// not invalidate earlier decisions, and a role that was given later supports none.
     AsIssued,
     /// What is known at this time: the question before acting. Decisions by keys that have been withdrawn by this time
-    /// do not count, nor do expired decisions.
+    /// do not count, nor do expired decisions, nor those in roles that their people do not have at present.
     Now(Timestamp),
     /// What is known at this time about a receipt that was acted on in the past. Decisions by keys that have been
     /// withdrawn by this time do not count. A decision only has to have been in force when the receipt was issued.
@@ -50,8 +50,8 @@ pub fn verify_approvals(
         Judged::InRetrospect(_) => said.created_at,
     };
     let known = match judged {
-        Judged::AsIssued => said.created_at,
-        Judged::Now(now) | Judged::InRetrospect(now) => now.max(said.created_at),
+        Judged::AsIssued => Known { at: said.created_at, granted_at: Some(said.created_at) },
+        Judged::Now(now) | Judged::InRetrospect(now) => Known::now(now.max(said.created_at)),
     };
     let verify = |envelope| verify_one(opened.request(), envelope, deciders, (at, known));
     let verified: Vec<_> = opened.approvals()?.iter().map(verify).collect::<Result<_, _>>()?;
@@ -132,7 +132,7 @@ fn verify_one(
     request: &Json,
     envelope: &Envelope,
     deciders: &DeciderSet,
-    (at, known): (Timestamp, Timestamp),
+    (at, known): (Timestamp, Known),
 ) -> Result<VerifiedDecision, ApprovalError> {
     let authentic = deciders.authenticate(envelope)?;
     // The request does not contain the view or the policy. Everything else is compared with it.

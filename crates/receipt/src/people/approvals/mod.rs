@@ -12,7 +12,7 @@ use crate::fields::{AuthMethod, Decision};
 use crate::format::decider::{Decider, DeciderProof};
 use crate::format::names::{PersonId, Role};
 use crate::json::members::ShapeError;
-use crate::people::deciders::{DeciderSet, KeyHolder, NotCounted};
+use crate::people::deciders::{DeciderSet, KeyHolder, NotCounted, grants};
 use crate::people::dsse::{Envelope, EnvelopeError, EnvelopeSignature, Signed};
 use crate::people::key::NotVerified;
 use crate::people::passkey::{Assertion, PasskeyError};
@@ -99,7 +99,7 @@ impl DeciderSet {
         envelope: &Envelope,
         expected: &Expected<'_>,
     ) -> Result<VerifiedDecision, ApprovalError> {
-        self.judge(envelope, self.authenticate(envelope)?, expected, expected.at)
+        self.judge(envelope, self.authenticate(envelope)?, expected, Known::now(expected.at))
     }
 
     /// Admits a decision that arrives at [`Expected::at`]: verifies it, and refuses a key that may not sign at that
@@ -148,24 +148,41 @@ impl DeciderSet {
         }
     }
 
-    /// Judges the remaining rules: the decision counts by the keys and people known at `known`, and matches `expected`.
+    /// Judges the remaining rules: the decision counts by the keys and people that are `known`, and matches `expected`.
     fn judge(
         &self,
         envelope: &Envelope,
         Authentic { signer: KeyHolder { person, key }, statement, assertion }: Authentic<'_>,
         expected: &Expected<'_>,
-        known: Timestamp,
+        known: Known,
     ) -> Result<VerifiedDecision, ApprovalError> {
         let key_id = key.key.key_id();
-        self.counted_as_known(key_id, statement.decided_at, known)?;
+        self.counted_as_known(key_id, statement.decided_at, known.at)?;
         statement.check(expected)?;
-        if !person.has_role(&statement.role) {
+        let (roles, tenants) = person.grants(known.granted_at);
+        if !roles.contains(&statement.role) {
             return Err(ApprovalError::Role { person: statement.decider, role: statement.role });
         }
-        if !person.decides_for(&statement.matter.tenant) {
+        if !grants::cover(tenants, &statement.matter.tenant) {
             return Err(ApprovalError::Tenant { person: statement.decider, tenant: statement.matter.tenant });
         }
         Ok(VerifiedDecision { envelope: envelope.clone().naming(key_id), statement, key_id, assertion })
+    }
+}
+
+/// The knowledge of keys and people that a decision is judged by.
+#[derive(Clone, Copy)]
+struct Known {
+    /// What happened to keys and people later is not looked at.
+    at: Timestamp,
+    /// When a person has to have had their role and tenant; at present, without it. A clock that was set back revives
+    /// none.
+    granted_at: Option<Timestamp>,
+}
+
+impl Known {
+    fn now(at: Timestamp) -> Self {
+        Self { at, granted_at: None }
     }
 }
 
@@ -212,7 +229,7 @@ pub enum ApprovalError {
     /// The receipt's proof is of no assertion of the decider's.
     #[error("the receipt's deciderProof is of no assertion that its decider signed with")]
     Proof,
-    /// The person does not have the role.
+    /// The person does not have the role, or did not have it then.
     #[error("{person} does not have the role `{role}`")]
     Role {
         /// The person.

@@ -1,9 +1,13 @@
 //! The people who decide, and their keys: pinned by the verifier, like an issuer's key set.
 //!
 //! A set that came along with a receipt proves nothing. No entry is ever deleted from a set: a person is removed, and a
-//! key revoked, *at a time*, so that earlier decisions can still be verified.
+//! key revoked, *at a time*, so that earlier decisions can still be verified. For the same reason a person's earlier roles
+//! and tenants are kept.
 
+pub(crate) mod grants;
 mod text;
+
+pub use grants::{Grants, MAX_CHANGES};
 
 use alloc::string::String;
 use alloc::vec::Vec;
@@ -40,10 +44,12 @@ pub struct DeciderSet {
 pub struct Person {
     /// The person's identifier.
     pub id: PersonId,
-    /// Their roles.
+    /// Their present roles.
     pub roles: Vec<Role>,
-    /// For whom; for all tenants when this is empty.
+    /// For whom, at present; for all tenants when this is empty.
     pub tenants: Vec<String>,
+    /// The roles and tenants that they had before, in the order of time.
+    pub earlier: Vec<Grants>,
     /// The time from which the person's signatures do not count.
     pub removed_at: Option<Timestamp>,
     /// Their keys.
@@ -75,14 +81,14 @@ pub struct KeyHolder<'s> {
 }
 
 impl Person {
-    /// Whether the person has this role.
+    /// Whether the person has this role at present.
     pub fn has_role(&self, role: &Role) -> bool {
         self.roles.contains(role)
     }
 
-    /// Whether the person decides for this tenant.
+    /// Whether the person decides for this tenant at present.
     pub fn decides_for(&self, tenant: &str) -> bool {
-        self.tenants.is_empty() || self.tenants.iter().any(|own| own == tenant)
+        grants::cover(&self.tenants, tenant)
     }
 }
 
@@ -133,7 +139,7 @@ impl DeciderSet {
         if self.person(&person.id).is_some() {
             return Err(DeciderSetError::DuplicatePerson(person.id));
         }
-        check_person(&person)?;
+        grants::check(&person)?;
         for (index, key) in person.keys.iter().enumerate() {
             self.check_key(key, &person.keys[..index], &person.id)?;
         }
@@ -292,7 +298,7 @@ pub enum DeciderSetError {
     #[error("not a set of deciders: {0}")]
     Shape(#[from] ShapeError),
     /// Of a version that is not known here.
-    #[error("a set of deciders of another version than 1")]
+    #[error("a set of deciders of another version than 1 and 2")]
     Version,
     /// Two people of one name.
     #[error("{0} occurs twice; a person has one entry, with all roles and keys")]
@@ -324,6 +330,9 @@ pub enum DeciderSetError {
         /// The fault.
         error: PublicKeyError,
     },
+    /// Earlier roles and tenants whose times are not in order.
+    #[error("{0}: an entry of `earlier` is not later than the one before it")]
+    Order(PersonId),
     /// It ends before it begins.
     #[error("key {0} is valid at no time: validUntil is not after validFrom")]
     NeverValid(KeyId),
@@ -341,29 +350,6 @@ pub enum DeciderSetError {
     /// No such key.
     #[error("no decider's key {0}")]
     NoSuchKey(KeyId),
-}
-
-fn check_person(person: &Person) -> Result<(), DeciderSetError> {
-    for (what, count, most) in
-        [("roles", person.roles.len(), MAX_ROLES), ("tenants", person.tenants.len(), MAX_TENANTS)]
-    {
-        if count > most {
-            return Err(DeciderSetError::TooMany { what, most });
-        }
-    }
-    let roles = person.roles.iter().map(Role::as_str).collect::<Vec<_>>();
-    let tenants = person.tenants.iter().map(String::as_str).collect::<Vec<_>>();
-    match repeated(&roles).or_else(|| repeated(&tenants)) {
-        Some(name) => Err(DeciderSetError::Repeated { person: person.id.clone(), name: name.into() }),
-        None if tenants.iter().any(|tenant| !(1..=text::MAX_TENANT_LEN).contains(&tenant.len())) => {
-            Err(ShapeError::new("tenants", "has an entry that is empty or too long").into())
-        }
-        None => Ok(()),
-    }
-}
-
-fn repeated<'a>(names: &[&'a str]) -> Option<&'a str> {
-    names.iter().enumerate().find(|(index, name)| names[..*index].contains(name)).map(|(_, name)| *name)
 }
 
 fn earlier(moment: &mut Option<Timestamp>, at: Timestamp) {

@@ -4,8 +4,8 @@ use alloc::format;
 use alloc::string::String;
 use alloc::vec::Vec;
 
-use super::{DeciderKey, DeciderSet, DeciderSetError, Person};
-use crate::format::names::PersonId;
+use super::{DeciderKey, DeciderSet, DeciderSetError, Grants, Person};
+use crate::format::names::{PersonId, Role};
 use crate::json::members::{Members, ShapeError};
 use crate::json::{Json, Object};
 use crate::people::key::PublicKey;
@@ -13,32 +13,56 @@ use crate::people::passkey::PasskeyRecord;
 use crate::people::scheme::Scheme;
 use crate::timestamp::Timestamp;
 
-/// The longest tenant id, in bytes: as in a statement.
-pub(super) const MAX_TENANT_LEN: usize = crate::format::names::MAX_NAME_LEN;
-
+/// Without earlier roles and tenants: each person has had theirs since ever.
 const VERSION: u32 = 1;
+
+/// With them. A reader of version 1 refuses it, and does not misjudge a decision of the past.
+const VERSION_WITH_EARLIER: u32 = 2;
 
 pub(super) fn read(text: &str) -> Result<DeciderSet, DeciderSetError> {
     let json = Json::parse(text)?;
     let members = Members::of("deciders", &json, &["deciders", "version"], &[])?;
-    if *members.get("version") != Json::from(VERSION) {
-        return Err(DeciderSetError::Version);
-    }
+    let version = members.get("version");
+    let optional: &[&str] = match () {
+        () if *version == Json::from(VERSION) => &["removedAt"],
+        () if *version == Json::from(VERSION_WITH_EARLIER) => &["earlier", "removedAt"],
+        () => return Err(DeciderSetError::Version),
+    };
     let mut set = DeciderSet::new();
     for entry in members.array("deciders")? {
-        set.insert(read_person(entry)?)?;
+        set.insert(read_person(entry, optional)?)?;
     }
     Ok(set)
 }
 
 pub(super) fn write(set: &DeciderSet) -> String {
     let people = set.people.iter().map(write_person).collect::<Vec<_>>();
-    Json::object([("deciders", people.into()), ("version", VERSION.into())]).canonical()
+    let version = match set.people.iter().all(|person| person.earlier.is_empty()) {
+        true => VERSION,
+        false => VERSION_WITH_EARLIER,
+    };
+    Json::object([("deciders", people.into()), ("version", version.into())]).canonical()
 }
 
-fn read_person(entry: &Json) -> Result<Person, DeciderSetError> {
-    let members = Members::of("decider", entry, &["id", "keys", "roles", "tenants"], &["removedAt"])?;
+fn read_person(entry: &Json, optional: &[&str]) -> Result<Person, DeciderSetError> {
+    let members = Members::of("decider", entry, &["id", "keys", "roles", "tenants"], optional)?;
     let id: PersonId = members.read("id", "is not a person's id")?;
+    let (roles, tenants) = read_grants(members)?;
+    let earlier = match members.has("earlier") {
+        true => members.array("earlier")?.iter().map(read_earlier).collect::<Result<_, _>>()?,
+        false => Vec::new(),
+    };
+    let keys = members.array("keys")?.iter().map(|key| read_key(key, &id)).collect::<Result<_, _>>()?;
+    Ok(Person { roles, tenants, earlier, removed_at: members.instant_or_absent("removedAt")?, keys, id })
+}
+
+fn read_earlier(entry: &Json) -> Result<Grants, DeciderSetError> {
+    let members = Members::of("earlier", entry, &["roles", "tenants", "until"], &[])?;
+    let (roles, tenants) = read_grants(members)?;
+    Ok(Grants { roles, tenants, until: members.instant("until")? })
+}
+
+fn read_grants(members: Members<'_>) -> Result<(Vec<Role>, Vec<String>), DeciderSetError> {
     let text = |json: &Json, name: &str| {
         json.as_str()
             .map(String::from)
@@ -47,18 +71,9 @@ fn read_person(entry: &Json) -> Result<Person, DeciderSetError> {
     let role = |json: &Json| {
         text(json, "roles")?.parse().map_err(|_| ShapeError::new("roles", "holds something else than roles"))
     };
-    let keys = members.array("keys")?.iter().map(|key| read_key(key, &id)).collect::<Result<_, _>>()?;
-    Ok(Person {
-        roles: members.array("roles")?.iter().map(role).collect::<Result<_, _>>()?,
-        tenants: members
-            .array("tenants")?
-            .iter()
-            .map(|tenant| text(tenant, "tenants"))
-            .collect::<Result<_, _>>()?,
-        removed_at: members.instant_or_absent("removedAt")?,
-        keys,
-        id,
-    })
+    let tenant = |json: &Json| text(json, "tenants");
+    let roles = members.array("roles")?.iter().map(role).collect::<Result<_, _>>()?;
+    Ok((roles, members.array("tenants")?.iter().map(tenant).collect::<Result<_, _>>()?))
 }
 
 fn read_key(entry: &Json, person: &PersonId) -> Result<DeciderKey, DeciderSetError> {
@@ -88,11 +103,25 @@ fn read_key(entry: &Json, person: &PersonId) -> Result<DeciderKey, DeciderSetErr
 fn write_person(person: &Person) -> Json {
     let mut object = Object::new();
     object.insert("id", person.id.as_str());
-    object.insert("roles", Json::array(person.roles.iter().map(|role| role.as_str())));
-    object.insert("tenants", Json::array(person.tenants.iter().map(String::as_str)));
+    write_grants(&mut object, &person.roles, &person.tenants);
+    if !person.earlier.is_empty() {
+        object.insert("earlier", person.earlier.iter().map(write_earlier).collect::<Vec<_>>());
+    }
     object.insert("keys", person.keys.iter().map(write_key).collect::<Vec<_>>());
     instant(&mut object, "removedAt", person.removed_at);
     object.into()
+}
+
+fn write_earlier(earlier: &Grants) -> Json {
+    let mut object = Object::new();
+    write_grants(&mut object, &earlier.roles, &earlier.tenants);
+    instant(&mut object, "until", Some(earlier.until));
+    object.into()
+}
+
+fn write_grants(object: &mut Object, roles: &[Role], tenants: &[String]) {
+    object.insert("roles", Json::array(roles.iter().map(|role| role.as_str())));
+    object.insert("tenants", Json::array(tenants.iter().map(String::as_str)));
 }
 
 fn write_key(key: &DeciderKey) -> Json {

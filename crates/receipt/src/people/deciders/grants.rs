@@ -1,0 +1,101 @@
+//! A person's roles and tenants over time.
+
+use alloc::string::String;
+use alloc::vec::Vec;
+use core::mem;
+
+use super::{DeciderSet, DeciderSetError, MAX_ROLES, MAX_TENANTS, Person};
+use crate::format::names::{PersonId, Role};
+use crate::json::members::ShapeError;
+use crate::timestamp::Timestamp;
+
+/// The most changes of a person's roles and tenants that are kept.
+pub const MAX_CHANGES: usize = 1024;
+
+/// The longest tenant id, in bytes: as in a statement.
+const MAX_TENANT_LEN: usize = crate::format::names::MAX_NAME_LEN;
+
+/// Roles and tenants that a person had.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Grants {
+    /// The roles.
+    pub roles: Vec<Role>,
+    /// For whom; for all tenants when this is empty.
+    pub tenants: Vec<String>,
+    /// The first moment at which the person no longer had exactly these. They had them since the moment of the entry
+    /// before.
+    pub until: Timestamp,
+}
+
+impl Person {
+    /// The roles and the tenants that the person had at `at`; the present ones without it.
+    pub(crate) fn grants(&self, at: Option<Timestamp>) -> (&[Role], &[String]) {
+        let then = at.and_then(|at| self.earlier.iter().find(|earlier| at < earlier.until));
+        then.map_or((&self.roles, &self.tenants), |earlier| (&earlier.roles, &earlier.tenants))
+    }
+}
+
+impl DeciderSet {
+    /// Gives a person other roles and tenants from `at` on. Those before stay on record.
+    pub fn grant(
+        &mut self,
+        id: &PersonId,
+        roles: Vec<Role>,
+        tenants: Vec<String>,
+        at: Timestamp,
+    ) -> Result<(), DeciderSetError> {
+        let person = self.person_mut(id)?;
+        let mut changed = person.clone();
+        let before = Grants {
+            roles: mem::replace(&mut changed.roles, roles),
+            tenants: mem::replace(&mut changed.tenants, tenants),
+            until: at,
+        };
+        let is_other = before.roles != changed.roles || before.tenants != changed.tenants;
+        // What is replaced at the moment at which it was given was never in force.
+        let was_in_force = changed.earlier.last().is_none_or(|last| last.until < at);
+        if is_other && was_in_force {
+            changed.earlier.push(before);
+        }
+        check(&changed)?;
+        *person = changed;
+        Ok(())
+    }
+}
+
+/// Whether a person with these tenants decides for `tenant`.
+pub(crate) fn cover(tenants: &[String], tenant: &str) -> bool {
+    tenants.is_empty() || tenants.iter().any(|own| own == tenant)
+}
+
+pub(super) fn check(person: &Person) -> Result<(), DeciderSetError> {
+    if person.earlier.len() > MAX_CHANGES {
+        return Err(DeciderSetError::TooMany { what: "changes of a person's roles", most: MAX_CHANGES });
+    }
+    if !person.earlier.is_sorted_by(|one, next| one.until < next.until) {
+        return Err(DeciderSetError::Order(person.id.clone()));
+    }
+    check_names(&person.id, &person.roles, &person.tenants)?;
+    person.earlier.iter().try_for_each(|earlier| check_names(&person.id, &earlier.roles, &earlier.tenants))
+}
+
+fn check_names(person: &PersonId, roles: &[Role], tenants: &[String]) -> Result<(), DeciderSetError> {
+    for (what, count, most) in [("roles", roles.len(), MAX_ROLES), ("tenants", tenants.len(), MAX_TENANTS)] {
+        if count > most {
+            return Err(DeciderSetError::TooMany { what, most });
+        }
+    }
+    let roles = roles.iter().map(Role::as_str).collect::<Vec<_>>();
+    let tenants = tenants.iter().map(String::as_str).collect::<Vec<_>>();
+    match repeated(&roles).or_else(|| repeated(&tenants)) {
+        Some(name) => Err(DeciderSetError::Repeated { person: person.clone(), name: name.into() }),
+        None if tenants.iter().any(|tenant| !(1..=MAX_TENANT_LEN).contains(&tenant.len())) => {
+            Err(ShapeError::new("tenants", "has an entry that is empty or too long").into())
+        }
+        None => Ok(()),
+    }
+}
+
+fn repeated<'a>(names: &[&'a str]) -> Option<&'a str> {
+    names.iter().enumerate().find(|(index, name)| names[..*index].contains(name)).map(|(_, name)| *name)
+}
