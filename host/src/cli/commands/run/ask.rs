@@ -5,9 +5,11 @@ use crate::cli::output::visible_json;
 use anyhow::Context as _;
 use engine::issuer::Request;
 use receipt::Decision;
+use rustix::termios::{QueueSelector, tcflush};
 use std::ffi::OsString;
+use std::fs::File;
 use std::io;
-use std::io::{BufRead as _, Write};
+use std::io::{Read as _, Write};
 use std::os::fd::AsFd as _;
 use std::process::{Command, Stdio};
 
@@ -41,10 +43,7 @@ pub(crate) fn ask(request: &Request) -> anyhow::Result<Option<Decision>> {
     }
     writeln!(out, "{signed}\n{SCOPE}")?;
     loop {
-        write!(out, "{QUESTION}")?;
-        out.flush()?;
-        let mut answer = String::new();
-        io::stdin().lock().read_line(&mut answer)?;
+        let answer = answer(&mut out)?;
         match answer.trim().to_lowercase().as_str() {
             "y" | "yes" => return Ok(Some(Decision::Approved)),
             "n" | "no" => return Ok(Some(Decision::Denied)),
@@ -52,6 +51,21 @@ pub(crate) fn ask(request: &Request) -> anyhow::Result<Option<Decision>> {
             _ => return Ok(None),
         }
     }
+}
+
+/// Asks, and reads the line that is typed after the question: what was typed before it was about something else.
+fn answer(out: &mut impl Write) -> anyhow::Result<String> {
+    let terminal = io::stdin().as_fd().try_clone_to_owned().context("cannot read from the terminal")?;
+    tcflush(&terminal, QueueSelector::IFlush).context("cannot read from the terminal")?;
+    write!(out, "{QUESTION}")?;
+    out.flush()?;
+    // Not through the buffer of standard input, which reads ahead: what it keeps would answer the next question.
+    #[expect(
+        clippy::unbuffered_bytes,
+        reason = "nothing may be read ahead, and it is one line that a person types"
+    )]
+    let typed = File::from(terminal).bytes().take_while(|byte| !matches!(byte, Ok(b'\n')));
+    Ok(String::from_utf8_lossy(&typed.collect::<io::Result<Vec<_>>>()?).into_owned())
 }
 
 /// The complete text that an approver is shown and that is signed.
