@@ -6,6 +6,7 @@ mod arguments;
 mod asking;
 mod commands;
 mod describing;
+mod files;
 mod folders;
 mod hints;
 mod instances;

@@ -1,5 +1,6 @@
 //! `pp-host approve`, `deny`, `review`, `withdraw`, `revoke`, `freeze` and `thaw`.
 
+use crate::cli::commands::arguments::bounds;
 use crate::cli::options::data_dir::Data;
 use crate::cli::output::hint::Hint;
 use crate::cli::session::Session;
@@ -13,7 +14,6 @@ use receipt::{
     SignError, StatementSigner,
 };
 use signer::{Agent, DeciderKey, KeyFile};
-use std::fs;
 use std::io::Write as _;
 use std::path::PathBuf;
 use workflow::{ReceiptId, RequestId, TenantId};
@@ -126,8 +126,7 @@ impl Decide {
         let session = Session::new(data);
         let envelope = match (&self.envelope, &self.by) {
             (Some(file), _) => {
-                let text =
-                    fs::read_to_string(file).with_context(|| format!("cannot read {}", file.display()))?;
+                let text = bounds::settings(file)?;
                 Envelope::parse(&text).with_context(|| file.display().to_string())?
             }
             (None, Some(by)) => {

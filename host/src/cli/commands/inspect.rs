@@ -1,6 +1,7 @@
 //! `pp-host inspect`.
 
 use crate::cli::commands::arguments;
+use crate::cli::commands::arguments::bounds::Bounds;
 use crate::cli::options::data_dir;
 use crate::cli::options::data_dir::Data;
 use crate::cli::options::limit::LimitArgs;
@@ -35,9 +36,9 @@ pub(crate) struct Inspect {
 
 impl Inspect {
     pub(crate) fn execute(&self, data: &Data) -> anyhow::Result<Exit> {
-        let bytes = arguments::component(&self.guest, self.class.as_deref(), data)?;
-        let limits = self.limits.settings(data)?.largest().sandbox;
-        let sandbox = sandbox(data, limits)?;
+        let bounds = Bounds::largest(data, &self.limits)?;
+        let bytes = arguments::component(&self.guest, self.class.as_deref(), data, &bounds)?;
+        let sandbox = sandbox(data, bounds.limits().sandbox.clone())?;
         let inspection = progress::while_compiling(bytes.len(), || sandbox.inspect(&bytes));
         let mut out = output::stdout();
         match self.json {

@@ -1,18 +1,18 @@
 //! A workflow's arguments on the command line: its component, parameters, tenant and actor.
 
+pub(crate) mod bounds;
 mod jsonc;
 pub(crate) mod pack;
 
+use crate::cli::commands::arguments::bounds::Bounds;
 use crate::cli::options::data_dir::{Data, TENANT};
-use anyhow::Context as _;
 use clap::Args;
 use engine::api::{ComponentBytes, Submit};
 use receipt::PersonId;
 use std::convert::Infallible;
-use std::fs;
 use std::path::{Path, PathBuf};
 use std::str::FromStr;
-use workflow::{ActorId, InstanceId, TenantId};
+use workflow::{ActorId, InstanceId, TenantId, limit_names};
 
 /// JSON text, or `@` and the file that contains it.
 #[derive(Debug, Clone)]
@@ -27,10 +27,20 @@ impl FromStr for Json {
 }
 
 impl Json {
-    /// The text. The host checks that it is JSON.
-    pub(crate) fn text(&self, what: &str) -> anyhow::Result<String> {
+    /// The text as the parameters of an instance. The host checks that it is JSON.
+    pub(crate) fn params(&self, bounds: &Bounds) -> anyhow::Result<String> {
+        let limits = &bounds.limits().workflow;
+        self.text("the parameters", limits.result_bytes, limit_names::RESULT_BYTES)
+    }
+
+    /// The text as the payload of an event. The host checks that it is JSON.
+    pub(crate) fn event(&self, bounds: &Bounds) -> anyhow::Result<String> {
+        self.text("the event", bounds.limits().workflow.event_bytes, limit_names::EVENT_BYTES)
+    }
+
+    fn text(&self, what: &str, most: usize, limit: &str) -> anyhow::Result<String> {
         match self.0.strip_prefix('@') {
-            Some(path) => fs::read_to_string(path).with_context(|| format!("cannot read {what} from {path}")),
+            Some(path) => bounds::text(Path::new(path), what, most, limit),
             None => Ok(self.0.clone()),
         }
     }
@@ -48,7 +58,7 @@ pub(crate) struct Workflow {
 
     /// The parameters: JSON, or @FILE to read them from a file.
     #[arg(long, value_name = "JSON|@FILE", default_value = "{}")]
-    pub(crate) params: Json,
+    params: Json,
 
     /// The tenant that owns the workflow.
     #[arg(long, default_value = TENANT)]
@@ -72,9 +82,10 @@ pub(crate) struct Workflow {
 }
 
 impl Workflow {
-    /// The bytes of the component, or of the bundle that the source text makes.
-    pub(crate) fn component(&self, data: &Data) -> anyhow::Result<Vec<u8>> {
-        component(&self.guest, self.class.as_deref(), data)
+    /// The bytes of the component, or of the bundle that the source text makes; and the parameters.
+    pub(crate) fn read(&self, data: &Data, bounds: &Bounds) -> anyhow::Result<(Vec<u8>, String)> {
+        let params = self.params.params(bounds)?;
+        Ok((component(&self.guest, self.class.as_deref(), data, bounds)?, params))
     }
 
     /// The instance to be created, of this code.
@@ -112,10 +123,15 @@ fn usual_name(guest: &Path) -> String {
 }
 
 /// The bytes of a component, or of the bundle that source text makes.
-pub(crate) fn component(guest: &Path, class: Option<&str>, data: &Data) -> anyhow::Result<Vec<u8>> {
+pub(crate) fn component(
+    guest: &Path,
+    class: Option<&str>,
+    data: &Data,
+    bounds: &Bounds,
+) -> anyhow::Result<Vec<u8>> {
     if pack::is_source(guest) {
-        return Ok(pack::bundle(guest, class, data)?.bytes());
+        return Ok(pack::bundle(guest, class, data, bounds)?.bytes());
     }
     pack::refuse_dialect(guest)?;
-    fs::read(guest).with_context(|| format!("cannot read {}", guest.display()))
+    bounds.code(guest, 0)
 }

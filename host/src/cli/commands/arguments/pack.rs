@@ -3,6 +3,8 @@
 //! Following the imports from the main module finds the files of a bundle. A sandbox parses the modules; this process
 //! itself parses only the folder's settings.
 
+use crate::cli::commands::arguments::bounds;
+use crate::cli::commands::arguments::bounds::Bounds;
 use crate::cli::commands::arguments::jsonc::without_comments;
 use crate::cli::options::data_dir;
 use crate::cli::options::data_dir::Data;
@@ -15,7 +17,6 @@ use sandbox::{Sandbox, SandboxLimits};
 use serde_json::Value;
 use std::cell::OnceCell;
 use std::collections::BTreeMap;
-use std::fs;
 use std::io::Write as _;
 use std::path::{Path, PathBuf};
 
@@ -47,7 +48,8 @@ impl Pack {
             bail!("a bundle is not for a terminal: redirect the output to a file");
         }
         // Without a newline at its end: the digest is that of exactly these bytes.
-        output::exact().write_all(&bundle(&self.source, self.class.as_deref(), data)?.bytes())?;
+        let bundle = bundle(&self.source, self.class.as_deref(), data, &Bounds::elsewhere(data))?;
+        output::exact().write_all(&bundle.bytes())?;
         Ok(Exit::Done)
     }
 }
@@ -71,14 +73,19 @@ pub(crate) fn refuse_dialect(path: &Path) -> anyhow::Result<()> {
 }
 
 /// Makes a bundle of a file or a folder.
-pub(crate) fn bundle(path: &Path, class: Option<&str>, data: &Data) -> anyhow::Result<Bundle> {
+pub(crate) fn bundle(
+    path: &Path,
+    class: Option<&str>,
+    data: &Data,
+    bounds: &Bounds,
+) -> anyhow::Result<Bundle> {
     let Main { root, main, class: found } = match path.is_dir() {
         true => Main::of_folder(path)?,
         false => Main::of_file(path)?,
     };
     let class = class.map(str::to_owned).or(found);
     let root = root.canonicalize().with_context(|| format!("cannot read {}", root.display()))?;
-    let mut packing = Packing { root, data, sandbox: OnceCell::new(), modules: BTreeMap::new() };
+    let mut packing = Packing { root, data, bounds, sandbox: OnceCell::new(), modules: BTreeMap::new() };
     packing.follow(&main)?;
     let bundle = Bundle { engine: current_engine(), main, class, modules: packing.modules };
     bundle.check()?;
@@ -129,7 +136,7 @@ fn tidy(name: &str) -> String {
 /// Refuses settings whose main module would not be the one that runs.
 fn refuse_toml(path: &Path) -> anyhow::Result<()> {
     let text = match path.is_file() {
-        true => fs::read_to_string(path).with_context(|| format!("cannot read {}", path.display()))?,
+        true => bounds::settings(path)?,
         false => return Ok(()),
     };
     let mut settings = text.lines().map(str::trim).take_while(|line| !line.starts_with('['));
@@ -149,7 +156,7 @@ fn settings(folder: &Path, names: &[&str]) -> anyhow::Result<Option<Value>> {
     let Some(path) = names.iter().map(|name| folder.join(name)).find(|path| path.is_file()) else {
         return Ok(None);
     };
-    let text = fs::read_to_string(&path).with_context(|| format!("cannot read {}", path.display()))?;
+    let text = bounds::settings(&path)?;
     let json = serde_json::from_str(&without_comments(&text));
     json.map(Some).with_context(|| format!("{} is not JSON", path.display()))
 }
@@ -158,6 +165,7 @@ fn settings(folder: &Path, names: &[&str]) -> anyhow::Result<Option<Value>> {
 struct Packing<'a> {
     root: PathBuf,
     data: &'a Data,
+    bounds: &'a Bounds,
     /// Made when the first module has imports to follow.
     sandbox: OnceCell<Sandbox>,
     modules: BTreeMap<String, Module>,
@@ -196,7 +204,8 @@ impl Packing<'_> {
         if !real.starts_with(&self.root) {
             bail!("{} leads out of {}", path.display(), self.root.display());
         }
-        let content = fs::read(&real).with_context(|| format!("cannot read {}", path.display()))?;
+        let before = self.modules.values().map(|module| module.content.len()).sum();
+        let content = self.bounds.code(&real, before)?;
         if kind != Kind::Data {
             std::str::from_utf8(&content).with_context(|| format!("{} is not UTF-8", path.display()))?;
         }

@@ -2,6 +2,7 @@
 
 use crate::cli::commands::arguments;
 use crate::cli::commands::arguments::Json;
+use crate::cli::commands::arguments::bounds::Bounds;
 use crate::cli::options::data_dir::{Data, Which};
 use crate::cli::output::json_line;
 use crate::cli::{Exit, output, session};
@@ -142,25 +143,27 @@ impl Terminate {
 
 impl Restart {
     pub(crate) fn execute(&self, data: &Data) -> anyhow::Result<Exit> {
-        let component = self
-            .component
-            .as_deref()
-            .map_or(Ok(Vec::new()), |path| arguments::component(path, None, data))?;
+        let key = self.which.key()?;
+        let component = match &self.component {
+            Some(path) => arguments::component(path, None, data, &Bounds::of_the_owner(data, &key.tenant)?)?,
+            None => Vec::new(),
+        };
         let back = match &self.from {
             Some(name) => Back::Before { name: name.clone(), nth: self.nth.get() - 1 },
             None if self.here => Back::Nowhere,
             None => Back::Beginning,
         };
         let restart = InstanceCommand::Restart { back, component: component.into() };
-        handle(data, self.which.key()?, restart, &self.how)
+        handle(data, key, restart, &self.how)
     }
 }
 
 impl SendEvent {
     pub(crate) fn execute(&self, data: &Data) -> anyhow::Result<Exit> {
-        let payload = self.payload.text("the event")?;
+        let key = self.which.key()?;
+        let payload = self.payload.event(&Bounds::of_the_owner(data, &key.tenant)?)?;
         let send = InstanceCommand::SendEvent { event_type: self.event_type.clone(), payload };
-        handle(data, self.which.key()?, send, &self.how)
+        handle(data, key, send, &self.how)
     }
 }
 

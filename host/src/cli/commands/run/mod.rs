@@ -6,6 +6,7 @@ mod screen;
 mod transcript;
 
 use crate::cli::commands::arguments::Workflow;
+use crate::cli::commands::arguments::bounds::Bounds;
 use crate::cli::commands::run::decide::Manner;
 use crate::cli::commands::run::transcript::Story;
 use crate::cli::commands::watch;
@@ -93,8 +94,9 @@ impl Run {
             () => None,
         };
         manner.map_or(Ok(()), Manner::check)?;
-        let (bytes, params) = (self.workflow.component(data)?, self.workflow.params.text("the parameters")?);
         let Workflow { guest, tenant, .. } = &self.workflow;
+        let bounds = Bounds::here(data, &self.common.limits, tenant)?;
+        let (bytes, params) = self.workflow.read(data, &bounds)?;
         let session = Session::open(data, &self.common, manner, Manner::Approve)?;
         let loaded = progress::while_compiling(bytes.len(), || session.host.load_for(tenant, bytes));
         let workflow = loaded.with_context(|| guest.display().to_string())?;

@@ -1,0 +1,59 @@
+//! The files that commands read and make: too long ones, full disks, and what git takes up.
+
+use crate::support::cli::*;
+use crate::support::worker::{fails, submit};
+use std::fs::File;
+use std::path::Path;
+use tempfile::TempDir;
+
+/// A file that is longer than any memory, and takes no room.
+fn endless(folder: &Path, name: &str) -> String {
+    let path = folder.join(name);
+    File::create(&path).unwrap().set_len(1 << 40).unwrap();
+    path.display().to_string()
+}
+
+#[test]
+fn a_workflow_that_is_longer_than_its_limit_is_not_read() {
+    let here = TempDir::new().unwrap();
+    let (data, wasm, ts) =
+        (here.path().join("data"), endless(here.path(), "w.wasm"), endless(here.path(), "w.ts"));
+    let refused = |arguments: &[&str], said: &str| {
+        let error = fails(&data, arguments, 1);
+        assert!(error.contains(said), "{arguments:?}: {error}");
+    };
+    for guest in [&wasm, &ts] {
+        for command in ["run", "submit", "inspect"] {
+            refused(&[command, guest], "has 1099511627776 bytes; limit component-bytes is 33554432");
+        }
+        let restart = ["instances", "restart", "i", "--component", guest];
+        refused(&restart, "limit component-bytes is 33554432");
+    }
+    refused(&["pack", &ts], "longer than the 268435456 bytes of a workflow that are read");
+    refused(&["run", &wasm, "--limit", "component-bytes=1GiB"], "limit component-bytes is 1073741824");
+    // Of what is no plain file, only reading shows the length.
+    refused(
+        &["run", "/dev/zero", "--limit", "component-bytes=1000"],
+        "has 1001 bytes; limit component-bytes is 1000",
+    );
+    let zeros = ["approve", "apr_0", "--envelope", &endless(here.path(), "envelope.json")];
+    refused(&zeros, "longer than the 4194304 bytes that are read");
+    assert!(!data.exists());
+}
+
+#[test]
+fn parameters_and_events_that_are_longer_than_their_limit_are_not_read() {
+    let here = TempDir::new().unwrap();
+    let data = here.path().join("data");
+    let file = format!("@{}", endless(here.path(), "params.json"));
+    for command in ["run", "submit"] {
+        for (params, limit) in [(file.as_str(), "1048576"), ("@/dev/zero", "1048576")] {
+            let error = fails(&data, &[command, GUEST, "--params", params], 1);
+            assert!(error.contains(&format!("longer than limit result-bytes, {limit} bytes")), "{error}");
+        }
+    }
+    assert!(!data.exists(), "the parameters are read first");
+    submit(&data, "paces", &["--id", "one"]);
+    let error = fails(&data, &["instances", "send-event", "one", "go", "--payload", &file], 1);
+    assert!(error.contains("longer than limit event-bytes, 1048576 bytes"), "{error}");
+}
