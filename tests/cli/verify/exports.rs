@@ -236,3 +236,50 @@ fn a_revocation_is_a_receipt_and_the_revoked_one_s_export_says_so() {
     assert_eq!(ran.code, Some(11), "{}", ran.stdout);
     assert!(ran.stdout.contains("REVOCATION_NOT_VERIFIED"), "{}", ran.stdout);
 }
+
+#[test]
+fn what_is_listed_and_shown_is_what_was_signed_and_not_the_envelope_s_copy() {
+    let data = folder();
+    let here = data.path();
+    let id = receipt_id(here, "DENIED");
+    let alter = |from: &str, to: &str| {
+        let journal = rusqlite::Connection::open(here.join("journal.sqlite")).unwrap();
+        let update = "UPDATE receipts SET body = replace(body, ?1, ?2) WHERE id = ?3";
+        assert_eq!(journal.execute(update, [from, to, &id]).unwrap(), 1);
+    };
+    let list = |json: &[&str]| run(here, &[&["receipts", "list"], json].concat());
+    let show = |json: &[&str]| run(here, &[&["receipts", "show", &id], json].concat());
+    let of_list =
+        || lines(&list(&["--json"]).stdout).into_iter().find(|line| line["receipt_id"] == *id).unwrap();
+    assert_eq!((&of_list()["verified"], &of_list()["edited"]), (&true.into(), &serde_json::json!([])));
+    assert_eq!((list(&[]).code, list(&[]).stderr), (Some(0), String::new()));
+
+    alter("\"status\":\"DENIED\"", "\"status\":\"APPROVED\"");
+    let listed = list(&[]);
+    assert!(listed.stdout.contains(&format!("{id}  DENIED")), "{}", listed.stdout);
+    assert!(
+        listed.stderr.contains(&format!("the status in the envelope of {id} is not what")),
+        "{}",
+        listed.stderr
+    );
+    assert!(show(&[]).stdout.contains("warning      the envelope's status is not"), "{}", show(&[]).stdout);
+    for line in [of_list(), lines(&show(&["--json"]).stdout).remove(0)] {
+        assert_eq!((&line["status"], &line["edited"][0]), (&"DENIED".into(), &"status".into()), "{line}");
+    }
+
+    alter("\"signature_b64\":\"", "\"signature_b64\":\"AAAA");
+    let listed = list(&[]);
+    assert!(
+        listed.code == Some(1) && listed.stdout.contains(&format!("{id}  UNVERIFIED")),
+        "{}",
+        listed.stdout
+    );
+    assert!(listed.stderr.contains(&format!("{id} does not verify")), "{}", listed.stderr);
+    let shown = show(&["--json"]);
+    let line = lines(&shown.stdout).remove(0);
+    assert_eq!(
+        (shown.code, &line["verified"], &line["status"]),
+        (Some(1), &false.into(), &"UNVERIFIED".into())
+    );
+    assert_eq!(show(&[]).code, Some(1));
+}

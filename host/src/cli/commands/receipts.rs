@@ -2,26 +2,27 @@
 
 use crate::cli::commands::verify::{Receipt, describe, label};
 use crate::cli::options::data_dir::Data;
-use crate::cli::output::{json_line, visible_json};
+use crate::cli::output::{complain, json_line, visible_json};
 use crate::cli::{Exit, output, session};
 use anyhow::Context as _;
 use clap::Subcommand;
 use engine::api::{Extent, KeptReceipt, Principal, Query, ReadOnlyHost, ReceiptKind, ReceiptRow, View};
 use receipt::KeySet;
+use serde::Serialize;
 use std::io::Write;
 use store::ReceiptState;
-use workflow::ReceiptId;
+use workflow::{Quoted, ReceiptId};
 
 /// List, show and export receipts. A revocation is a receipt too.
 #[derive(Debug, Subcommand)]
 pub(crate) enum Receipts {
-    /// List all receipts and revocations, oldest first.
+    /// Verify all receipts and revocations with this host's keys, and list them, oldest first. Exits with 1 when one does not verify.
     List {
         /// One JSON object per line.
         #[arg(long)]
         json: bool,
     },
-    /// Verify one receipt with this host's keys and deciders, and show its content.
+    /// Verify one receipt with this host's keys and deciders, and show its content. Exits with 1 when it does not verify.
     Show {
         /// The receipt.
         id: ReceiptId,
@@ -47,25 +48,7 @@ impl Receipts {
         let host = ReadOnlyHost::open_at(&data.path, &data.location()?, None)?;
         let mut out = output::stdout();
         match self {
-            Self::List { json } => {
-                let mut after = None;
-                loop {
-                    let query = Query::Receipts { tenant: None, after, newest_first: false, limit: PAGE };
-                    let View::Receipts { receipts, more } = host.view(&Principal::own(), query)? else {
-                        return Err(session::another_view());
-                    };
-                    for row in &receipts {
-                        match json {
-                            true => writeln!(out, "{}", json_line(row)?)?,
-                            false => writeln!(out, "{}", sentence(row))?,
-                        }
-                    }
-                    after = receipts.into_iter().next_back().map(|row| row.receipt_id).filter(|_| more);
-                    if after.is_none() {
-                        break;
-                    }
-                }
-            }
+            Self::List { json } => list(&mut out, &host, *json),
             Self::Show { id, json } => {
                 let View::Receipt(row) =
                     host.view(&Principal::own(), Query::Receipt { receipt: id.clone() })?
@@ -73,8 +56,12 @@ impl Receipts {
                     return Err(session::another_view());
                 };
                 match json {
-                    true => writeln!(out, "{}", json_line(&*row)?)?,
-                    false => return show(&mut out, &row.kept, &host),
+                    true => {
+                        let receipt = borne_out(&row, &host);
+                        writeln!(out, "{}", json_line(&Judged::of(&mut row.clone(), &receipt))?)?;
+                        Ok(if receipt.is_ok() { Exit::Done } else { Exit::Error })
+                    }
+                    false => show(&mut out, &row, &host),
                 }
             }
             Self::Export { id, public } => {
@@ -84,9 +71,79 @@ impl Receipts {
                     return Err(session::another_view());
                 };
                 writeln!(out, "{}", visible_json(&serde_json::to_string_pretty(&document)?))?;
+                Ok(Exit::Done)
             }
         }
-        Ok(Exit::Done)
+    }
+}
+
+/// A list is of what is signed, too: the columns beside it are not.
+fn list(out: &mut impl Write, host: &ReadOnlyHost, json: bool) -> anyhow::Result<Exit> {
+    let (mut after, mut exit) = (None, Exit::Done);
+    loop {
+        let query = Query::Receipts { tenant: None, after, newest_first: false, limit: PAGE };
+        let View::Receipts { mut receipts, more } = host.view(&Principal::own(), query)? else {
+            return Err(session::another_view());
+        };
+        for row in &mut receipts {
+            let receipt = verified(&row.receipt_id, &row.kept, host.keys());
+            let id = row.receipt_id.clone();
+            let judged = Judged::of(row, &receipt);
+            match &receipt {
+                Err(error) => {
+                    complain(&format!("{id} does not verify: {error:#}"));
+                    exit = Exit::Error;
+                }
+                Ok(_) => judged.edited.iter().for_each(|name| {
+                    complain(&format!(
+                        "the {name} in the envelope of {id} is not what was signed; what is listed is what was signed"
+                    ));
+                }),
+            }
+            match json {
+                true => writeln!(out, "{}", json_line(&judged)?)?,
+                false => writeln!(out, "{}", sentence(judged.row))?,
+            }
+        }
+        after = receipts.into_iter().next_back().map(|row| row.receipt_id).filter(|_| more);
+        if after.is_none() {
+            return Ok(exit);
+        }
+    }
+}
+
+/// The state of a receipt that does not verify, in place of what its envelope says.
+const UNVERIFIED: &str = "UNVERIFIED";
+
+/// A receipt in a list, with what is signed in place of the envelope's copies.
+#[derive(Debug, Serialize)]
+struct Judged<'a> {
+    #[serde(flatten)]
+    row: &'a ReceiptRow,
+    /// Whether it verifies with this host's keys.
+    verified: bool,
+    /// The envelope's copies that are not what was signed.
+    edited: Vec<&'static str>,
+    /// Why it does not verify.
+    error: Option<String>,
+}
+
+impl<'a> Judged<'a> {
+    fn of(row: &'a mut ReceiptRow, receipt: &anyhow::Result<Receipt>) -> Self {
+        match receipt {
+            Ok(receipt) => {
+                let signed = receipt.verified();
+                row.status = signed.decision().as_str().to_owned();
+                row.key_id = signed.key_id().to_owned();
+                row.issued_at = Some(signed.created_at().to_string());
+                row.expires_at = Some(signed.expires_at().to_string());
+                Self { row, verified: true, edited: receipt.edited().to_vec(), error: None }
+            }
+            Err(error) => {
+                row.status = UNVERIFIED.to_owned();
+                Self { row, verified: false, edited: Vec::new(), error: Some(format!("{error:#}")) }
+            }
+        }
     }
 }
 
@@ -102,23 +159,42 @@ fn sentence(row: &ReceiptRow) -> String {
 }
 
 /// A stored receipt, verified and opened with its stored opening.
-fn verified(kept: &KeptReceipt, keys: &KeySet) -> anyhow::Result<Receipt> {
+fn verified(id: &ReceiptId, kept: &KeptReceipt, keys: &KeySet) -> anyhow::Result<Receipt> {
     let verified = receipt::verify(&kept.receipt.artifact, keys)?;
+    anyhow::ensure!(verified.id() == id.as_str(), "it is {}", Quoted(verified.id()));
     let opening = kept.receipt.opening().context("the salt kept beside the receipt is damaged")?;
     let opened = verified.open(&opening)?;
-    Ok(Receipt::of(verified, Some(opened)))
+    let mut receipt = Receipt::of(verified, Some(opened));
+    receipt.compare(&kept.receipt.artifact);
+    Ok(receipt)
 }
 
-fn show(out: &mut impl Write, kept: &KeptReceipt, host: &ReadOnlyHost) -> anyhow::Result<Exit> {
+/// [`verified`], with the people's decisions and the revocation.
+fn judged(row: &ReceiptRow, host: &ReadOnlyHost) -> anyhow::Result<Receipt> {
     let keys = host.keys();
-    let mut receipt = verified(kept, keys)?;
+    let mut receipt = verified(&row.receipt_id, &row.kept, keys)?;
     receipt.check_people(host.trust().deciders())?;
-    if let Some(revocation) = kept.revocation()? {
-        receipt.revoked_by(verified(&revocation, keys)?);
+    if let Some(revocation) = row.kept.revocation()? {
+        receipt.revoked_by(verified(&revocation.receipt.id, &revocation, keys)?);
     }
+    Ok(receipt)
+}
+
+/// [`judged`], where all of it and the outcome bear it out.
+fn borne_out(row: &ReceiptRow, host: &ReadOnlyHost) -> anyhow::Result<Receipt> {
+    let receipt = judged(row, host)?;
+    anyhow::ensure!(receipt.is_borne_out(), "{}", receipt.code().0);
+    if let Some(document) = row.kept.state.as_ref().and_then(|state| state.attestation.as_ref()) {
+        receipt.attested_by(document, host.keys())?;
+    }
+    Ok(receipt)
+}
+
+fn show(out: &mut impl Write, row: &ReceiptRow, host: &ReadOnlyHost) -> anyhow::Result<Exit> {
+    let receipt = judged(row, host)?;
     describe(out, &receipt)?;
-    if let Some(state) = &kept.state {
-        describe_state(out, state, &receipt, keys)?;
+    if let Some(state) = &row.kept.state {
+        describe_state(out, state, &receipt, host.keys())?;
     }
     Ok(if receipt.is_borne_out() { Exit::Done } else { Exit::Error })
 }

@@ -91,7 +91,7 @@ impl Receipt {
         let verified = receipt::verify(&artifact, keys)?;
         let opening = opening.of(&verified);
         let mut receipt = Self::of(verified, None);
-        receipt.edited = artifact.disagreements(&receipt.verified);
+        receipt.compare(&artifact);
         if receipt.verified.scope() == Some(Scope::Production) && is_demo_key(receipt.verified.key_id()) {
             receipt.notes.push("a demonstration's key signed it, and makes nothing of production");
         }
@@ -153,6 +153,21 @@ impl Receipt {
         }
     }
 
+    /// Compares the envelope that it was read from with what is signed.
+    pub(crate) fn compare(&mut self, artifact: &Artifact) {
+        self.edited = artifact.disagreements(&self.verified);
+    }
+
+    /// The convenience copies in the envelope that contradict the signed values.
+    pub(crate) fn edited(&self) -> &[&'static str] {
+        &self.edited
+    }
+
+    /// What is signed.
+    pub(crate) fn verified(&self) -> &VerifiedReceipt {
+        &self.verified
+    }
+
     /// Applies the stored revocation of this receipt.
     pub(crate) fn revoked_by(&mut self, revocation: Self) {
         self.take_back(revocation.verified);
@@ -190,7 +205,7 @@ impl Receipt {
     }
 
     /// The code for programs, and the exit code. The gravest first.
-    pub(super) fn code(&self) -> (&'static str, u8) {
+    pub(crate) fn code(&self) -> (&'static str, u8) {
         if matches!(self.people, Some(Err(_))) {
             return ("DECIDERS_NOT_VERIFIED", POLICY_FAILURE);
         }
