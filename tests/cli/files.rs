@@ -1,7 +1,9 @@
 //! The files that commands read and make: too long ones, full disks, and what git takes up.
 
+use crate::support;
 use crate::support::cli::*;
-use crate::support::worker::{fails, submit};
+use crate::support::worker::{fails, submit, succeeds};
+use std::fs;
 use std::fs::File;
 use std::path::Path;
 use tempfile::TempDir;
@@ -56,4 +58,37 @@ fn parameters_and_events_that_are_longer_than_their_limit_are_not_read() {
     submit(&data, "paces", &["--id", "one"]);
     let error = fails(&data, &["instances", "send-event", "one", "go", "--payload", &file], 1);
     assert!(error.contains("longer than limit event-bytes, 1048576 bytes"), "{error}");
+}
+
+#[test]
+fn git_takes_up_neither_keys_nor_dependencies() {
+    if !support::installed(&["git"]) {
+        return;
+    }
+    let here = TempDir::new().unwrap();
+    for lang in ["ts", "rust"] {
+        let repository = here.path().join(lang);
+        succeeds(here.path(), &["new", &repository.display().to_string(), "--lang", lang]);
+        let data = repository.join(".pp-host");
+        // Compiled code of an earlier command may be there before the data.
+        support::compiled::put_guests(&data);
+        succeeds(&data, &["submit", GUEST]);
+        assert!(data.join("keys").is_dir());
+        let (dependencies, built) = (repository.join("node_modules"), repository.join("target"));
+        let folder = if lang == "ts" { dependencies } else { built };
+        fs::create_dir(&folder).unwrap();
+        fs::write(folder.join("big"), "").unwrap();
+        let git = |words: &[&str]| {
+            let ran =
+                std::process::Command::new("git").arg("-C").arg(&repository).args(words).output().unwrap();
+            assert!(ran.status.success(), "{ran:?}");
+            String::from_utf8(ran.stdout).unwrap()
+        };
+        git(&["init", "-q"]);
+        let taken = git(&["status", "--porcelain", "--untracked-files=all"]);
+        assert!(taken.contains(".gitignore") && taken.contains("src/"), "{taken}");
+        for name in [".pp-host", "node_modules", "target"] {
+            assert!(!taken.contains(name), "{taken}");
+        }
+    }
 }

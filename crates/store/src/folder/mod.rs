@@ -6,6 +6,7 @@ pub mod ownership;
 use crate::error::{FolderError, StoreError};
 use crate::records::claim::HostId;
 use std::fs::{File, TryLockError};
+use std::io::Write as _;
 use std::os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _};
 use std::path::{Path, PathBuf};
 use std::{fs, io};
@@ -19,6 +20,7 @@ use std::{fs, io};
 /// cache/           compiled code; may be deleted at any time
 /// control.sock     the owner's socket for other processes
 /// lock             held while a process owns the folder
+/// .gitignore       keeps a repository that the folder stands in from taking up the keys
 /// host             the host's id, where the state is in a database that several hosts share
 /// making           present until the folder is complete for the first time
 /// moved            present once the state was moved to a database: no process writes to the journal any more
@@ -62,6 +64,13 @@ pub struct Move {
     /// The database, without a password.
     pub to: String,
 }
+
+/// The file that says which files git ignores.
+const IGNORE: &str = ".gitignore";
+
+/// What may be in a data folder before it has data: what this program makes, and its settings.
+const BEFORE_DATA: [&str; 6] =
+    ["lock", "cache", "control.sock", "pp-host.toml", "policy.toml", "policy.cedar"];
 
 /// The parts that only a folder with data has.
 const DATA: [&str; 5] = [JOURNAL, "keys", "deployments", "signed.jsonl", "statements.jsonl"];
@@ -151,6 +160,7 @@ impl DataFolder {
         // Only now: another process may have been making it until here.
         let state = state(path)?;
         if state == FolderState::New {
+            keep_out_of_git(path).map_err(failed)?;
             files::replace(&path.join(MAKING), b"", 0o600).map_err(failed)?;
         }
         Ok(Self { path: path.to_owned(), state, lock: Some(lock) })
@@ -296,6 +306,18 @@ impl DataFolder {
     }
 }
 
+/// Has git ignore a new folder, with its keys. One that has other files is its user's, and may be a whole repository.
+fn keep_out_of_git(path: &Path) -> io::Result<()> {
+    for entry in fs::read_dir(path)? {
+        let name = entry?.file_name();
+        if !BEFORE_DATA.iter().any(|before| name == *before) {
+            return Ok(());
+        }
+    }
+    let mut made = File::options().create_new(true).write(true).mode(0o600).open(path.join(IGNORE))?;
+    made.write_all(b"*\n")
+}
+
 /// The state of a part of a folder.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Part {
@@ -418,6 +440,26 @@ mod tests {
             Err(StoreError::Folder(FolderError::Incomplete { .. }))
         ));
         assert!(!journal.exists(), "nothing is made in its place");
+    }
+
+    #[test]
+    fn git_ignores_a_new_folder_and_not_one_that_has_other_files() {
+        let here = TempDir::new().unwrap();
+        let ignored = |name: &str, before: &[&str]| {
+            let folder = here.path().join(name);
+            fs::create_dir(&folder).unwrap();
+            before.iter().for_each(|name| fs::write(folder.join(name), "theirs").unwrap());
+            drop(DataFolder::own(&folder).unwrap());
+            fs::read_to_string(folder.join(IGNORE)).ok()
+        };
+        assert_eq!(ignored("empty", &[]).as_deref(), Some("*\n"));
+        assert_eq!(ignored("cached", &["cache", "lock"]).as_deref(), Some("*\n"));
+        assert_eq!(ignored("repository", &["README.md"]), None);
+        assert_eq!(ignored("own", &[IGNORE]).as_deref(), Some("theirs"));
+        fs::write(here.path().join("empty").join(JOURNAL), "facts").unwrap();
+        fs::remove_file(here.path().join("empty").join(IGNORE)).unwrap();
+        drop(DataFolder::own(&here.path().join("empty")).unwrap());
+        assert!(!here.path().join("empty").join(IGNORE).exists(), "it was taken away");
     }
 
     #[test]

@@ -37,6 +37,7 @@ type Template = &'static [(&'static str, &'static str)];
 
 const TS: Template = &[
     ("package.json", TS_PACKAGE),
+    (".gitignore", "node_modules/\n"),
     ("tsconfig.json", TS_CONFIG),
     ("src/index.ts", include_str!("../../../../guests/sdk-js/template/src/index.ts")),
     ("src/worker.ts", include_str!("../../../../guests/sdk-js/template/src/worker.ts")),
