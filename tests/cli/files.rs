@@ -1,8 +1,10 @@
 //! The files that commands read and make: too long ones, full disks, and what git takes up.
 
 use crate::support;
+use crate::support::child::with_file_size;
 use crate::support::cli::*;
 use crate::support::worker::{fails, submit, succeeds};
+use rusqlite::config::DbConfig;
 use std::fs;
 use std::fs::File;
 use std::path::Path;
@@ -58,6 +60,61 @@ fn parameters_and_events_that_are_longer_than_their_limit_are_not_read() {
     submit(&data, "paces", &["--id", "one"]);
     let error = fails(&data, &["instances", "send-event", "one", "go", "--payload", &file], 1);
     assert!(error.contains("longer than limit event-bytes, 1048576 bytes"), "{error}");
+}
+
+/// On a disk that is full SQLite cannot make the index of the log, which a reader needs.
+#[test]
+fn what_a_folder_keeps_is_read_where_nothing_can_be_written() {
+    let data = folder();
+    let here = data.path().display().to_string();
+    let read = |words: &[&str]| -> Ran {
+        let program = [&[env!("CARGO_BIN_EXE_pp-host"), "--data", &here], words].concat();
+        with_file_size(1024, &program).output().unwrap().into()
+    };
+    let denied = lines(&succeeds(data.path(), &["instances", "list", "--json"]))[0]["instance"].clone();
+    let words = [
+        &["audit"][..],
+        &["approvals"],
+        &["instances", "list"],
+        &["instances", "show", denied.as_str().unwrap()],
+        &["deployments"],
+        &["receipts", "list"],
+    ];
+    let plain = words.map(|words| run(data.path(), words).stdout);
+    let without = |ending: &str| {
+        let _ = fs::remove_file(data.path().join(format!("journal.sqlite-{ending}")));
+    };
+    without("shm");
+    let all_are_read = || {
+        for (words, plain) in words.iter().zip(&plain) {
+            let ran = read(words);
+            assert!(
+                ran.code == Some(0) && ran.stdout.contains(plain),
+                "{words:?}: {}{}",
+                ran.stdout,
+                ran.stderr
+            );
+        }
+    };
+    all_are_read();
+    // What only the log has is read too, and stays there.
+    let log = data.path().join("journal.sqlite-wal");
+    {
+        let journal = rusqlite::Connection::open(data.path().join("journal.sqlite")).unwrap();
+        journal.set_db_config(DbConfig::SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, true).unwrap();
+        let edit = r#"UPDATE receipts SET body = replace(body, '"status":"DENIED"', '"status":"APPROVED"')"#;
+        journal.execute(edit, []).unwrap();
+    }
+    without("shm");
+    let before = fs::read(&log).unwrap();
+    assert!(before.len() > 4096);
+    all_are_read();
+    let listed = read(&["receipts", "list"]);
+    assert!(listed.stderr.contains("the status in the envelope of"), "{}", listed.stderr);
+    assert_eq!(before, fs::read(&log).unwrap());
+    without("shm");
+    let refused = read(&["freeze", "--reason", "r"]);
+    assert!(refused.code == Some(1) && refused.stderr.contains("disk is full"), "{}", refused.stderr);
 }
 
 #[test]

@@ -32,6 +32,15 @@ pub(crate) fn immutable(path: &Path) -> Result<Connection, StoreError> {
     Connection::open_with_flags(uri, flags).map_err(classify)
 }
 
+/// Opens it with its log, and keeps the log's index in this process: a disk that is full has no room for the file of the index. No other
+/// connection reads the journal meanwhile.
+pub(crate) fn alone(path: &Path) -> Result<Connection, StoreError> {
+    let connection = plain(path)?;
+    connection.pragma_update(None, "locking_mode", "EXCLUSIVE").map_err(classify)?;
+    connection.pragma_update(None, "query_only", true).map_err(classify)?;
+    Ok(connection)
+}
+
 fn percent_encoded(path: &Path) -> String {
     let plain = |byte: &u8| byte.is_ascii_alphanumeric() || b"/._-".contains(byte);
     let encode = |byte: &u8| if plain(byte) { char::from(*byte).to_string() } else { format!("%{byte:02X}") };

@@ -1,6 +1,6 @@
 //! Opening a journal, and telling whether it is one.
 
-use crate::file::connect::immutable;
+use crate::file::connect::{alone, immutable};
 use crate::file::schema::{check_format, is_older, migrate, prepare_once};
 use crate::file::{connect, wal};
 use crate::sql::classify;
@@ -71,6 +71,17 @@ pub(crate) fn read_as_it_is(path: &Path) -> Result<Connection, StoreError> {
             check_format(&connection, path)?;
             Ok(connection)
         }
+        // The first process that opens a journal makes the index of the log, and nothing else is written to read it. Where that is this
+        // process, no other one is writing.
+        Err(StoreError::Full(_)) => {
+            drop(connection);
+            let connection = match wal::has_log(path) {
+                true => copied(&alone(path)?)?,
+                false => immutable(path)?,
+            };
+            check_format(&connection, path)?;
+            Ok(connection)
+        }
         checked => checked.map(|()| connection),
     }
 }
@@ -86,11 +97,17 @@ fn ready(connection: Connection, path: &Path) -> Result<Connection, StoreError> 
     if !is_older(&connection).map_err(classify)? {
         return Ok(connection);
     }
+    let mut copy = copied(&connection)?;
+    migrate(&mut copy, &deployments_next_to(path))?;
+    Ok(copy)
+}
+
+/// A copy in memory.
+fn copied(connection: &Connection) -> Result<Connection, StoreError> {
     let mut copy = Connection::open_in_memory().map_err(classify)?;
-    let backup = Backup::new(&connection, &mut copy).map_err(classify)?;
+    let backup = Backup::new(connection, &mut copy).map_err(classify)?;
     backup.run_to_completion(PAGES, Duration::ZERO, None).map_err(classify)?;
     drop(backup);
-    migrate(&mut copy, &deployments_next_to(path))?;
     Ok(copy)
 }
 

@@ -179,7 +179,7 @@ struct Marks {
 
 /// Refuses a database and a log that do not belong together.
 pub(crate) fn check(database: &Path) -> Result<(), StoreError> {
-    let has_log = fs::metadata(log_of(database)).is_ok_and(|log| log.len() > HEADER);
+    let has_log = has_log(database);
     let alone = connect::immutable(database).and_then(|db| marks(&db));
     // A journal of an older format has no marks.
     let Ok(together) = connect::plain(database).and_then(|db| marks(&db)) else { return Ok(()) };
@@ -199,6 +199,11 @@ pub(crate) fn check(database: &Path) -> Result<(), StoreError> {
             database.display()
         ))),
     }
+}
+
+/// Whether there may be something in the log.
+pub(crate) fn has_log(database: &Path) -> bool {
+    fs::metadata(log_of(database)).is_ok_and(|log| log.len() > HEADER)
 }
 
 fn marks(db: &Connection) -> Result<Marks, StoreError> {
