@@ -14,6 +14,7 @@ mod openings;
 mod output;
 mod pages;
 mod policies;
+mod reading;
 mod signals;
 mod sources;
 mod units;

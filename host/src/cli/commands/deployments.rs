@@ -4,8 +4,9 @@ use crate::cli::options::data_dir::Data;
 use crate::cli::output::json_line;
 use crate::cli::{Exit, output};
 use clap::Args;
+use serde::Serialize;
 use std::io::Write;
-use store::{DeploymentFilter, DeploymentPage, RecordedDeployment};
+use store::{Deployment, DeploymentFilter, DeploymentPage, RecordedDeployment};
 use workflow::Quoted;
 
 /// List deployments.
@@ -14,6 +15,15 @@ pub(crate) struct Deployments {
     /// One JSON object per line.
     #[arg(long)]
     json: bool,
+}
+
+/// A deployment as programs read it.
+#[derive(Debug, Serialize)]
+struct Line<'a> {
+    #[serde(flatten)]
+    deployment: &'a Deployment,
+    /// Whether its resource serves it now.
+    current: bool,
 }
 
 /// Deployments that are read at once.
@@ -39,7 +49,7 @@ impl Deployments {
     fn print(&self, out: &mut impl Write, recorded: &RecordedDeployment) -> anyhow::Result<()> {
         let RecordedDeployment { deployment, is_live, .. } = recorded;
         if self.json {
-            writeln!(out, "{}", json_line(deployment)?)?;
+            writeln!(out, "{}", json_line(&Line { deployment, current: *is_live })?)?;
             return Ok(());
         }
         let serving = if *is_live { "current" } else { "replaced" };

@@ -5,6 +5,7 @@ mod passkeys;
 use crate::cli::options::data_dir::Data;
 use crate::cli::options::moment::Moment;
 use crate::cli::output::hint::Hint;
+use crate::cli::output::json_line;
 use crate::cli::session::trust_on_record::tell_of_the_first;
 use crate::cli::session::{Session, trust_on_record};
 use crate::cli::{Exit, output, session};
@@ -14,6 +15,7 @@ use engine::api::DeciderRow;
 use engine::trust::{Act, Invitation};
 use engine::{Clock as _, SystemClock};
 use receipt::{DeciderKey, Passkey, PersonId, Role};
+use serde_json::json;
 use std::collections::BTreeSet;
 use std::fs::File;
 use std::io::Write as _;
@@ -29,7 +31,7 @@ pub(crate) enum Deciders {
     Confirm(passkeys::Confirm),
     /// List the people and their keys.
     List {
-        /// One JSON object per person.
+        /// One JSON object per person, and per invitation.
         #[arg(long)]
         json: bool,
     },
@@ -207,9 +209,11 @@ fn list(data: &Data, json: bool) -> anyhow::Result<()> {
             }
         }
     }
-    let invitations = trust.invitations().filter(|_| !json);
-    for invitation in invitations {
-        writeln!(out, "{}", invited(data, invitation))?;
+    for invitation in trust.invitations() {
+        match json {
+            true => writeln!(out, "{}", json_line(&invitation_line(invitation))?)?,
+            false => writeln!(out, "{}", invited(data, invitation))?,
+        }
     }
     trust_on_record::tell_of_freezes(data, &trust, |_| true);
     Ok(())
@@ -229,6 +233,15 @@ fn sentence(key: &DeciderKey) -> String {
         words.extend(at.map(|at| format!(", {what} {at}")));
     }
     words
+}
+
+/// An invitation as programs read it: `registered` is the passkey that does not count until it is confirmed.
+fn invitation_line(invitation: &Invitation) -> serde_json::Value {
+    let Invitation { decider, roles, tenants, expires_at, registered, .. } = invitation;
+    let registered = registered.as_ref().map(|key| key.key_id().to_string());
+    json!({
+        "invited": decider, "roles": roles, "tenants": tenants, "expires_at": expires_at, "registered": registered,
+    })
 }
 
 /// An invitation that is open, or was used and is not confirmed.

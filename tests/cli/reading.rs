@@ -1,0 +1,21 @@
+//! What commands say of what is there, and of what is not.
+
+use crate::support::cli::*;
+use crate::support::worker::succeeds;
+use tempfile::TempDir;
+
+#[test]
+fn programs_see_which_deployment_is_current_and_who_is_invited() {
+    let data = TempDir::new().unwrap();
+    let data = data.path();
+    for _ in 0..2 {
+        assert_eq!(run(data, &["run", GUEST]).code, Some(0));
+    }
+    let deployed = lines(&succeeds(data, &["deployments", "--json"]));
+    let current: Vec<_> = deployed.iter().map(|one| one["current"].as_bool()).collect();
+    assert_eq!(current, [Some(false), Some(true)]);
+    succeeds(data, &["deciders", "invite", "dora", "--role", "release"]);
+    let people = lines(&succeeds(data, &["deciders", "list", "--json"]));
+    assert_eq!((&people[0]["invited"], &people[0]["roles"][0]), (&"dora".into(), &"release".into()));
+    assert!(people[0]["registered"].is_null() && people[0]["expires_at"].is_string(), "{people:?}");
+}
