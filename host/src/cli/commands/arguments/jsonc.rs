@@ -45,11 +45,13 @@ fn string_end(bytes: &[u8], start: usize) -> usize {
     bytes.len()
 }
 
-/// Overwrites what ends so. The place after it.
+/// Overwrites a comment that ends so. The place after it.
 fn blank(bytes: &mut [u8], start: usize, ending: &[u8]) -> usize {
-    let rest = bytes.get(start + 1..).unwrap_or_default();
+    // After both bytes that open it: in `/*/` the star does not also close it.
+    let inside = start + 2;
+    let rest = bytes.get(inside..).unwrap_or_default();
     let length = rest.windows(ending.len()).position(|window| window == ending);
-    let end = length.map_or(bytes.len(), |length| start + 1 + length + ending.len());
+    let end = length.map_or(bytes.len(), |length| inside + length + ending.len());
     bytes.iter_mut().take(end).skip(start).filter(|byte| **byte != b'\n').for_each(|byte| *byte = b' ');
     end
 }
@@ -64,7 +66,7 @@ mod tests {
         let text = r#"{
             // main: "a.js",
             "main": "src/\"//x.ts", /* and
-            "class": 1 */ "list": [1, 2, ],
+            "class": 1 */ /*/ "other": 2, /*/ /**/ "list": [1, 2, ],
         }"#;
         let json: Value = serde_json::from_str(&without_comments(text)).unwrap();
         assert_eq!(json, serde_json::json!({ "main": "src/\"//x.ts", "list": [1, 2] }));
