@@ -124,3 +124,38 @@ fn a_json_module_that_is_not_json_is_refused_with_its_place() {
         assert!(error.contains(place), "{content:?}: {error}");
     }
 }
+
+#[test]
+fn inspecting_says_whether_a_class_is_there_or_may_be() {
+    let entry = "import { WorkflowEntrypoint } from 'cloudflare:workers';\n";
+    let class = "class W extends WorkflowEntrypoint { async run() {} }\n";
+    let again = "export { W } from './other.js';\n";
+    let (direct, other) = (format!("{entry}export {class}"), format!("{entry}export {class}"));
+    for (files, arguments, code, workflow) in [
+        (vec![("index.js", "export const a = 1")], &[][..], 1, "no: no module has a class that extends"),
+        (vec![("index.js", again), ("other.js", "export class W {}")], &[], 1, "no: no module has a class"),
+        (vec![("index.js", again), ("other.js", &other)], &[], 0, "perhaps: the text of the main module"),
+        (
+            vec![("index.js", &direct)],
+            &["--class", "V"],
+            0,
+            "perhaps: the text of the main module shows no exported class V",
+        ),
+        (vec![("index.js", &direct)], &["--class", "W"], 0, "yes"),
+        (vec![("index.js", &direct)], &[], 0, "yes"),
+    ] {
+        let (here, folder) = sources(&files);
+        let data = here.path().join("data");
+        let inspect = [&["inspect", folder.to_str().unwrap()], arguments].concat();
+        let ran = run(&data, &inspect);
+        assert_eq!(ran.code, Some(code), "{files:?}: {}{}", ran.stdout, ran.stderr);
+        assert!(ran.stdout.contains(&format!("workflow      {workflow}")), "{files:?}: {}", ran.stdout);
+        let seen = lines(&run(&data, &[&inspect[..], &["--json"]].concat()).stdout).remove(0);
+        let known = match &workflow[..2] {
+            "no" => Some(false),
+            "ye" => Some(true),
+            _ => None,
+        };
+        assert_eq!(seen["workflow"].as_bool(), known, "{seen}");
+    }
+}

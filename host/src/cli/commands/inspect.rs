@@ -9,7 +9,7 @@ use crate::cli::output::progress;
 use crate::cli::{Exit, output};
 use clap::Args;
 use sandbox::script::Script;
-use sandbox::{Inspection, LoadError, Provenance, Sandbox, SandboxLimits};
+use sandbox::{Inspection, Provenance, Sandbox, SandboxLimits};
 use serde_json::json;
 use std::io;
 use std::io::Write;
@@ -41,11 +41,50 @@ impl Inspect {
         let sandbox = sandbox(data, bounds.limits().sandbox.clone())?;
         let inspection = progress::while_compiling(bytes.len(), || sandbox.inspect(&bytes));
         let mut out = output::stdout();
+        let verdict = Verdict::of(&inspection, &bytes);
         match self.json {
-            true => writeln!(out, "{}", object(&inspection))?,
-            false => tell(&inspection, &mut out)?,
+            true => writeln!(out, "{}", object(&inspection, &verdict))?,
+            false => tell(&inspection, &verdict, &mut out)?,
         }
-        Ok(if inspection.verdict.is_ok() { Exit::Done } else { Exit::Error })
+        Ok(if matches!(verdict, Verdict::No(_)) { Exit::Error } else { Exit::Done })
+    }
+}
+
+/// Whether it is a workflow, or why not, or why that is not known.
+enum Verdict {
+    Yes,
+    No(String),
+    Perhaps(String),
+}
+
+/// The class that workflows extend.
+const BASE: &str = "WorkflowEntrypoint";
+
+impl Verdict {
+    /// A class is exported in more ways than the text of a module shows; but one that extends what no module of the bundle names, in none.
+    fn of(inspection: &Inspection, bytes: &[u8]) -> Self {
+        if let Err(error) = &inspection.verdict {
+            return Self::No(error.to_string());
+        }
+        let Some(script) = &inspection.script else { return Self::Yes };
+        let (wanted, shown) = (&script.class, &inspection.workflows);
+        if wanted.as_ref().map_or(!shown.is_empty(), |wanted| shown.contains(wanted)) {
+            return Self::Yes;
+        }
+        let class = wanted.as_ref().map_or_else(|| "class".to_owned(), |name| format!("class {name}"));
+        match bytes.windows(BASE.len()).any(|window| window == BASE.as_bytes()) {
+            true => Self::Perhaps(format!(
+                "the text of the main module shows no exported {class} that extends {BASE}, and it is not run to find out"
+            )),
+            false => Self::No(format!("no module has a {class} that extends {BASE}")),
+        }
+    }
+
+    fn why_not(&self) -> Option<&str> {
+        match self {
+            Self::Yes => None,
+            Self::No(why) | Self::Perhaps(why) => Some(why),
+        }
     }
 }
 
@@ -60,12 +99,17 @@ fn sandbox(data: &Data, limits: SandboxLimits) -> anyhow::Result<Sandbox> {
     Ok(sandbox?.compiled_by(compiler))
 }
 
-fn object(inspection: &Inspection) -> serde_json::Value {
+fn object(inspection: &Inspection, verdict: &Verdict) -> serde_json::Value {
+    let workflow = match verdict {
+        Verdict::Yes => Some(true),
+        Verdict::No(_) => Some(false),
+        Verdict::Perhaps(_) => None,
+    };
     json!({
         "sha256": inspection.digest,
         "bytes": inspection.bytes,
-        "workflow": inspection.verdict.is_ok(),
-        "why_not": inspection.verdict.as_ref().err().map(LoadError::to_string),
+        "workflow": workflow,
+        "why_not": verdict.why_not(),
         "imports": inspection.imports,
         "exports": inspection.exports,
         "wasi": inspection.wasi().collect::<Vec<_>>(),
@@ -107,12 +151,13 @@ fn tell_script(script: &Script, workflows: &[String], out: &mut impl Write) -> i
     }
 }
 
-fn tell(inspection: &Inspection, out: &mut impl Write) -> io::Result<()> {
+fn tell(inspection: &Inspection, verdict: &Verdict, out: &mut impl Write) -> io::Result<()> {
     writeln!(out, "sha256        {}", inspection.digest)?;
     writeln!(out, "size          {} bytes", inspection.bytes)?;
-    match &inspection.verdict {
-        Ok(()) => writeln!(out, "workflow      yes")?,
-        Err(error) => writeln!(out, "workflow      no: {}", Escaped(&error.to_string()))?,
+    match verdict {
+        Verdict::Yes => writeln!(out, "workflow      yes")?,
+        Verdict::No(why) => writeln!(out, "workflow      no: {}", Escaped(why))?,
+        Verdict::Perhaps(why) => writeln!(out, "workflow      perhaps: {}", Escaped(why))?,
     }
     let Some(code) = inspection.code else { return Ok(()) };
     if let Some(script) = &inspection.script {
