@@ -309,12 +309,20 @@ fn bad_components_are_refused_with_a_hint() {
 fn bad_arguments_are_refused_with_a_hint() {
     let data = TempDir::new().unwrap();
     fails(data.path(), &["run", GUEST, "--params", "{"], 1, &["the parameters cannot be used", "not JSON"]);
+    let said = "the parameters cannot be used: not JSON at byte 0: expected a value";
+    for guest in [GUEST, "/nowhere.wasm"] {
+        // Before the workflow is read, and compiled.
+        fails(data.path(), &["run", guest, "--params", "nojson"], 1, &[said]);
+        fails(data.path(), &["submit", guest, "--params", "nojson"], 1, &[said]);
+    }
+    fails(data.path(), &["policy", "explain"], 2, &["--request <REQUEST>|--capability <CAPABILITY>"]);
     fails(data.path(), &["run", GUEST, "--params", "@/nowhere"], 1, &["cannot read the parameters"]);
     fails(data.path(), &["run", GUEST, "--ask"], 1, &["needs a terminal", "--wait"]);
     fails(data.path(), &["run", GUEST, "--ask", "--deny"], 2, &["cannot be used with"]);
     fails(data.path(), &["run", GUEST, "--tenant", "a b"], 2, &["not a tenant id", "A-Z"]);
     fails(data.path(), &["run", GUEST, "--limit", "fule=1"], 2, &["no limit \"fule\""]);
     fails(data.path(), &["run"], 2, &["Usage"]);
+    assert_eq!(run(data.path(), &["submit", GUEST]).code, Some(0));
     fails(data.path(), &["resume", "wf_nowhere"], 1, &["wf_nowhere"]);
     fails(&data.path().join("none"), &["audit"], 1, &["there is no data", "--data"]);
 }

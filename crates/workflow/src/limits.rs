@@ -140,7 +140,7 @@ impl Limits {
             _ if total > self.journal_bytes => refused(self.over_journal(total)),
             _ => match Json::parse(payload) {
                 Ok(_) => Ok(()),
-                Err(error) => refused(format!("the event's payload is not JSON: {error}")),
+                Err(error) => refused(format!("the event's payload cannot be used: {}", json_error(&error))),
             },
         }
     }
@@ -179,7 +179,8 @@ impl Limits {
     /// # Errors
     /// When they are not JSON, or too large; the message says which of the two.
     pub fn check_params(&self, params: &str) -> Result<(), Failure> {
-        self.check_json("parameters", params)
+        self.check_length("parameters", params)?;
+        Json::parse(params).map(drop).map_err(|error| invalid(json_error(&error)))
     }
 
     fn end(&self, what: &str, result: &Result<String, Failure>) -> Result<String, Failure> {
@@ -338,11 +339,16 @@ impl Limits {
         }
     }
 
-    fn check_json(&self, what: &str, text: &str) -> Result<(), Failure> {
+    fn check_length(&self, what: &str, text: &str) -> Result<(), Failure> {
         if text.len() > self.result_bytes {
             let bound = format!("bytes in the {what}");
             return Err(invalid(over(names::RESULT_BYTES, &bound, self.result_bytes, text.len())));
         }
+        Ok(())
+    }
+
+    fn check_json(&self, what: &str, text: &str) -> Result<(), Failure> {
+        self.check_length(what, text)?;
         Json::parse(text).map(drop).map_err(|error| invalid(format!("the {what} is not JSON: {error}")))
     }
 
@@ -355,6 +361,16 @@ impl Limits {
             }
         };
         Failure { name: cut(&failure.name), message: cut(&failure.message) }
+    }
+}
+
+/// An error in JSON that a person typed: a word that begins like `null` was not meant as one.
+fn json_error(error: &JsonError) -> String {
+    match error {
+        JsonError::Syntax { at, expected: "null" | "true" | "false" } => {
+            format!("not JSON at byte {at}: expected a value")
+        }
+        other => other.to_string(),
     }
 }
 

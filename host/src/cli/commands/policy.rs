@@ -5,7 +5,7 @@ use crate::cli::options::limit::{LimitArgs, is_absent};
 use crate::cli::output::{hint, json_line};
 use crate::cli::session::policy_file;
 use crate::cli::{Exit, output, session};
-use clap::{Args, Subcommand, ValueEnum};
+use clap::{ArgGroup, Args, Subcommand, ValueEnum};
 use engine::limits::Settings;
 use engine::trust::{Subject, Trust};
 use engine::{Clock as _, SystemClock, trust};
@@ -42,13 +42,14 @@ pub(crate) enum Policy {
 
 /// Print the policy's answer to a request, or to an action that was not requested yet, and why.
 #[derive(Debug, Args)]
+#[command(group = ArgGroup::new("what").required(true))]
 pub(crate) struct Explain {
     /// The request.
-    #[arg(long, conflicts_with = "capability", required_unless_present = "capability")]
+    #[arg(long, group = "what")]
     request: Option<RequestId>,
 
     /// Instead of a request: what would be done, such as cloudflare.dynamic-worker.deploy.
-    #[arg(long, requires = "resource")]
+    #[arg(long, group = "what", requires = "resource")]
     capability: Option<String>,
 
     /// The resource.

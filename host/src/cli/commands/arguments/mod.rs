@@ -7,6 +7,7 @@ pub(crate) mod pack;
 use crate::cli::commands::arguments::bounds::Bounds;
 use crate::cli::options::data_dir::{Data, TENANT};
 use clap::Args;
+use engine::Error;
 use engine::api::{ComponentBytes, Submit};
 use receipt::PersonId;
 use std::convert::Infallible;
@@ -27,10 +28,12 @@ impl FromStr for Json {
 }
 
 impl Json {
-    /// The text as the parameters of an instance. The host checks that it is JSON.
+    /// The text as the parameters of an instance. Checked here too: before a component is compiled for them.
     pub(crate) fn params(&self, bounds: &Bounds) -> anyhow::Result<String> {
         let limits = &bounds.limits().workflow;
-        self.text("the parameters", limits.result_bytes, limit_names::RESULT_BYTES)
+        let params = self.text("the parameters", limits.result_bytes, limit_names::RESULT_BYTES)?;
+        limits.check_params(&params).map_err(Error::Params)?;
+        Ok(params)
     }
 
     /// The text as the payload of an event. The host checks that it is JSON.
