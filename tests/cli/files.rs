@@ -149,3 +149,19 @@ fn git_takes_up_neither_keys_nor_dependencies() {
         }
     }
 }
+
+#[test]
+fn a_new_workflow_that_does_not_fit_leaves_nothing_and_can_be_made_again() {
+    let here = TempDir::new().unwrap();
+    for lang in ["ts", "rust"] {
+        let path = here.path().join(lang);
+        let words = ["new", &path.display().to_string(), "--lang", lang];
+        let program = [&[env!("CARGO_BIN_EXE_pp-host")], &words[..]].concat();
+        let full: Ran = with_file_size(1024, &program).output().unwrap().into();
+        assert!(full.code == Some(1) && full.stderr.contains("cannot write"), "{}", full.stderr);
+        assert!(!path.exists());
+        succeeds(here.path(), &words);
+        let again = fails(here.path(), &words, 1);
+        assert!(again.contains("exists already"), "{again}");
+    }
+}

@@ -5,11 +5,11 @@ use crate::cli::options::data_dir::Data;
 use crate::cli::options::word::Word;
 use crate::cli::output::hint::Hint;
 use crate::cli::{Exit, output};
-use anyhow::{Context as _, bail};
+use anyhow::{Context as _, anyhow, bail};
 use clap::{Args, ValueEnum};
-use std::fs;
 use std::io::Write as _;
 use std::path::PathBuf;
+use std::{fs, io};
 
 /// Make a folder with a workflow that runs without changes.
 ///
@@ -177,7 +177,19 @@ impl New {
         }
         let folder = self.path.display().to_string();
         // Never into an existing folder: it may have the user's work.
-        fs::create_dir(&self.path).with_context(|| format!("cannot make the folder {folder}"))?;
+        fs::create_dir(&self.path).map_err(|error| match error.kind() {
+            io::ErrorKind::AlreadyExists => anyhow!("{folder} exists already: name a folder that does not"),
+            _ => anyhow::Error::new(error).context(format!("cannot make the folder {folder}")),
+        })?;
+        if let Err(error) = self.fill(name) {
+            // Half a workflow does not build, and the next attempt would find it in its place.
+            let _ = fs::remove_dir_all(&self.path);
+            return Err(error);
+        }
+        self.tell(data, name)
+    }
+
+    fn fill(&self, name: &str) -> anyhow::Result<()> {
         let template = match self.lang {
             Language::Ts => TS,
             Language::Rust => RUST,
@@ -195,7 +207,7 @@ impl New {
             };
             fs::write(&file, text).with_context(|| format!("cannot write {}", file.display()))?;
         }
-        self.tell(data, name)
+        Ok(())
     }
 
     fn tell(&self, data: &Data, name: &str) -> anyhow::Result<Exit> {
