@@ -26,9 +26,9 @@ fn asked(data: &Path) -> (String, String) {
 
 /// Commands that need the folder for themselves name the alternative; the others do not need the lock.
 fn the_rest_meets_no_lock(data: &Path, instance: &str, mut tried: BTreeSet<String>) {
-    for (command, target) in [("run", GUEST), ("resume", instance)] {
+    for (command, target, instead) in [("run", GUEST, " submit, "), ("resume", instance, " watch ")] {
         tried.insert(command.to_owned());
-        assert!(fails(data, &[command, target], 1).contains(" submit, "), "{command}");
+        assert!(fails(data, &[command, target], 1).contains(instead), "{command}");
     }
     tried.extend(["work", "authority", "serve", "bench", "drill"].map(str::to_owned));
     for command in every().into_iter().filter(|command| !tried.contains(command)) {

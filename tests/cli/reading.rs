@@ -1,7 +1,7 @@
 //! What commands say of what is there, and of what is not.
 
 use crate::support::cli::*;
-use crate::support::worker::succeeds;
+use crate::support::worker::{Worker, fails, submit, succeeds, until};
 use tempfile::TempDir;
 
 #[test]
@@ -18,4 +18,19 @@ fn programs_see_which_deployment_is_current_and_who_is_invited() {
     let people = lines(&succeeds(data, &["deciders", "list", "--json"]));
     assert_eq!((&people[0]["invited"], &people[0]["roles"][0]), (&"dora".into(), &"release".into()));
     assert!(people[0]["registered"].is_null() && people[0]["expires_at"].is_string(), "{people:?}");
+}
+
+#[test]
+fn resuming_beside_a_worker_names_what_goes_on_there() {
+    let data = TempDir::new().unwrap();
+    let data = data.path();
+    let worker = Worker::begin(data);
+    submit(data, "tenant-workflow", &["--id", "one"]);
+    until(data, "one", "requested");
+    succeeds(data, &["instances", "pause", "one"]);
+    let error = fails(data, &["resume", "one"], 1);
+    assert!(error.contains(" instances resume one ends a pause") && error.contains(" watch one "), "{error}");
+    assert!(!error.contains("submit"), "{error}");
+    assert!(fails(data, &["run", GUEST], 1).contains("submit"));
+    worker.stop();
 }

@@ -95,9 +95,9 @@ fn everything_can_be_looked_at_while_a_server_runs() {
     assert!(shown.contains(&format!("for a decision on {request}")), "{shown}");
     succeeds(data, &["logs", &instance]);
     succeeds(data, &["deployments"]);
-    for mine in [&["run", GUEST][..], &["resume", &instance]] {
+    for (mine, instead) in [(&["run", GUEST][..], " submit, "), (&["resume", &instance], " watch ")] {
         let said = fails(data, mine, 1);
-        assert!(said.contains("another pp-host has") && said.contains(" submit, "), "{said}");
+        assert!(said.contains("another pp-host has") && said.contains(instead), "{said}");
     }
     approve(data, &requested, &key);
     until(data, &instance, "completed");

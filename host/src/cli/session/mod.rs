@@ -182,12 +182,10 @@ pub(crate) fn operate(data: &Data, operation: Operation) -> anyhow::Result<Opera
     Session::new(data).operate(operation)
 }
 
-/// Why a command cannot own the folder, where the reason is another process that works in it.
-pub(crate) fn or_worked_in(data: &Data, error: anyhow::Error) -> anyhow::Error {
+/// Why a command cannot own the folder, and what to do instead, where the reason is another process that works in it.
+pub(crate) fn or_worked_in(data: &Data, instead: &str, error: anyhow::Error) -> anyhow::Error {
     match is_owned(&error) && works_elsewhere(data) {
-        true => anyhow::anyhow!(
-            "another pp-host has {data}: give it the workflow with pp-host submit, and see what becomes of it with pp-host watch"
-        ),
+        true => anyhow::anyhow!("another pp-host has {data}: {instead}"),
         false => error,
     }
 }

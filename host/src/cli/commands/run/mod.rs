@@ -97,7 +97,9 @@ impl Run {
         let Workflow { guest, tenant, .. } = &self.workflow;
         let bounds = Bounds::here(data, &self.common.limits, tenant)?;
         let (bytes, params) = self.workflow.read(data, &bounds)?;
-        let session = Session::open(data, &self.common, manner, Manner::Approve)?;
+        let instead =
+            "give it the workflow with pp-host submit, and see what becomes of it with pp-host watch";
+        let session = Session::open(data, &self.common, (manner, Manner::Approve), instead)?;
         let loaded = progress::while_compiling(bytes.len(), || session.host.load_for(tenant, bytes));
         let workflow = loaded.with_context(|| guest.display().to_string())?;
         session.story.loaded(&Quoted(&self.workflow.name()).to_string(), workflow.program());
@@ -127,7 +129,11 @@ impl Resume {
         {
             return decide_elsewhere(data, Story { json: self.common.json }, &key, manner);
         }
-        let session = Session::open(data, &self.common, manner, Manner::Wait)?;
+        let name = hint::name(&key);
+        let instead = format!(
+            "it lets {key} go on as soon as it can; pp-host watch {name} shows it, pp-host instances resume {name} ends a pause, and pp-host approvals lists what waits for a decision"
+        );
+        let session = Session::open(data, &self.common, (manner, Manner::Wait), &instead)?;
         session.story.say(Style::new().bold(), "instance", &key);
         if let (true, Some(end)) =
             (session.instance(&key)?.row.status.has_ended(), session.facts(&key)?.pop())
@@ -179,12 +185,12 @@ struct Session<'a> {
 }
 
 impl<'a> Session<'a> {
-    /// Where people decide, there are no demo decisions.
+    /// Where people decide, there are no demo decisions. `instead` is what to do where another process has the folder.
     fn open(
         data: &'a Data,
         common: &'a Common,
-        named: Option<Manner>,
-        default: Manner,
+        (named, default): (Option<Manner>, Manner),
+        instead: &str,
     ) -> anyhow::Result<Self> {
         let story = Story { json: common.json };
         let heard = Heard::default();
@@ -194,7 +200,7 @@ impl<'a> Session<'a> {
             tell.tell();
         };
         let host = session::open(data, &common.limits, observe)
-            .map_err(|error| session::or_worked_in(data, error))?;
+            .map_err(|error| session::or_worked_in(data, instead, error))?;
         let manner = match (host.scope()?, named) {
             (Scope::Demo, named) => named.unwrap_or(default),
             (Scope::Production, None | Some(Manner::Wait)) => Manner::Wait,
