@@ -251,6 +251,8 @@ fn commands_in_errors_reach_the_same_folder() {
     for (words, hint) in [
         (vec!["instances", "show", "nothing"], "instances list"),
         (vec!["receipts", "show", "rcpt_nothing"], "receipts list"),
+        (vec!["approvals", "show", "apr_nothing"], "approvals log"),
+        (vec!["keys", "revoke", "nothing"], "keys list"),
         (vec!["instances", "delete", "n"], "instances terminate local/n"),
     ] {
         let error = place.run(&words).stderr;

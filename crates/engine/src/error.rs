@@ -101,7 +101,7 @@ pub enum Error {
     #[error("the parameters cannot be used: {}", .0.message)]
     Params(Failure),
     /// There is no such request.
-    #[error("there is no request {0}")]
+    #[error("there is no request {0} (pp-host approvals log shows what there is)")]
     NoRequest(RequestId),
     /// The request is no longer waiting.
     #[error("request {request} does not wait for a decision: {state}")]

@@ -3,6 +3,7 @@
 use crate::cli::options::data_dir::Data;
 use crate::cli::output::hint::Hint;
 use crate::cli::{Exit, output, session};
+use anyhow::ensure;
 use clap::Subcommand;
 use engine::api::{Operation, OperationOutcome};
 use engine::issuer::Keyring;
@@ -12,6 +13,7 @@ use serde_json::json;
 use std::io::Write as _;
 use store::DataFolder;
 use store::{FolderError, StoreError};
+use workflow::Quoted;
 
 /// The keys that verify this host's signatures.
 #[derive(Debug, Subcommand)]
@@ -40,7 +42,14 @@ impl Keys {
             Self::List { json } => list(data, *json)?,
             Self::Rotate => rotate(data)?,
             Self::Revoke { key_id } => {
-                match own(data)? {
+                let owned = own(data)?;
+                let keys = Keyring::public(&data.path.join("keys"))?;
+                ensure!(
+                    keys.keys().any(|key| key.key_id == *key_id),
+                    "there is no key {} (pp-host keys list shows what there is)",
+                    Quoted(key_id)
+                );
+                match owned {
                     Some(folder) => Keyring::revoke(&folder.keys(), key_id, SystemClock.now())?,
                     None => {
                         session::operate(data, Operation::RevokeKey { key_id: key_id.clone() })?;
