@@ -21,6 +21,28 @@ fn programs_see_which_deployment_is_current_and_who_is_invited() {
 }
 
 #[test]
+fn an_audit_of_one_name_shows_its_deletion() {
+    let data = TempDir::new().unwrap();
+    let data = data.path();
+    let remove = |id: &str| {
+        submit(data, "paces", &["--id", id]);
+        succeeds(data, &["instances", "terminate", id]);
+        succeeds(data, &["instances", "delete", id]);
+    };
+    remove("a");
+    remove("b");
+    let audit = succeeds(data, &["audit", "a"]);
+    assert_eq!(audit.lines().count(), 1, "{audit}");
+    assert!(audit.contains("local/a  deleted     by"), "{audit}");
+    assert_eq!(lines(&succeeds(data, &["audit", "a", "--json"]))[0]["instance"], "a");
+    // Another instance of the same name begins after it.
+    submit(data, "paces", &["--id", "a"]);
+    let audit = succeeds(data, &["audit", "a"]);
+    assert!(audit.lines().next().unwrap().contains("deleted") && audit.lines().count() > 1, "{audit}");
+    assert!(fails(data, &["audit", "c"], 1).contains("there is no instance local/c"));
+}
+
+#[test]
 fn resuming_beside_a_worker_names_what_goes_on_there() {
     let data = TempDir::new().unwrap();
     let data = data.path();

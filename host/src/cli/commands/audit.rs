@@ -12,10 +12,10 @@ use receipt::Timestamp;
 use serde_json::{Value, json};
 use std::io::Write;
 use std::num::NonZeroU64;
-use store::{Deleted, Fact, InstanceKey, RecordedAct, Store};
+use store::{Deleted, Fact, InstanceKey, RecordedAct, Store, StoreError};
 use workflow::{Escaped, Quoted};
 
-/// Show every fact, of one instance or of all, oldest first.
+/// Show every fact, of one instance or of all, oldest first; and each deletion.
 #[derive(Debug, Args)]
 pub(crate) struct Audit {
     #[command(flatten)]
@@ -45,12 +45,7 @@ impl Audit {
     pub(crate) fn execute(&self, data: &Data) -> anyhow::Result<Exit> {
         let (_folder, store) = data.read()?;
         let key = self.which.key()?;
-        let mut beside = match key {
-            None => self.other_records(&*store)?,
-            Some(_) => Vec::new(),
-        }
-        .into_iter()
-        .peekable();
+        let mut beside = self.other_records(&*store, key.as_ref())?.into_iter().peekable();
         let (mut out, mut shown) = (output::stdout(), 0);
         let mut last = self.after;
         loop {
@@ -88,8 +83,12 @@ impl Audit {
         after: u64,
     ) -> anyhow::Result<(Vec<Fact>, bool)> {
         if key.is_some() {
-            let all = store.facts(key).wait()?.into_iter();
-            return Ok((all.filter(|fact| fact.seq > after).collect(), true));
+            let all = match store.facts(key).wait() {
+                // Its deletion is all that is left of it.
+                Err(StoreError::NoInstance(_)) if !deletions(store, key)?.is_empty() => Vec::new(),
+                facts => facts?,
+            };
+            return Ok((all.into_iter().filter(|fact| fact.seq > after).collect(), true));
         }
         let some = store.facts_after(after, AT_ONCE).wait()?;
         let is_last = some.len() < AT_ONCE as usize;
@@ -101,10 +100,18 @@ impl Audit {
     }
 
     /// The records that follow the fact to continue from, each before the first fact of its time or later.
-    fn other_records(&self, store: &dyn Store) -> anyhow::Result<Vec<(Timestamp, OtherRecord)>> {
+    fn other_records(
+        &self,
+        store: &dyn Store,
+        key: Option<&InstanceKey>,
+    ) -> anyhow::Result<Vec<(Timestamp, OtherRecord)>> {
         let before = store.facts_after(self.after.saturating_sub(1), 1).wait()?;
         let before = before.first().filter(|fact| fact.seq == self.after).map(|fact| fact.at);
-        let mut all = other_records(store)?;
+        let mut all = deletions(store, key)?;
+        if key.is_none() {
+            all.extend(acts(store)?);
+            all.sort_by_key(|(at, _)| *at);
+        }
         all.retain(|(at, _)| self.is_meant(*at) && before.is_none_or(|before| *at > before));
         Ok(all)
     }
@@ -136,8 +143,8 @@ struct OtherRecord {
     json: Value,
 }
 
-/// Operators' acts and deletions, in order.
-fn other_records(store: &dyn Store) -> anyhow::Result<Vec<(Timestamp, OtherRecord)>> {
+/// Operators' acts, in order.
+fn acts(store: &dyn Store) -> anyhow::Result<Vec<(Timestamp, OtherRecord)>> {
     let mut all = Vec::new();
     let acts = store.acts(0).wait()?;
     // Fails where one is missing, or does not fit those before it.
@@ -147,9 +154,22 @@ fn other_records(store: &dyn Store) -> anyhow::Result<Vec<(Timestamp, OtherRecor
         let words = format!("{at}  {}  {act}", Escaped(&by));
         all.push((at, OtherRecord { words, json: json!({ "at": at, "by": by, "act": act }) }));
     }
+    Ok(all)
+}
+
+/// Deletions, in order: of one name, which several instances may have had, or of all.
+fn deletions(
+    store: &dyn Store,
+    meant: Option<&InstanceKey>,
+) -> anyhow::Result<Vec<(Timestamp, OtherRecord)>> {
+    let tenant = meant.map(|meant| &meant.tenant);
+    let mut all = Vec::new();
     for Deleted { key, at, by, facts, end } in
-        store.deletions(None, Timestamp::from_millis(0), u32::MAX).wait()?
+        store.deletions(tenant, Timestamp::from_millis(0), u32::MAX).wait()?
     {
+        if meant.is_some_and(|meant| *meant != key) {
+            continue;
+        }
         let ended = end.map_or_else(String::new, |end| format!(", {} since {}", end.state, end.at));
         let words = format!("{at}  {key}  deleted     by {}, {facts} facts{ended}", Quoted(&by));
         let json = json!({
@@ -158,7 +178,6 @@ fn other_records(store: &dyn Store) -> anyhow::Result<Vec<(Timestamp, OtherRecor
         });
         all.push((at, OtherRecord { words, json }));
     }
-    all.sort_by_key(|(at, _)| *at);
     Ok(all)
 }
 
