@@ -21,6 +21,16 @@ fn programs_see_which_deployment_is_current_and_who_is_invited() {
 }
 
 #[test]
+fn a_list_of_nothing_is_not_asked_for() {
+    let data = folder();
+    for words in [&["instances", "list"][..], &["approvals", "log"], &["audit"]] {
+        let error = fails(data.path(), &[words, &["--limit", "0"]].concat(), 2);
+        assert!(error.contains("--limit"), "{words:?}: {error}");
+        assert!(run(data.path(), &[words, &["--limit", "1"]].concat()).stderr.contains("there are more"));
+    }
+}
+
+#[test]
 fn an_audit_of_one_name_shows_its_deletion() {
     let data = TempDir::new().unwrap();
     let data = data.path();

@@ -12,6 +12,7 @@ use engine::history::RequestOutcome;
 use receipt::Scope;
 use sandbox::script::{Bundle, Kind};
 use std::io::Write;
+use std::num::NonZeroU32;
 use store::InstanceKey;
 use workflow::{Clipped, Escaped, QuotedWhole, RequestId, TenantId};
 
@@ -78,8 +79,8 @@ struct Log {
     after: Option<RequestId>,
 
     /// The most requests to list.
-    #[arg(long, value_name = "N", default_value_t = 100)]
-    limit: u32,
+    #[arg(long, value_name = "N", default_value = "100")]
+    limit: NonZeroU32,
 
     /// One JSON object per request.
     #[arg(long)]
@@ -145,7 +146,7 @@ impl Log {
             outcome: self.outcome,
             after: self.after.clone(),
             since: self.since.map(Since::at),
-            limit: self.limit,
+            limit: self.limit.get(),
         };
         let View::RequestLog { requests, more } = session::read(data)?.view(&Principal::own(), query)? else {
             return Err(session::another_view());

@@ -13,6 +13,7 @@ use engine::{Clock as _, SystemClock};
 use receipt::Timestamp;
 use std::collections::BTreeSet;
 use std::io::Write as _;
+use std::num::NonZeroU32;
 use store::{InstanceKey, InstanceState};
 use workflow::{Quoted, TenantId};
 
@@ -36,8 +37,8 @@ pub(crate) struct List {
     after: Option<InstanceName>,
 
     /// The most instances to list.
-    #[arg(long, value_name = "N", default_value_t = 100)]
-    limit: u32,
+    #[arg(long, value_name = "N", default_value = "100")]
+    limit: NonZeroU32,
 
     /// One JSON object per line.
     #[arg(long)]
@@ -52,7 +53,7 @@ impl List {
             status: self.status,
             after,
             since: self.since.map(Since::at),
-            limit: self.limit,
+            limit: self.limit.get(),
         };
         let settings = LimitArgs::default().settings(data)?;
         let reading = ReadOnlyHost::open_at(&data.path, &data.location()?, None)?.settings(settings);
