@@ -1,7 +1,10 @@
 //! What commands say of what is there, and of what is not.
 
+use crate::support;
 use crate::support::cli::*;
 use crate::support::worker::{Worker, fails, submit, succeeds, until};
+use std::io::{BufRead as _, BufReader};
+use std::process::Stdio;
 use tempfile::TempDir;
 
 #[test]
@@ -50,6 +53,27 @@ fn an_audit_of_one_name_shows_its_deletion() {
     let audit = succeeds(data, &["audit", "a"]);
     assert!(audit.lines().next().unwrap().contains("deleted") && audit.lines().count() > 1, "{audit}");
     assert!(fails(data, &["audit", "c"], 1).contains("there is no instance local/c"));
+}
+
+#[test]
+fn following_ends_when_its_reader_is_gone_though_nothing_happens() {
+    let data = TempDir::new().unwrap();
+    let data = data.path();
+    submit(data, "paces", &["--id", "one"]);
+    for words in [&["watch", "one"][..], &["watch"]] {
+        let mut child = command(data, words).stdout(Stdio::piped()).spawn().unwrap();
+        let mut output = BufReader::new(child.stdout.take().unwrap());
+        if words.len() > 1 {
+            output.read_line(&mut String::new()).unwrap();
+        }
+        drop(output);
+        let mut code = None;
+        support::until("it ends", || {
+            code = child.try_wait().unwrap();
+            code.is_some()
+        });
+        assert_eq!(code.unwrap().code(), Some(0), "{words:?}");
+    }
 }
 
 #[test]

@@ -69,7 +69,7 @@ fn follow(store: &dyn Store, key: &InstanceKey, json: bool) -> anyhow::Result<Ex
         seen.extend(new);
         match end(&seen) {
             Some(exit) if idle => return Ok(exit),
-            None if !output::is_open() => return Ok(Exit::Done),
+            None if !output::is_read() => return Ok(Exit::Done),
             None if idle => thread::sleep(LOOK),
             _ => {}
         }
@@ -82,7 +82,7 @@ fn follow_all(store: &dyn Store, json: bool) -> anyhow::Result<Exit> {
         let new = store.facts_after(last, AT_ONCE).wait()?;
         new.iter().try_for_each(|fact| tell(fact, json))?;
         match new.last() {
-            _ if !output::is_open() => return Ok(Exit::Done),
+            _ if !output::is_read() => return Ok(Exit::Done),
             Some(fact) => last = fact.seq,
             None => thread::sleep(LOOK),
         }

@@ -13,6 +13,7 @@ pub(crate) use json::{json_line, visible_json};
 pub(crate) use message::{complain, inform, say};
 
 use anstream::AutoStream;
+use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use std::fmt;
 use std::fmt::Write as _;
 use std::io;
@@ -50,6 +51,16 @@ pub(crate) fn is_terminal() -> bool {
 /// Whether output still arrives. A command that follows a feed ends when it does not.
 pub(crate) fn is_open() -> bool {
     STATE.load(Ordering::Relaxed) == OPEN
+}
+
+/// [`is_open`], for a command that has nothing to write: asks the system whether there is still a reader.
+pub(crate) fn is_read() -> bool {
+    let out = io::stdout();
+    let mut watched = [PollFd::new(&out, PollFlags::empty())];
+    let gone = PollFlags::ERR | PollFlags::NVAL;
+    // Where this fails, the next write finds out.
+    let polled = poll(&mut watched, Some(&Timespec::default()));
+    is_open() && !(polled.is_ok() && watched.iter().any(|fd| fd.revents().intersects(gone)))
 }
 
 /// The exit code of a command that ends with `code`: another one, `lost`, where that is 0 and output was lost.
