@@ -180,6 +180,8 @@ fn shells_and_the_manual_know_every_command() {
         let page = run(nowhere, &[&["man"], &words[..]].concat());
         assert_eq!(page.code, Some(0), "{name}: {}", page.stderr);
         assert!(page.stdout.replace('\\', "").contains(&format!("pp-host-{}", words.join("-"))), "{name}");
+        let title = page.stdout.lines().find(|line| line.starts_with(".TH")).unwrap();
+        assert!(title.contains(&format!("\"pp-host {}", env!("CARGO_PKG_VERSION"))), "{title}");
     }
     for shell in ["bash", "zsh", "fish", "elvish", "powershell"] {
         assert_ne!(run(nowhere, &["completions", shell]).stdout, "", "{shell}");

@@ -1,6 +1,7 @@
 //! `pp-host migrate`.
 
 use crate::cli::options::data_dir::Data;
+use crate::cli::output::hint::Hint;
 use crate::cli::output::json_line;
 use crate::cli::{Exit, output};
 use anyhow::Context as _;
@@ -40,11 +41,11 @@ impl Migrate {
             return Ok(Exit::Done);
         };
         let moved = url.move_folder(from).with_context(|| format!("{} was not moved", from.display()))?;
-        self.report(from, &url.to_string(), &moved)?;
+        self.report(from, &url.to_string(), &moved, &Hint::in_folder(data, from, &["work"]))?;
         Ok(Exit::Done)
     }
 
-    fn report(&self, from: &Path, to: &str, moved: &MovedState) -> anyhow::Result<()> {
+    fn report(&self, from: &Path, to: &str, moved: &MovedState, work: &Hint) -> anyhow::Result<()> {
         let MovedState { counts, was_moved_before } = moved;
         let mut out = output::stdout();
         if self.json {
@@ -73,10 +74,7 @@ impl Migrate {
         writeln!(out, "  {instances} instances, {facts} facts ({verdict})")?;
         writeln!(out, "  {requests} requests, {receipts} receipts, {acts} acts, {deletions} deletions")?;
         writeln!(out, "  {deployments} deployments, {components} components, {artifacts} artifacts")?;
-        writeln!(
-            out,
-            "{from} is as it was, and is not written to any more: work with --data {from} --store {to}"
-        )?;
+        writeln!(out, "{from} is as it was, and is not written to any more: {work}")?;
         writeln!(out, "its keys are in {from}/keys: hosts that sign need a copy of them (docs/scale.md)")?;
         Ok(())
     }

@@ -41,7 +41,9 @@ impl Man {
                 found.ok_or_else(|| anyhow::anyhow!("there is no command {word:?}: see pp-host --help"))?;
         }
         let mut page = Vec::new();
-        clap_mangen::Man::new(command).render(&mut page)?;
+        // By itself it names a command by its last word.
+        let program = concat!("pp-host ", env!("CARGO_PKG_VERSION"));
+        clap_mangen::Man::new(command).source(program).render(&mut page)?;
         output::stdout().write_all(&page)?;
         Ok(Exit::Done)
     }

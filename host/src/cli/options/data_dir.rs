@@ -80,11 +80,16 @@ impl Data {
     /// The options with which a later command reaches the same folder and the same authority. A variable of this command's environment may
     /// not be there any more.
     pub(crate) fn options(&self) -> Vec<OsString> {
+        self.options_in(&self.path)
+    }
+
+    /// The same for another data folder.
+    pub(crate) fn options_in(&self, path: &Path) -> Vec<OsString> {
         let mut options = Vec::new();
         let mut option = |name: &str, value: OsString| options.extend([OsString::from(name), value]);
         let variable = std::env::var_os(DATA_VARIABLE).filter(|value| !value.is_empty());
-        if self.path != Path::new(DATA_DEFAULT) || variable.is_some_and(|value| value != DATA_DEFAULT) {
-            option("--data", self.path.clone().into());
+        if path != Path::new(DATA_DEFAULT) || variable.is_some_and(|value| value != DATA_DEFAULT) {
+            option("--data", path.into());
         }
         if let Some(StoreArg(store)) = &self.store
             && (store.starts_with('@') || store.parse().is_ok_and(|url: StoreUrl| !url.has_password()))

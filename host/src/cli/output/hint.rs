@@ -7,6 +7,7 @@ use clap::CommandFactory as _;
 use receipt::Scope;
 use std::ffi::OsString;
 use std::fmt;
+use std::path::Path;
 use store::InstanceKey;
 use workflow::RequestId;
 
@@ -21,6 +22,11 @@ impl Hint {
     /// The command of these words, on that data folder.
     pub(crate) fn new(data: &Data, words: &[&str]) -> Self {
         Self(data.options().into_iter().chain(words.iter().map(OsString::from)).collect())
+    }
+
+    /// The same on another data folder.
+    pub(crate) fn in_folder(data: &Data, path: &Path, words: &[&str]) -> Self {
+        Self(data.options_in(path).into_iter().chain(words.iter().map(OsString::from)).collect())
     }
 
     /// The same with further words.
