@@ -59,7 +59,7 @@ impl Admitted {
 }
 
 /// Admits a signed decision that arrives at `at`. This is the only entrance for decisions, in a host and in an authority;
-/// reviews have [their own](super::review).
+/// reviews have their own.
 ///
 /// `at` is the clock of the process that admits. The times in the statement are only the signer's claims, so the key
 /// must be one that may sign at `at`, and the statement cannot be older than its subject.
