@@ -196,11 +196,40 @@ fn one_person_in_two_roles_that_are_asked_for_is_enough() {
 }
 
 /// One person may meet two needs, with a statement for each: both are committed, and the gate finds both.
-fn meets_two_needs(policy: Box<dyn policy::Policy>) {
+fn under(policy: Box<dyn policy::Policy>) -> ApprovalFixture {
     let (folder, clock) = (tempfile::TempDir::new().unwrap(), support::people::ManualClock::new());
     let host =
         crate::support::storage::builder(folder.path()).clock(clock.clone()).policy(policy).open().unwrap();
-    let fixture = ApprovalFixture { folder, host, clock };
+    ApprovalFixture { folder, host, clock }
+}
+
+/// More people may sign in one role than a receipt commits to, before the first signs in another.
+#[test]
+fn more_approvals_than_a_receipt_commits_to_end_in_one_with_those_that_suffice() {
+    const MANY: u8 = 34;
+    let fixture = under(Box::new(ReleaseAndOwner(policy::Toml::parse(RELEASE).unwrap())));
+    // The owner is neither the first nor the last in the order of names.
+    fixture.add("hugo", &["owner"], 6);
+    let people: Vec<_> = (0..MANY)
+        .map(|number| (format!("{}-{number}", ["anna", "zoe"][usize::from(number % 2)]), 100 + number))
+        .collect();
+    for (name, seed) in &people {
+        fixture.add(name, &["release"], *seed);
+    }
+    let (key, request) = fixture.asked();
+    for (name, seed) in &people {
+        let recorded = fixture.approve(&request, (name, *seed)).unwrap();
+        assert!(matches!(recorded, Recorded::Waiting(_)), "{name}");
+    }
+    let stored = issued(fixture.approve(&request, ("hugo", 6)));
+    let document = Json::parse(&stored.request_json).unwrap();
+    let committed = document.get("approvals").and_then(Json::as_array).unwrap();
+    assert_eq!(committed.len(), receipt::MAX_APPROVALS);
+    assert_eq!(result(&fixture.ends(&key))["status"], "deployed");
+}
+
+fn meets_two_needs(policy: Box<dyn policy::Policy>) {
+    let fixture = under(policy);
     fixture.add("alice", &["release", "owner"], 1);
     let (key, request) = fixture.asked();
     let as_owner = signed(&fixture, &request, ("alice", "owner", 1), Decision::Approved);

@@ -70,11 +70,11 @@ pub fn key_counts(asked: &Answer, decision: &VerifiedDecision) -> bool {
 pub fn count(policy: &dyn Policy, subject: &Subject, decisions: &[VerifiedDecision]) -> Count {
     let asked = policy.rule(&subject.question(&[])).answer;
     let others: Vec<_> = decisions.iter().filter(|decision| !subject.is_own(decision.person())).collect();
-    let chosen = Chosen::of(&asked, &others);
+    let mut chosen = Chosen::of(&asked, &others);
     let approved = people(&chosen.approvals);
-    let approvers: Vec<_> = approved.iter().map(|person| chosen.approver(person)).collect();
     let (denied, alone) = (people(&chosen.denials), people(&chosen.alone));
-    let ruling = policy.rule(&subject.question(&approvers));
+    let ruling_on = |chosen: &Chosen<'_>| policy.rule(&subject.question(&chosen.approvers()));
+    let ruling = ruling_on(&chosen);
     let verdict = match (&asked, &ruling.answer) {
         (_, Answer::Deny) | (Answer::Deny, _) => CountVerdict::Forbidden,
         (Answer::Ask(ask), _) if reaches(denied.len(), ask.denials) => CountVerdict::Denied,
@@ -84,6 +84,9 @@ pub fn count(policy: &dyn Policy, subject: &Subject, decisions: &[VerifiedDecisi
         (_, Answer::Ask(_)) if !alone.is_empty() => CountVerdict::Alone,
         (_, Answer::Ask(_)) => CountVerdict::Waiting,
     };
+    if verdict == CountVerdict::Approved {
+        chosen.fit(|fewer| ruling_on(fewer).answer == Answer::Allow);
+    }
     Count { ruling, verdict, approved, denied, alone, statements: chosen.bearing(verdict) }
 }
 
@@ -117,9 +120,27 @@ impl<'a> Chosen<'a> {
         Self { approvals: once(asked, &approvals), denials: once(asked, &denials), alone }
     }
 
-    fn approver(&self, person: &PersonId) -> Approver {
-        let own = self.approvals.iter().filter(|decision| decision.person() == person);
-        Approver { person: person.clone(), roles: own.map(|decision| decision.role().clone()).collect() }
+    fn approvers(&self) -> Vec<Approver> {
+        people(&self.approvals).into_iter().map(|person| self.approver(person)).collect()
+    }
+
+    fn approver(&self, person: PersonId) -> Approver {
+        let own = self.approvals.iter().filter(|decision| *decision.person() == person);
+        let roles = own.map(|decision| decision.role().clone()).collect();
+        Approver { person, roles }
+    }
+
+    /// Leaves out approvals until a receipt can commit to the others, as long as these suffice. More people than a receipt commits to may
+    /// sign in one role before the first does in another.
+    fn fit(&mut self, suffices: impl Fn(&Self) -> bool) {
+        let mut at = self.approvals.len();
+        while self.approvals.len() > receipt::MAX_APPROVALS && at > 0 {
+            at -= 1;
+            let left_out = self.approvals.remove(at);
+            if !suffices(self) {
+                self.approvals.insert(at, left_out);
+            }
+        }
     }
 
     fn bearing(self, verdict: CountVerdict) -> Vec<VerifiedDecision> {
