@@ -15,6 +15,8 @@ const NOT_HERE: [(&str, &[&str]); 4] = [
             "a_divergence_is_recorded_and_the_instance_stands_still",
             "beginnings_are_written_before_there_are_many",
             "what_goes_wrong_with_one_is_told_and_the_others_go_on",
+            "a_reader_judges_by_no_earlier_time_than_the_last_act",
+            "a_receipt_about_another_request_is_not_reviewed_in_its_place",
         ],
     ),
     (
