@@ -194,7 +194,10 @@ fn bodies_of_anonymous_callers_take_no_memory_of_others() {
     let known =
         served.send("POST", PATH, &[kind, ("Authorization", &bearer)], " ".repeat(700_000).as_bytes());
     assert_eq!(known.code(), "invalid-request", "the memory of others is free");
-    // An upload needs a token, and its body is not read before.
+    // A route that needs no token ignores a wrong one, however long the body is.
+    let wrong = [kind, ("Authorization", "Bearer pp_acme_0123")];
+    let known_by_none = |bytes: usize| served.send("POST", PATH, &wrong, " ".repeat(bytes).as_bytes()).code();
+    assert_eq!([known_by_none(100), known_by_none(5_000)], ["invalid-request"; 2]);
     let large = " ".repeat(5_000);
     for (authorization, code) in [("Bearer pp_acme_0123", "token"), ("Basic eDp5", "token")] {
         let refused =

@@ -56,6 +56,9 @@ function fail(form, error) {
   said.append(" ", link);
 }
 
+/** Whether a decision is under way: the page is not left meanwhile. */
+let isBusy = false;
+
 /** Runs one ceremony: disables the buttons meanwhile, and shows the result. */
 async function ceremony(form, run) {
   const said = form.querySelector(".said");
@@ -65,9 +68,11 @@ async function ceremony(form, run) {
   said.textContent = "Waiting for the passkey …";
   buttons.forEach((button) => (button.disabled = true));
   form.elements.reason?.removeAttribute("aria-invalid");
+  isBusy = true;
   try {
     await run();
   } catch (error) {
+    isBusy = false;
     fail(form, error);
     buttons.forEach((button) => (button.disabled = false));
     // A disabled button loses the focus.
@@ -142,6 +147,7 @@ async function register(form) {
       for (const part of document.querySelectorAll("[data-key-id]")) part.textContent = key_id;
       for (const part of document.querySelectorAll("[data-person]")) part.textContent = person;
       const done = document.getElementById("done");
+      isBusy = false;
       form.hidden = true;
       done.hidden = false;
       done.focus();
@@ -203,23 +209,24 @@ function follow(list) {
 /** Shows the page anew when the server has another version of it; where the person is at work on it, says so. */
 function renew(mark) {
   const look = async () => {
-    if (document.hidden) return;
+    if (document.hidden || isBusy) return;
     const answer = await fetch(mark.dataset.path, { headers: { Accept: "text/html" } }).catch(() => null);
     if (!answer?.ok) return;
-    if (answer.redirected) return location.assign(answer.url);
-    const version = /data-version="([0-9a-f]+)"/.exec(await answer.text())?.[1];
-    if (version === mark.dataset.version) return;
+    // A session that is over leads to the sign-in.
+    const version = answer.redirected ? "" : /data-version="([0-9a-f]+)"/.exec(await answer.text())?.[1];
+    if (version === mark.dataset.version || isBusy) return;
+    const path = answer.redirected ? answer.url : mark.dataset.path;
     const isIdle = document.activeElement === document.body && !document.querySelector("textarea:not([readonly])")?.value;
-    if (isIdle) return location.assign(mark.dataset.path);
+    if (isIdle) return location.assign(path);
     if (document.getElementById("changed-since")) return;
     const note = document.createElement("p");
     const link = document.createElement("a");
     note.id = "changed-since";
     note.className = "note";
     note.setAttribute("role", "status");
-    link.href = mark.dataset.path;
-    link.textContent = "Show it as it is now";
-    note.append("This page has changed since. ", link);
+    link.href = path;
+    link.textContent = answer.redirected ? "Sign in again" : "Show it as it is now";
+    note.append(answer.redirected ? "The session is over. " : "This page has changed since. ", link);
     document.querySelector("main h1").after(note);
   };
   // Soon after a decision, its action has been performed.
@@ -233,9 +240,13 @@ function once(form) {
   form.addEventListener("submit", (event) => {
     if (form.dataset.sent) event.preventDefault();
     form.dataset.sent = "sent";
+    isBusy = true;
   });
   // The browser shows the page as it was left.
-  addEventListener("pageshow", () => delete form.dataset.sent);
+  addEventListener("pageshow", () => {
+    delete form.dataset.sent;
+    isBusy = false;
+  });
 }
 
 /** Counts by the server's clock. The page has the server's time, which gives the offset of this machine's clock. */

@@ -131,7 +131,7 @@ async fn answer(state: &Arc<State>, route: &'static Route, request: Request) -> 
         let answered = tokio::time::timeout(state.limits.time, tokio::task::spawn_blocking(caught));
         answered.await.map_err(|_| late(&state))?.unwrap_or_else(|ended| Err(Problem::internal(&ended)))
     };
-    body::counted_until_sent(&state, answered?).await
+    body::counted_until_sent(&state, route, answered?).await
 }
 
 fn late(state: &State) -> Problem {

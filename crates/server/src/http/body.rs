@@ -2,7 +2,7 @@
 
 use crate::problem::Problem;
 use crate::request::Asked;
-use crate::request::route::BodyKind;
+use crate::request::route::{BodyKind, Method, Reach, Route};
 use crate::request::state::State;
 use axum::body::{Body, Bytes, HttpBody as _, to_bytes};
 use axum::http::StatusCode;
@@ -80,16 +80,22 @@ async fn memory_for(asked: Asked) -> Result<(Asked, Arc<Semaphore>), Problem> {
     };
     let determined = tokio::task::spawn_blocking(determine).await;
     let (asked, principal) = determined.map_err(|error| Problem::internal(&error))?;
-    let memory = match principal? {
-        Principal::Anonymous => &asked.state.anonymous_bodies,
-        _ => &asked.state.bodies,
+    // What is wrong with a token is said where the route needs one.
+    let memory = match principal {
+        Ok(Principal::Anonymous) | Err(_) => &asked.state.anonymous_bodies,
+        Ok(_) => &asked.state.bodies,
     };
     let memory = Arc::clone(memory);
     Ok((asked, memory))
 }
 
-/// An answer whose memory counts until its last byte is sent.
-pub(crate) async fn counted_until_sent(state: &State, answer: Response) -> Result<Response, Problem> {
+/// An answer whose memory counts until its last byte is sent. Where no memory is left, an answer to a reader is refused; one about what
+/// was done is sent all the same, and so is one to monitoring.
+pub(crate) async fn counted_until_sent(
+    state: &State,
+    route: &Route,
+    answer: Response,
+) -> Result<Response, Problem> {
     struct Counted(Bytes, #[expect(dead_code, reason = "dropped with the bytes")] OwnedSemaphorePermit);
 
     impl AsRef<[u8]> for Counted {
@@ -100,14 +106,18 @@ pub(crate) async fn counted_until_sent(state: &State, answer: Response) -> Resul
 
     // A stream of events has no length, and a bound of its own.
     let bytes = answer.body().size_hint().exact().map_or(0, size);
-    if counted(bytes) == 0 {
+    if counted(bytes) == 0 || route.reach == Reach::Any {
         return Ok(answer);
     }
     // Of an answer that is longer than all memory for bodies, that much counts, so that it can be sent at all.
     let most = state.limits.bodies_bytes.min(u32::MAX.into());
     let permits =
         u32::try_from(most).unwrap_or(u32::MAX).min(u32::try_from(counted(bytes)).unwrap_or(u32::MAX));
-    let permit = Arc::clone(&state.bodies).try_acquire_many_owned(permits).map_err(|_| full(state))?;
+    let permit = match Arc::clone(&state.bodies).try_acquire_many_owned(permits) {
+        Ok(permit) => permit,
+        Err(_) if route.method == Method::Get => return Err(full(state)),
+        Err(_) => return Ok(answer),
+    };
     let (parts, body) = answer.into_parts();
     let bytes = to_bytes(body, usize::MAX).await.map_err(|error| Problem::internal(&error))?;
     Ok(Response::from_parts(parts, Body::from(Bytes::from_owner(Counted(bytes, permit)))))

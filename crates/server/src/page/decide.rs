@@ -218,8 +218,11 @@ pub(crate) fn envelope(asked: &Asked) -> Page {
             Some(receipt) => format!("/receipts/{receipt}"),
             None => format!("/approvals/{id}"),
         })),
-        // The request was decided meanwhile.
-        Err(problem) if problem.status == StatusCode::CONFLICT => {
+        // The request was decided meanwhile. Otherwise the same envelope may count at the next attempt.
+        Err(problem)
+            if problem.status == StatusCode::CONFLICT
+                && !["busy", "changed-meanwhile"].contains(&problem.code) =>
+        {
             not_done(asked, &Viewer::Decider(session), &problem)
         }
         Err(problem) => {
