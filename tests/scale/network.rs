@@ -30,7 +30,7 @@ const STORE: &str = "PP_HOST_TEST_NETWORK_STORE";
 const TARGET: &str = "PP_HOST_TEST_NETWORK_TARGET";
 
 /// Instances that are started before each cut and after it, and actions of each.
-const INSTANCES: usize = 12;
+const INSTANCES: usize = 16;
 const ACTIONS: usize = 5;
 
 /// The time that an action takes.
