@@ -1,0 +1,113 @@
+//! The parts of a data folder, and what their presence says about it.
+
+use crate::error::{FolderError, StoreError};
+use std::fs::File;
+use std::io::Write as _;
+use std::os::unix::fs::OpenOptionsExt as _;
+use std::path::Path;
+use std::{fs, io};
+
+/// Whether a folder has its data.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum FolderState {
+    /// It had none: missing parts may be made.
+    New,
+    /// A process ended while it made the folder: no caller has used it, and missing parts may be made.
+    Unfinished,
+    /// It has data, so a missing part is lost.
+    Used,
+}
+
+/// The journal's name.
+pub(super) const JOURNAL: &str = "journal.sqlite";
+
+/// The public key set's name.
+pub(super) const KEY_SET: &str = "keys/keys.json";
+
+/// A file that is there until a new folder has everything that it has to have.
+pub(super) const MAKING: &str = "making";
+
+/// The file that says which files git ignores.
+const IGNORE: &str = ".gitignore";
+
+/// What may be in a data folder before it has data: what this program makes, and its settings.
+const BEFORE_DATA: [&str; 6] =
+    ["lock", "cache", "control.sock", "pp-host.toml", "policy.toml", "policy.cedar"];
+
+/// The parts that only a folder with data has.
+const DATA: [&str; 5] = [JOURNAL, "keys", "deployments", "signed.jsonl", "statements.jsonl"];
+
+/// Has git ignore a new folder, with its keys. One that has other files is its user's, and may be a whole repository.
+pub(super) fn keep_out_of_git(path: &Path) -> io::Result<()> {
+    for entry in fs::read_dir(path)? {
+        let name = entry?.file_name();
+        if !BEFORE_DATA.iter().any(|before| name == *before) {
+            return Ok(());
+        }
+    }
+    let mut made = File::options().create_new(true).write(true).mode(0o600).open(path.join(IGNORE))?;
+    made.write_all(b"*\n")
+}
+
+/// The state of a part of a folder.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Part {
+    Missing,
+    Empty,
+    Whole,
+}
+
+pub(super) fn part(folder: &Path, name: &str) -> Result<Part, StoreError> {
+    match fs::metadata(folder.join(name)) {
+        Ok(found) if found.len() == 0 => Ok(Part::Empty),
+        Ok(_) => Ok(Part::Whole),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(Part::Missing),
+        Err(error) => Err(FolderError::Unusable { path: folder.to_owned(), error }.into()),
+    }
+}
+
+/// The state of a folder. One that has data and no journal is refused.
+pub(super) fn state(folder: &Path) -> Result<FolderState, StoreError> {
+    if part(folder, MAKING)? != Part::Missing {
+        return Ok(FolderState::Unfinished);
+    }
+    if DATA.iter().all(|name| !folder.join(name).exists()) {
+        return Ok(FolderState::New);
+    }
+    match part(folder, JOURNAL)? {
+        Part::Whole => Ok(FolderState::Used),
+        lacking => Err(incomplete(folder, JOURNAL, lacking)),
+    }
+}
+
+pub(super) fn incomplete(folder: &Path, part: &'static str, lacking: Part) -> StoreError {
+    let problem = if lacking == Part::Empty { "empty" } else { "missing" };
+    FolderError::Incomplete { path: folder.to_owned(), part, problem }.into()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::DataFolder;
+    use tempfile::TempDir;
+
+    #[test]
+    fn git_ignores_a_new_folder_and_not_one_that_has_other_files() {
+        let here = TempDir::new().unwrap();
+        let ignored = |name: &str, before: &[&str]| {
+            let folder = here.path().join(name);
+            fs::create_dir(&folder).unwrap();
+            before.iter().for_each(|name| fs::write(folder.join(name), "theirs").unwrap());
+            drop(DataFolder::own(&folder).unwrap());
+            fs::read_to_string(folder.join(IGNORE)).ok()
+        };
+        assert_eq!(ignored("empty", &[]).as_deref(), Some("*\n"));
+        assert_eq!(ignored("cached", &["cache", "lock"]).as_deref(), Some("*\n"));
+        assert_eq!(ignored("repository", &["README.md"]), None);
+        assert_eq!(ignored("own", &[IGNORE]).as_deref(), Some("theirs"));
+        fs::write(here.path().join("empty").join(JOURNAL), "facts").unwrap();
+        fs::remove_file(here.path().join("empty").join(IGNORE)).unwrap();
+        drop(DataFolder::own(&here.path().join("empty")).unwrap());
+        assert!(!here.path().join("empty").join(IGNORE).exists(), "it was taken away");
+    }
+}
