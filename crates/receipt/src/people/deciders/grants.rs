@@ -9,8 +9,9 @@ use crate::format::names::{PersonId, Role};
 use crate::json::members::ShapeError;
 use crate::timestamp::Timestamp;
 
-/// The most changes of a person's roles and tenants that are kept.
-pub const MAX_CHANGES: usize = 1024;
+/// The most changes of a person's roles and tenants that are kept: one an hour for seven years. Acts that were recorded before changes were
+/// kept had no bound, and are read within this one.
+pub const MAX_CHANGES: usize = 65_536;
 
 /// The longest tenant id, in bytes: as in a statement.
 const MAX_TENANT_LEN: usize = crate::format::names::MAX_NAME_LEN;
@@ -45,20 +46,19 @@ impl DeciderSet {
         at: Timestamp,
     ) -> Result<(), DeciderSetError> {
         let person = self.person_mut(id)?;
-        let mut changed = person.clone();
-        let before = Grants {
-            roles: mem::replace(&mut changed.roles, roles),
-            tenants: mem::replace(&mut changed.tenants, tenants),
-            until: at,
-        };
-        let is_other = before.roles != changed.roles || before.tenants != changed.tenants;
-        // What is replaced at the moment at which it was given was never in force.
-        let was_in_force = changed.earlier.last().is_none_or(|last| last.until < at);
-        if is_other && was_in_force {
-            changed.earlier.push(before);
+        check_names(id, &roles, &tenants)?;
+        let is_other = person.roles != roles || person.tenants != tenants;
+        // Roles that are replaced at the moment at which they were given were never in force.
+        let was_in_force = person.earlier.last().is_none_or(|last| last.until < at);
+        let is_kept = is_other && was_in_force;
+        if is_kept && person.earlier.len() >= MAX_CHANGES {
+            return Err(too_many_changes());
         }
-        check(&changed)?;
-        *person = changed;
+        let roles = mem::replace(&mut person.roles, roles);
+        let tenants = mem::replace(&mut person.tenants, tenants);
+        if is_kept {
+            person.earlier.push(Grants { roles, tenants, until: at });
+        }
         Ok(())
     }
 }
@@ -70,13 +70,17 @@ pub(crate) fn cover(tenants: &[String], tenant: &str) -> bool {
 
 pub(super) fn check(person: &Person) -> Result<(), DeciderSetError> {
     if person.earlier.len() > MAX_CHANGES {
-        return Err(DeciderSetError::TooMany { what: "changes of a person's roles", most: MAX_CHANGES });
+        return Err(too_many_changes());
     }
     if !person.earlier.is_sorted_by(|one, next| one.until < next.until) {
         return Err(DeciderSetError::Order(person.id.clone()));
     }
     check_names(&person.id, &person.roles, &person.tenants)?;
     person.earlier.iter().try_for_each(|earlier| check_names(&person.id, &earlier.roles, &earlier.tenants))
+}
+
+fn too_many_changes() -> DeciderSetError {
+    DeciderSetError::TooMany { what: "changes of a person's roles", most: MAX_CHANGES }
 }
 
 fn check_names(person: &PersonId, roles: &[Role], tenants: &[String]) -> Result<(), DeciderSetError> {
