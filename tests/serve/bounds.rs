@@ -62,6 +62,19 @@ fn while_creations_wait(
     });
 }
 
+/// The server has two threads for connections. More requests than that wait for the disk, and others are answered.
+#[test]
+fn requests_that_wait_for_a_disk_delay_no_others() {
+    const WAITING: usize = 6;
+    let (served, gate) = gated(HttpLimits::default());
+    let token = api::token(&served, "acme", api::ALL);
+    while_creations_wait(&served, &gate, &token, WAITING, |_| {
+        assert_eq!(served.get_as(&token, "/v1/instances/none").status, 404);
+        assert_eq!(served.get("/healthz").status, 200);
+        assert_eq!(gate.waiting(), WAITING);
+    });
+}
+
 #[test]
 fn a_token_has_some_of_the_turns_and_others_have_the_rest() {
     let (served, gate) = gated(HttpLimits { requests: 4, token_at_once: 2, ..HttpLimits::default() });

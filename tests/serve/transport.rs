@@ -1,21 +1,15 @@
 //! Hostile HTTP: too much, too slow, or meant for another server.
 
 use crate::serve::api;
-use crate::support::faulty::{Faulty, Gate};
 use crate::support::http::{Served, parse};
 use crate::support::serving::Serving;
 use crate::support::until;
-use engine::Builder;
 use engine::limits::HttpLimits;
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
-use serde_json::json;
 use std::io::{Read as _, Write as _};
 use std::net::TcpStream;
-use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
-use std::sync::Arc;
-use std::thread;
 use std::time::Duration;
-use store::{InstanceKey, Write};
+use store::InstanceKey;
 use tempfile::TempDir;
 
 fn tight() -> Served {
@@ -42,44 +36,6 @@ fn every_answer_tells_a_browser_to_load_run_and_keep_nothing_foreign() {
         assert_eq!(answer.header("cache-control"), Some("no-store"));
         assert_eq!(answer.header("access-control-allow-origin"), None);
     }
-}
-
-/// The server has two threads for connections. More requests than that wait for the disk, and others are answered.
-#[test]
-fn requests_that_wait_for_a_disk_delay_no_others() {
-    const WAITING: usize = 6;
-    let gate = Arc::new(Gate::default());
-    let gated = Arc::clone(&gate);
-    let pass = move |write: &Write<'_>| {
-        if matches!(write, Write::Create(_)) {
-            gated.pass();
-        }
-    };
-    let build = |builder: Builder| builder.wrap_store(|inner| Box::new(Faulty::observed(inner, pass)));
-    let served = Served::begin_with(TempDir::new().unwrap(), build, HttpLimits::default(), None);
-    let token = api::token(&served, "acme", api::ALL);
-    let uploaded = api::upload(&served, &token, "tenant-workflow").json();
-    let new = |id: usize| json!({ "workflow": uploaded["workflow"], "id": format!("i{id}") });
-    gate.close();
-    thread::scope(|scope| {
-        let creating: Vec<_> = (0..WAITING)
-            .map(|id| {
-                let (served, token, new) = (&served, &token, new(id));
-                scope.spawn(move || served.post_as(token, "/v1/instances", &new).status)
-            })
-            .collect();
-        let meanwhile = catch_unwind(AssertUnwindSafe(|| {
-            until("all requests wait for the disk", || gate.waiting() == WAITING);
-            assert_eq!(served.get_as(&token, "/v1/instances/none").status, 404);
-            assert_eq!(served.get("/healthz").status, 200);
-            assert_eq!(gate.waiting(), WAITING);
-        }));
-        gate.open();
-        meanwhile.unwrap_or_else(|failed| resume_unwind(failed));
-        for created in creating {
-            assert_eq!(created.join().unwrap(), 201);
-        }
-    });
 }
 
 #[test]

@@ -89,8 +89,9 @@ async fn memory_for(asked: Asked) -> Result<(Asked, Arc<Semaphore>), Problem> {
     Ok((asked, memory))
 }
 
-/// An answer whose memory counts until its last byte is sent. Where no memory is left, an answer to a reader is refused; one about what
-/// was done is sent all the same, and so is one to monitoring.
+/// An answer whose memory counts until its last byte is sent. Where no memory is left, the answer to a GET is replaced by an error. The
+/// answer to another method is sent without being counted, because its handler has changed something. The answers of monitoring are never
+/// counted.
 pub(crate) async fn counted_until_sent(
     state: &State,
     route: &Route,

@@ -111,7 +111,10 @@ mod tests {
         assert!(diff(&change).into_string().contains("&lt;script&gt;"));
         let text: std::sync::Arc<[u8]> = b"one\ntwo".as_slice().into();
         let same = Change { asked: Some(text.clone()), served: Some(text.to_vec()) };
-        assert!(diff(&same).into_string().contains("<td>two</td>"), "the same text is shown all the same");
+        assert!(
+            diff(&same).into_string().contains("<td>two</td>"),
+            "a text that is deployed already is shown too"
+        );
         let binary = Change { asked: Some([0xff].as_slice().into()), served: None };
         assert!(diff(&binary).into_string().is_empty());
     }
