@@ -68,8 +68,16 @@ impl Verdict {
         }
         let Some(script) = &inspection.script else { return Self::Yes };
         let (wanted, shown) = (&script.class, &inspection.workflows);
-        if wanted.as_ref().map_or(!shown.is_empty(), |wanted| shown.contains(wanted)) {
-            return Self::Yes;
+        match wanted {
+            Some(wanted) if shown.contains(wanted) => return Self::Yes,
+            None if shown.len() == 1 => return Self::Yes,
+            None if shown.len() > 1 => {
+                let names = shown.join(", ");
+                return Self::No(format!(
+                    "the main module exports several workflows ({names}): say which with --class NAME"
+                ));
+            }
+            Some(_) | None => {}
         }
         let class = wanted.as_ref().map_or_else(|| "class".to_owned(), |name| format!("class {name}"));
         match bytes.windows(BASE.len()).any(|window| window == BASE.as_bytes()) {
