@@ -283,3 +283,46 @@ fn what_is_listed_and_shown_is_what_was_signed_and_not_the_envelope_s_copy() {
     );
     assert_eq!(show(&[]).code, Some(1));
 }
+
+/// The columns beside a receipt are not signed: a list compares them with what is.
+#[test]
+fn a_list_reports_columns_that_contradict_what_was_signed() {
+    let Revoked { folder, receipt, revocation } = revoked();
+    let here = folder.path();
+    assert_eq!(run(here, &["run", GUEST, "--wait"]).code, Some(3));
+    let request =
+        lines(&run(here, &["approvals", "--json"]).stdout)[0]["request"].as_str().unwrap().to_owned();
+    for name in ["alice", "bob"] {
+        let key = here.join(name).display().to_string();
+        assert_eq!(run(here, &["approve", &request, "--as", name, "--key", &key]).code, Some(0));
+    }
+    let list = |json: &[&str]| run(here, &[&["receipts", "list"], json].concat());
+    assert_eq!((list(&[]).code, list(&[]).stderr), (Some(0), String::new()));
+    let other = lines(&list(&["--json"]).stdout).pop().unwrap()["receipt_id"].as_str().unwrap().to_owned();
+    let journal = rusqlite::Connection::open(here.join("journal.sqlite")).unwrap();
+
+    // The revocation is of another receipt.
+    journal.execute("UPDATE revocations SET receipt = ?1", [&other]).unwrap();
+    let listed = list(&[]);
+    assert_eq!(listed.code, Some(1), "{}", listed.stdout);
+    for words in [
+        format!("{other} does not verify: REVOCATION_NOT_VERIFIED; it claims to be \"APPROVED\""),
+        format!("{revocation} does not verify: the database does not have {receipt} as revoked"),
+    ] {
+        assert!(listed.stderr.contains(&words), "{words}: {}", listed.stderr);
+    }
+    let claims = lines(&list(&["--json"]).stdout);
+    let of_other = claims.iter().find(|line| line["receipt_id"] == *other).unwrap();
+    assert_eq!((&of_other["status"], &of_other["claimed"]), (&"UNVERIFIED".into(), &"APPROVED".into()));
+    journal.execute("UPDATE revocations SET receipt = ?1", [&receipt]).unwrap();
+    assert_eq!(list(&[]).code, Some(0));
+
+    // The request is another.
+    let elsewhere = "apr_688c49a1e5d7f9ab7bfb0e36";
+    let update = "UPDATE receipts SET body = replace(body, ?1, ?2) WHERE id = ?3";
+    let member = |request: &str| format!("\"request\":\"{request}\"");
+    journal.execute(update, [&member(&request), &member(elsewhere), &other]).unwrap();
+    let listed = list(&[]);
+    let words = format!("{other} does not verify: it decides \"{request}\"");
+    assert!(listed.code == Some(1) && listed.stderr.contains(&words), "{}", listed.stderr);
+}

@@ -21,7 +21,8 @@ pub(crate) struct Audit {
     #[command(flatten)]
     which: OneOrAll,
 
-    /// Only facts after the one with this number, as `--json` shows it in `seq`.
+    /// Only facts after the one with this number, as `--json` shows it in `seq`. Deletions and operators' acts have no number: those
+    /// that may be later are shown.
     #[arg(long, value_name = "SEQ", default_value_t = 0)]
     after: u64,
 

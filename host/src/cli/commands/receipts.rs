@@ -7,8 +7,9 @@ use crate::cli::{Exit, output, session};
 use anyhow::Context as _;
 use clap::Subcommand;
 use engine::api::{Extent, KeptReceipt, Principal, Query, ReadOnlyHost, ReceiptKind, ReceiptRow, View};
-use receipt::KeySet;
+use receipt::{Json, KeySet};
 use serde::Serialize;
+use std::collections::BTreeSet;
 use std::io::Write;
 use store::ReceiptState;
 use workflow::{Quoted, ReceiptId};
@@ -57,7 +58,8 @@ impl Receipts {
                 };
                 match json {
                     true => {
-                        let receipt = borne_out(&row, &host);
+                        let receipt =
+                            judged(&row, &host).and_then(|receipt| supported(receipt, &row, host.keys()));
                         writeln!(out, "{}", json_line(&Judged::of(&mut row.clone(), &receipt))?)?;
                         Ok(if receipt.is_ok() { Exit::Done } else { Exit::Error })
                     }
@@ -77,21 +79,37 @@ impl Receipts {
     }
 }
 
-/// A list is of what is signed, too: the columns beside it are not.
+/// Lists the signed content of each receipt, and reports each column of the database that contradicts it.
 fn list(out: &mut impl Write, host: &ReadOnlyHost, json: bool) -> anyhow::Result<Exit> {
     let (mut after, mut exit) = (None, Exit::Done);
+    // The receipts that are revoked according to the database. The revocation of each follows in the list.
+    let mut revoked = BTreeSet::new();
     loop {
         let query = Query::Receipts { tenant: None, after, newest_first: false, limit: PAGE };
         let View::Receipts { mut receipts, more } = host.view(&Principal::own(), query)? else {
             return Err(session::another_view());
         };
         for row in &mut receipts {
-            let receipt = verified(&row.receipt_id, &row.kept, host.keys());
+            let receipt = with_revocation(row, host.keys());
+            let receipt = receipt.and_then(|receipt| supported(receipt, row, host.keys()));
+            let receipt = receipt.and_then(|receipt| {
+                if let Some(revokes) = receipt.verified().revokes() {
+                    anyhow::ensure!(
+                        revoked.remove(revokes),
+                        "the database does not have {revokes} as revoked"
+                    );
+                }
+                Ok(receipt)
+            });
             let id = row.receipt_id.clone();
+            if let ReceiptKind::Decision { revoked_at: Some(_), .. } = &row.kind {
+                revoked.insert(id.to_string());
+            }
             let judged = Judged::of(row, &receipt);
             match &receipt {
                 Err(error) => {
-                    complain(&format!("{id} does not verify: {error:#}"));
+                    let claimed = judged.claimed.as_deref().unwrap_or_default();
+                    complain(&format!("{id} does not verify: {error:#}; it claims to be {}", Quoted(claimed)));
                     exit = Exit::Error;
                 }
                 Ok(_) => judged.edited.iter().for_each(|name| {
@@ -126,6 +144,8 @@ struct Judged<'a> {
     edited: Vec<&'static str>,
     /// Why it does not verify.
     error: Option<String>,
+    /// The unsigned status of a receipt that does not verify.
+    claimed: Option<String>,
 }
 
 impl<'a> Judged<'a> {
@@ -137,11 +157,11 @@ impl<'a> Judged<'a> {
                 row.key_id = signed.key_id().to_owned();
                 row.issued_at = Some(signed.created_at().to_string());
                 row.expires_at = Some(signed.expires_at().to_string());
-                Self { row, verified: true, edited: receipt.edited().to_vec(), error: None }
+                Self { row, verified: true, edited: receipt.edited().to_vec(), error: None, claimed: None }
             }
             Err(error) => {
-                row.status = UNVERIFIED.to_owned();
-                Self { row, verified: false, edited: Vec::new(), error: Some(format!("{error:#}")) }
+                let claimed = Some(std::mem::replace(&mut row.status, UNVERIFIED.to_owned()));
+                Self { row, verified: false, edited: Vec::new(), error: Some(format!("{error:#}")), claimed }
             }
         }
     }
@@ -164,28 +184,36 @@ fn verified(id: &ReceiptId, kept: &KeptReceipt, keys: &KeySet) -> anyhow::Result
     anyhow::ensure!(verified.id() == id.as_str(), "it is {}", Quoted(verified.id()));
     let opening = kept.receipt.opening().context("the salt kept beside the receipt is damaged")?;
     let opened = verified.open(&opening)?;
+    let requested = opened.request().pointer(["action", "parameters", "requestId"]).and_then(Json::as_str);
+    if let Some(request) = requested.filter(|_| verified.revokes().is_none()) {
+        anyhow::ensure!(request == kept.receipt.request.as_str(), "it decides {}", Quoted(request));
+    }
     let mut receipt = Receipt::of(verified, Some(opened));
     receipt.compare(&kept.receipt.artifact);
     Ok(receipt)
 }
 
-/// [`verified`], with the people's decisions and the revocation.
-fn judged(row: &ReceiptRow, host: &ReadOnlyHost) -> anyhow::Result<Receipt> {
-    let keys = host.keys();
+/// [`verified`], with the revocation.
+fn with_revocation(row: &ReceiptRow, keys: &KeySet) -> anyhow::Result<Receipt> {
     let mut receipt = verified(&row.receipt_id, &row.kept, keys)?;
-    receipt.check_people(host.trust().deciders())?;
     if let Some(revocation) = row.kept.revocation()? {
         receipt.revoked_by(verified(&revocation.receipt.id, &revocation, keys)?);
     }
     Ok(receipt)
 }
 
-/// [`judged`], where all of it and the outcome bear it out.
-fn borne_out(row: &ReceiptRow, host: &ReadOnlyHost) -> anyhow::Result<Receipt> {
-    let receipt = judged(row, host)?;
+/// [`with_revocation`], with the people's decisions.
+fn judged(row: &ReceiptRow, host: &ReadOnlyHost) -> anyhow::Result<Receipt> {
+    let mut receipt = with_revocation(row, host.keys())?;
+    receipt.check_people(host.trust().deciders())?;
+    Ok(receipt)
+}
+
+/// The receipt, if its parts and its attestation support it.
+fn supported(receipt: Receipt, row: &ReceiptRow, keys: &KeySet) -> anyhow::Result<Receipt> {
     anyhow::ensure!(receipt.is_borne_out(), "{}", receipt.code().0);
     if let Some(document) = row.kept.state.as_ref().and_then(|state| state.attestation.as_ref()) {
-        receipt.attested_by(document, host.keys())?;
+        receipt.attested_by(document, keys).context("its attestation")?;
     }
     Ok(receipt)
 }

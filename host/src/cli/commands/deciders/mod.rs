@@ -174,8 +174,8 @@ impl Add {
     }
 }
 
-/// Makes a key, and its public half beside it. Neither replaces anything: the public half of another key would be lost, or a link would
-/// be written through.
+/// Writes a new private key, and its public half to a file with the suffix `.pub`. Neither write replaces a file or follows a link: either
+/// could destroy another key.
 fn new_key(file: &Path) -> anyhow::Result<()> {
     let beside = PathBuf::from(format!("{}.pub", file.display()));
     // Looked at before the key is made, so that no private half is left without its public one.
