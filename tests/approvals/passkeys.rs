@@ -244,7 +244,7 @@ fn an_invitation_is_used_once_and_in_time() {
         public_key: String::new(),
         passkey: authenticator(10).passkey().unwrap().record(),
     };
-    assert!(matches!(host.operate(engine::api::Operation::Say { act: said }), Err(Error::NotSayable)));
+    assert!(matches!(host.operate(engine::api::Operation::Say { act: said }), Err(Error::ActNotAllowed)));
 }
 
 #[test]

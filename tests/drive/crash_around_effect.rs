@@ -231,7 +231,7 @@ fn an_interrupted_effect_is_settled_when_an_operator_ends_the_instance() {
     let receipt = unknown.unwrap();
     host.resolve(&key, &receipt, Finding::Failed, "ops", Some("it is not there")).unwrap();
     let again = host.resolve(&key, &receipt, Finding::Succeeded, "ops", None);
-    assert!(matches!(again, Err(engine::Error::Known(..))), "{again:?}");
+    assert!(matches!(again, Err(engine::Error::AlreadyResolved(..))), "{again:?}");
 }
 
 #[test]

@@ -111,7 +111,7 @@ fn an_instance_that_is_paused_in_the_middle_of_an_action_stops_after_it() {
     assert_eq!(status, Status::Paused { by: "ops".to_owned() });
     assert_acted_once(&host, &key);
     assert_eq!(block_on(host.drive(&key)).unwrap(), status, "it stands still");
-    assert!(matches!(host.pause(&key, "ops"), Err(Error::StandsStill(..))));
+    assert!(matches!(host.pause(&key, "ops"), Err(Error::AlreadyStopped(..))));
     host.resume(&key, "ops").unwrap();
     assert!(matches!(host.resume(&key, "ops"), Err(Error::NotStopped(..))));
     assert_eq!(support::result(&block_on(host.drive(&key)).unwrap())["status"], "deployed");
@@ -122,9 +122,9 @@ fn an_instance_that_is_paused_in_the_middle_of_an_action_stops_after_it() {
 fn no_operator_ends_an_instance_in_the_middle_of_an_action() {
     let acting = Acting::new();
     let refused = acting.host.terminate(&acting.key, "ops", None);
-    assert!(matches!(refused, Err(Error::Acting(_))), "{refused:?}");
+    assert!(matches!(refused, Err(Error::ActionInProgress(_))), "{refused:?}");
     let refused = acting.host.restart(&acting.key, &Back::Beginning, None, "ops");
-    assert!(matches!(refused, Err(Error::Acting(_))), "{refused:?}");
+    assert!(matches!(refused, Err(Error::ActionInProgress(_))), "{refused:?}");
     let (_folder, host, key, status) = acting.let_go();
     assert_eq!(support::result(&status)["status"], "deployed");
     assert!(matches!(host.terminate(&key, "ops", None), Err(Error::Ended(..))));
@@ -275,7 +275,7 @@ fn an_instance_goes_back_and_asks_again() {
     let key = start(&host, "tenant-workflow", "{}");
     let first = waiting_on(&block_on(host.drive(&key)).unwrap());
     let lost = host.restart(&key, &Back::Before { name: "nowhere".to_owned(), nth: 0 }, None, "ops");
-    assert!(matches!(lost, Err(Error::NoPlace(..))), "{lost:?}");
+    assert!(matches!(lost, Err(Error::NoSuchCall(..))), "{lost:?}");
     host.restart(&key, &Back::Beginning, None, "ops").unwrap();
     let entries = entries(&host, &key);
     let withdrawn = |entry: &Entry| matches!(entry, Entry::Withdrawn { request, .. } if *request == first);

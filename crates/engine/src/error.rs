@@ -37,7 +37,7 @@ pub enum Error {
     Ended(InstanceKey, String),
     /// Stopped before.
     #[error("instance {0} is {1} already: it stands still until it is resumed")]
-    StandsStill(InstanceKey, String),
+    AlreadyStopped(InstanceKey, String),
     /// The instance is not stopped.
     #[error("instance {0} is {1}, and not stopped: there is nothing to resume")]
     NotStopped(InstanceKey, String),
@@ -45,20 +45,20 @@ pub enum Error {
     #[error(
         "an action of instance {0} is under way, and how it ends has to be recorded first: try again when it has ended"
     )]
-    Acting(InstanceKey),
+    ActionInProgress(InstanceKey),
     /// The workflow has no such place.
     #[error(
         "instance {0} has not come to {1:?} (time {2}) outside its steps: pp-host audit {0} shows where it has been"
     )]
-    NoPlace(InstanceKey, String, usize),
+    NoSuchCall(InstanceKey, String, usize),
     /// The instance has no such action with an unknown outcome.
     #[error(
         "instance {0} has no action on receipt {1} whose outcome is unknown (pp-host instances show {0} lists those)"
     )]
-    NothingUnknown(InstanceKey, ReceiptId),
+    NoUnknownOutcome(InstanceKey, ReceiptId),
     /// Found out before.
     #[error("the finding about the action of instance {0} on receipt {1} is on record already")]
-    Known(InstanceKey, ReceiptId),
+    AlreadyResolved(InstanceKey, ReceiptId),
     /// An event that cannot be kept.
     #[error("instance {key} cannot take the event: {}", failure.message)]
     Event {
@@ -79,7 +79,7 @@ pub enum Error {
     #[error(
         "host {0} is on record with other keys, and receipts that one host signs would not count on the other: run pp-host authority and give every host --authority SOCKET, or copy its keys folder here"
     )]
-    OtherKeys(String),
+    KeySetMismatch(String),
     /// A receipt or an attestation that could not be signed.
     #[error(transparent)]
     Issue(#[from] IssueError),
@@ -88,7 +88,7 @@ pub enum Error {
     Entropy(#[from] NoEntropy),
     /// A name of an instance with other input.
     #[error("instance {key} exists, with {what}: the same name stands for the same input, so use another")]
-    OtherInput {
+    InputMismatch {
         /// The instance.
         key: InstanceKey,
         /// The difference, in words.
@@ -118,30 +118,30 @@ pub enum Error {
     #[error(
         "decisions here are signed by people (pp-host deciders list): a demo decision about {0} does not count; pp-host approve {0} --as NAME --key FILE"
     )]
-    DemoInEarnest(RequestId),
+    DemoNotAllowed(RequestId),
     /// Two authorities.
     #[error(
         "the authority's record of operators' acts does not begin with this data folder's copy: this is another authority, or its folder is an older copy; nothing was taken over (restore the authority's folder, or start with a new one: --data DIR)"
     )]
-    OtherAuthority,
+    AuthorityMismatch,
     /// The policy that governs, by its SHA-256, is not given any more.
     #[error(
         "policy {0} governs here, and its file is gone: put policy.toml or policy.cedar back. To have every action ask one person instead, write policy.toml with these two lines: [default] and then = \"ask\""
     )]
-    PolicyGone(Digest),
+    PolicyMissing(Digest),
     /// An act that an operator cannot enter by hand.
     #[error("an operator cannot record this: it follows from a signed decision")]
-    NotSayable,
+    ActNotAllowed,
     /// An act that belongs into the authority's folder.
     #[error(
         "operators' acts are recorded in the authority's folder: run this with --data on that folder, and without --authority"
     )]
-    SaidElsewhere,
+    ActsAtAuthority,
     /// Keys that are not here.
     #[error(
         "the keys are in the authority's folder: run this with --data on that folder, and without --authority"
     )]
-    KeysElsewhere,
+    KeysAtAuthority,
     /// A tenant that nothing here knows.
     #[error(
         "there is no tenant {0} here: it has no instance, and no setting, rule or decider names it (pp-host instances list shows whose instances there are)"

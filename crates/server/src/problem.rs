@@ -117,17 +117,17 @@ impl From<Error> for Problem {
             | Error::OtherTenant(..)
             | Error::NoRole { .. } => (S::FORBIDDEN, "not-a-decider"),
             Error::SelfApproval(..) => (S::FORBIDDEN, "own-request"),
-            Error::DemoInEarnest(_) => (S::CONFLICT, "people-decide"),
+            Error::DemoNotAllowed(_) => (S::CONFLICT, "people-decide"),
             Error::NotWaiting { .. } => (S::CONFLICT, "not-waiting"),
             Error::Ended(..) => (S::CONFLICT, "ended"),
-            Error::StandsStill(..) | Error::NotStopped(..) | Error::NotEnded { .. } => {
+            Error::AlreadyStopped(..) | Error::NotStopped(..) | Error::NotEnded { .. } => {
                 (S::CONFLICT, "wrong-state")
             }
-            Error::Acting(_) | Error::Busy(_) | Error::DrivenElsewhere(_) => (S::CONFLICT, "busy"),
-            Error::OtherInput { .. } => (S::CONFLICT, "other-input"),
+            Error::ActionInProgress(_) | Error::Busy(_) | Error::DrivenElsewhere(_) => (S::CONFLICT, "busy"),
+            Error::InputMismatch { .. } => (S::CONFLICT, "other-input"),
             Error::SignedMeanwhile(_) => (S::CONFLICT, "changed-meanwhile"),
             Error::SignedAlready(..) | Error::SignedTooOften(..) => (S::CONFLICT, "signed-already"),
-            Error::NothingToRevoke(_) | Error::NothingUnknown(..) | Error::Known(..) => {
+            Error::NothingToRevoke(_) | Error::NoUnknownOutcome(..) | Error::AlreadyResolved(..) => {
                 (S::CONFLICT, "nothing-to-do")
             }
             Error::Unresolved { .. } | Error::Unreviewed { .. } => (S::CONFLICT, "unsettled"),
@@ -143,20 +143,20 @@ impl From<Error> for Problem {
             | Error::Event { .. }
             | Error::Id(_)
             | Error::TooLong(_)
-            | Error::NoPlace(..) => (S::BAD_REQUEST, "invalid-request"),
+            | Error::NoSuchCall(..) => (S::BAD_REQUEST, "invalid-request"),
             Error::Act(_) => (S::CONFLICT, "act-refused"),
             Error::NoWorkflow(..) => (S::NOT_FOUND, "no-workflow"),
             Error::TooManyUploads(..) => (S::TOO_MANY_REQUESTS, "quota"),
             Error::Token(_) => (S::UNAUTHORIZED, "token"),
             Error::Access(error) => return of_access(error),
-            Error::NotSayable | Error::SaidElsewhere => (S::FORBIDDEN, "not-here"),
+            Error::ActNotAllowed | Error::ActsAtAuthority => (S::FORBIDDEN, "not-here"),
             Error::Keyring(_)
             | Error::Journal { .. }
-            | Error::OtherKeys(_)
+            | Error::KeySetMismatch(_)
             | Error::Entropy(_)
-            | Error::OtherAuthority
-            | Error::PolicyGone(_)
-            | Error::KeysElsewhere
+            | Error::AuthorityMismatch
+            | Error::PolicyMissing(_)
+            | Error::KeysAtAuthority
             | Error::NoTenant(_)
             | Error::Internal(_) => return Self::internal(&error),
         };

@@ -312,7 +312,7 @@ impl Host {
                     | Act::GlassBroken { .. }
                     | Act::PolicyAdopted { .. }
                     | Act::PasskeyRegistered { .. },
-            } => Err(Error::NotSayable),
+            } => Err(Error::ActNotAllowed),
             Operation::Say { act } => self.record_act(by, act).map(|()| OperationOutcome::Done),
         }
     }

@@ -81,7 +81,7 @@ impl Host {
             ("another submitter", origin.submitter == start.submitter),
         ];
         match same.into_iter().find(|(_, same)| !same) {
-            Some((what, _)) => Err(Error::OtherInput { key: key.clone(), what }),
+            Some((what, _)) => Err(Error::InputMismatch { key: key.clone(), what }),
             None => Ok(()),
         }
     }

@@ -102,7 +102,7 @@ impl Host {
         words::check(judgement.by.name().as_str(), judgement.reason.as_deref())?;
         let OpenRequest { key, request, loaded, trust, at } = self.open_request(id)?;
         if self.0.authority.scope(&trust) == Scope::Production {
-            return Err(Error::DemoInEarnest(id.clone()));
+            return Err(Error::DemoNotAllowed(id.clone()));
         }
         check_own(&request, judgement.by.name().as_str())?;
         let issued = self.0.issue(&request, DecisionBasis::Demo(judgement), (&trust, at))?;

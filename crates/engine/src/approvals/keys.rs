@@ -34,7 +34,7 @@ impl Host {
     fn change_keys(&self, change: impl FnOnce(&std::path::Path) -> Result<(), Error>) -> Result<(), Error> {
         let state = &*self.0;
         if state.authority.issuer.is_elsewhere() {
-            return Err(Error::KeysElsewhere);
+            return Err(Error::KeysAtAuthority);
         }
         let folder = state.journals.folder.keys();
         state.capabilities.change_keys(|_| {

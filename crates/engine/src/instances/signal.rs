@@ -213,7 +213,7 @@ impl Host {
         self.0.signal(key, |snapshot| {
             check_lives(key, snapshot)?;
             if snapshot.replay.stands_still() {
-                return Err(Error::StandsStill(key.clone(), snapshot.replay.status().to_string()));
+                return Err(Error::AlreadyStopped(key.clone(), snapshot.replay.status().to_string()));
             }
             acts.set(!snapshot.replay.unsettled().is_empty());
             Ok(Update::of([Entry::Paused { by: by.to_owned() }]))
@@ -278,7 +278,7 @@ impl Host {
                 Back::Before { name, nth } => snapshot
                     .replay
                     .named(name, *nth)
-                    .ok_or_else(|| Error::NoPlace(key.clone(), name.clone(), nth.saturating_add(1)))?,
+                    .ok_or_else(|| Error::NoSuchCall(key.clone(), name.clone(), nth.saturating_add(1)))?,
                 Back::Nowhere => snapshot.replay.next_call(),
             };
             let mut entries = self.settled(snapshot, &lease)?;
@@ -315,8 +315,10 @@ impl Host {
         self.0.signal(key, |snapshot| {
             let unknown = snapshot.replay.unknown();
             match unknown.iter().find(|unknown| unknown.receipt == *receipt) {
-                None => Err(Error::NothingUnknown(key.clone(), receipt.clone())),
-                Some(Unknown { finding: Some(_), .. }) => Err(Error::Known(key.clone(), receipt.clone())),
+                None => Err(Error::NoUnknownOutcome(key.clone(), receipt.clone())),
+                Some(Unknown { finding: Some(_), .. }) => {
+                    Err(Error::AlreadyResolved(key.clone(), receipt.clone()))
+                }
                 Some(Unknown { call, .. }) => {
                     let (by, reason) = (by.to_owned(), reason.map(ToOwned::to_owned));
                     Ok(Update::of([Entry::Resolved { call: *call, finding, by, reason }]))
@@ -333,11 +335,11 @@ impl Host {
     ) -> Result<Vec<Entry>, Error> {
         if !snapshot.replay.unsettled().is_empty() && lease.borrow().is_none() {
             let key = &snapshot.origin.key;
-            let taken = self.0.leases.acquire(key).map_err(|_| Error::Acting(key.clone()))?;
+            let taken = self.0.leases.acquire(key).map_err(|_| Error::ActionInProgress(key.clone()))?;
             *lease.borrow_mut() = Some(taken);
             match self.0.claims.unsettled_for(key) {
                 Ok(Duration::ZERO) => {}
-                _ => return Err(Error::Acting(key.clone())),
+                _ => return Err(Error::ActionInProgress(key.clone())),
             }
             // Retried by the caller, now with the lease held.
             return Err(StoreError::Conflict(key.clone()).into());

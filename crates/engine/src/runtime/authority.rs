@@ -91,7 +91,7 @@ impl Authority {
             _ if self.issuer.is_elsewhere() => Ok(()),
             Some(before) if before == policy => Ok(()),
             None if !self.governed => Ok(()),
-            Some(before) if !self.governed => Err(Error::PolicyGone(before)),
+            Some(before) if !self.governed => Err(Error::PolicyMissing(before)),
             _ => self.record_act(journals, "pp-host", Act::PolicyAdopted { policy }),
         }
     }
@@ -99,7 +99,7 @@ impl Authority {
     /// Records what an operator does, if it is consistent with the acts before it.
     pub(crate) fn record_act(&self, journals: &Journals, by: &str, act: Act) -> Result<(), Error> {
         if self.issuer.is_elsewhere() {
-            return Err(Error::SaidElsewhere);
+            return Err(Error::ActsAtAuthority);
         }
         check_words(by, &act)?;
         let said = RecordedTrustAct { by: by.to_owned(), act };

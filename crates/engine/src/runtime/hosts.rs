@@ -31,7 +31,9 @@ fn check_keys(hosts: &Hosts, host: &HostInfo) -> Result<(), Error> {
             (HostSigner::Authority(_), HostSigner::Authority(_)) => false,
         }
     });
-    other.map_or(Ok(()), |record| Err(Error::OtherKeys(format!("{} ({})", record.host.id, record.host.name))))
+    other.map_or(Ok(()), |record| {
+        Err(Error::KeySetMismatch(format!("{} ({})", record.host.id, record.host.name)))
+    })
 }
 
 fn fresh() -> Result<HostId, Error> {

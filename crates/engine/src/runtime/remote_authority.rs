@@ -36,7 +36,7 @@ fn tell(changes: &Changes, keys: &[KeyChange]) {
 
 /// An authority that has another past than the copy is another authority, or an older copy of the same.
 fn check_continues(trust: &Trust, since: &ActsSince) -> Result<(), Error> {
-    if since.before == trust.digest() { Ok(()) } else { Err(Error::OtherAuthority) }
+    if since.before == trust.digest() { Ok(()) } else { Err(Error::AuthorityMismatch) }
 }
 
 /// A change at the authority, in one line. An act by itself is displayed in two columns.
@@ -79,7 +79,7 @@ impl Authority {
             {
                 Ok(())
             }
-            Err(StoreError::ActsMoved) => Err(Error::OtherAuthority),
+            Err(StoreError::ActsMoved) => Err(Error::AuthorityMismatch),
             written => Ok(written?),
         }
     }

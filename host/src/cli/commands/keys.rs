@@ -70,7 +70,7 @@ impl Keys {
 /// which then changes the keys itself.
 fn own(data: &Data) -> anyhow::Result<Option<DataFolder>> {
     if data.authority.is_some() {
-        return Err(engine::Error::KeysElsewhere.into());
+        return Err(engine::Error::KeysAtAuthority.into());
     }
     match data.own() {
         Ok(folder) => Ok(Some(folder)),

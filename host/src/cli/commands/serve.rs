@@ -157,7 +157,7 @@ impl Serve {
                 inform(&format!("register the first decider, once and within a day: {url}/register#{code}"));
             }
             Ok(None) => {}
-            Err(engine::Error::SaidElsewhere) => complain(INVITED_ELSEWHERE),
+            Err(engine::Error::ActsAtAuthority) => complain(INVITED_ELSEWHERE),
             Err(error) => return Err(error.into()),
         }
         Ok(())
