@@ -244,7 +244,10 @@ fn an_invitation_is_used_once_and_in_time() {
         public_key: String::new(),
         passkey: authenticator(10).passkey().unwrap().record(),
     };
-    assert!(matches!(host.operate(engine::api::Operation::Say { act: said }), Err(Error::ActNotAllowed)));
+    assert!(matches!(
+        host.operate(engine::api::Operation::RecordAct { act: said }),
+        Err(Error::ActNotAllowed)
+    ));
 }
 
 #[test]

@@ -37,7 +37,7 @@ fn decided_alone(fixture: &ApprovalFixture) -> (InstanceKey, RequestId) {
     (key, request)
 }
 
-fn drawn_up(
+fn prepare_review(
     fixture: &ApprovalFixture,
     request: &RequestId,
     by: &PersonId,
@@ -46,7 +46,7 @@ fn drawn_up(
 }
 
 fn review(fixture: &ApprovalFixture, request: &RequestId, (name, seed): (&str, u8)) -> Result<(), Error> {
-    let statement = drawn_up(fixture, request, &name.parse().unwrap())?;
+    let statement = prepare_review(fixture, request, &name.parse().unwrap())?;
     fixture.host.review(request, &receipt::sign_decision(&statement, &decider_key(seed)).unwrap())
 }
 
@@ -141,7 +141,7 @@ fn a_review_that_has_to_be_repeated_can_be_when_the_instance_is_deleted() {
     assert!(matches!(review(&fixture, &request, CAROL), Err(Error::SelfApproval(..))), "she submitted it");
     let own = review(&fixture, &request, DORA).unwrap_err().to_string();
     assert!(own.contains("another person"), "{own}");
-    let statement = drawn_up(&fixture, &request, &"alice".parse().unwrap()).unwrap();
+    let statement = prepare_review(&fixture, &request, &"alice".parse().unwrap()).unwrap();
     assert_eq!(statement.matter.view, receipt::Digest::of(receipt.request_json.as_bytes()));
     let carols = DecisionStatement { decider: "carol".parse().unwrap(), ..statement };
     let carols = receipt::sign_decision(&carols, &decider_key(CAROL.1)).unwrap();

@@ -137,7 +137,7 @@ impl Tenant {
 
     fn operation(&self, row: &str) -> Option<Operation> {
         let request = self.request.clone();
-        let handle = |handling| Some(Operation::Handle { key: self.key.clone(), handling });
+        let handle = |handling| Some(Operation::ControlInstance { key: self.key.clone(), handling });
         let (by, reason) = ("ann".parse().unwrap(), "r".to_owned());
         let envelope = "{}".to_owned();
         match row {
@@ -168,27 +168,28 @@ impl Tenant {
                 found_by: None,
                 reason,
             }),
-            "delete" => {
-                Some(Operation::Handle { key: self.waiting.clone(), handling: InstanceCommand::Delete })
-            }
+            "delete" => Some(Operation::ControlInstance {
+                key: self.waiting.clone(),
+                handling: InstanceCommand::Delete,
+            }),
             "decide-as-demo" => {
                 let (decision, attended) = (Decision::Denied, Attended::Automatic);
                 Some(Operation::DecideAsDemo { request, decision, attended, reason: None })
             }
             "draw-up" => {
                 let decision = Decision::Approved;
-                Some(Operation::DrawUp { request, by, role: None, decision, reason: None })
+                Some(Operation::PrepareStatement { request, by, role: None, decision, reason: None })
             }
             "sign" => Some(Operation::Sign { request, envelope }),
             "draw-up-review" => {
-                Some(Operation::DrawUpReview { request, by, decision: Decision::Approved, reason })
+                Some(Operation::PrepareReview { request, by, decision: Decision::Approved, reason })
             }
             "review" => Some(Operation::Review { request, envelope }),
             "withdraw" => Some(Operation::Withdraw { request, reason: Some("w".repeat(1 << 20)) }),
             "revoke" => Some(Operation::Revoke { receipt: self.receipt.clone(), reason: None }),
             "rotate-keys" => Some(Operation::RotateKeys {}),
             "revoke-key" => Some(Operation::RevokeKey { key_id: "pp_none".to_owned() }),
-            "say" => Some(Operation::Say { act: Act::DeciderRemoved { decider: by, reason } }),
+            "say" => Some(Operation::RecordAct { act: Act::DeciderRemoved { decider: by, reason } }),
             _ => None,
         }
     }
@@ -248,7 +249,7 @@ fn row(ask: &Ask) -> &'static str {
     match ask {
         Ask::Do(operation) => match operation {
             Operation::Submit(_) => "submit",
-            Operation::Handle { handling, .. } => match handling {
+            Operation::ControlInstance { handling, .. } => match handling {
                 InstanceCommand::SendEvent { .. } => "send-event",
                 InstanceCommand::Pause => "pause",
                 InstanceCommand::Resume => "resume",
@@ -258,15 +259,15 @@ fn row(ask: &Ask) -> &'static str {
                 InstanceCommand::Delete => "delete",
             },
             Operation::DecideAsDemo { .. } => "decide-as-demo",
-            Operation::DrawUp { .. } => "draw-up",
+            Operation::PrepareStatement { .. } => "draw-up",
             Operation::Sign { .. } => "sign",
-            Operation::DrawUpReview { .. } => "draw-up-review",
+            Operation::PrepareReview { .. } => "draw-up-review",
             Operation::Review { .. } => "review",
             Operation::Withdraw { .. } => "withdraw",
             Operation::Revoke { .. } => "revoke",
             Operation::RotateKeys {} => "rotate-keys",
             Operation::RevokeKey { .. } => "revoke-key",
-            Operation::Say { .. } => "say",
+            Operation::RecordAct { .. } => "say",
         },
         Ask::See(query) => match query {
             Query::Instances { .. } => "instances",

@@ -282,7 +282,7 @@ fn a_second_owner_is_refused() {
 }
 
 fn freeze(reason: &str) -> Operation {
-    Operation::Say { act: Act::Frozen { tenant: None, reason: reason.to_owned() } }
+    Operation::RecordAct { act: Act::Frozen { tenant: None, reason: reason.to_owned() } }
 }
 
 #[test]
@@ -317,7 +317,7 @@ fn words_through_the_control_socket_are_bounded() {
     let handling = InstanceCommand::Terminate { reason: Some("x".repeat(1 << 20)) };
     let refused = ControlClient::connect(folder.path())
         .unwrap()
-        .operate(&Operation::Handle { key: key.clone(), handling });
+        .operate(&Operation::ControlInstance { key: key.clone(), handling });
     assert!(matches!(refused, Err(ControlError::Refused(_))));
     assert_eq!(host.audit(Some(&key)).unwrap().len(), 2, "it was created, and nothing else");
 }

@@ -23,15 +23,15 @@ pub enum Right {
     /// Decide as the demo decider.
     DecideAsDemo,
     /// Draw up the statement that a person would sign.
-    DrawUp,
+    PrepareStatement,
     /// Submit a person's signed statement.
-    Carry,
+    SubmitSignature,
     /// Take a request back.
     Withdraw,
     /// Take a receipt back.
     Revoke,
     /// Record an act about who may decide.
-    Say,
+    RecordAct,
     /// See instances, their journals, output and deployments.
     SeeInstances,
     /// See requests, and the state of decisions about them.
@@ -95,11 +95,11 @@ impl Right {
             Self::Control => row(Some(InstancesWrite), No),
             Self::Resolve => row(Some(Operate), No),
             Self::DecideAsDemo => row(None, No),
-            Self::DrawUp => row(Some(ApprovalsWrite), InTheirName),
-            Self::Carry => row(Some(ApprovalsWrite), InTheirTenants),
+            Self::PrepareStatement => row(Some(ApprovalsWrite), InTheirName),
+            Self::SubmitSignature => row(Some(ApprovalsWrite), InTheirTenants),
             Self::Withdraw => row(Some(ApprovalsWrite), No),
             Self::Revoke => row(Some(Operate), No),
-            Self::Say => row(None, No),
+            Self::RecordAct => row(None, No),
             Self::SeeInstances => row(Some(InstancesRead), InTheirTenants),
             Self::SeeRequests => row(Some(ApprovalsRead), InTheirTenants),
             Self::SeeReceipts => row(Some(ReceiptsRead), InTheirTenants),
@@ -142,11 +142,11 @@ impl Right {
             Self::Control => "pause, resume, restart, terminate or delete instances",
             Self::Resolve => "record what was found out about an action",
             Self::DecideAsDemo => "decide as the demo decider",
-            Self::DrawUp => "draw up what a person would sign",
-            Self::Carry => "hand in what a person has signed",
+            Self::PrepareStatement => "draw up what a person would sign",
+            Self::SubmitSignature => "hand in what a person has signed",
             Self::Withdraw => "withdraw requests",
             Self::Revoke => "revoke receipts",
-            Self::Say => "change who may decide",
+            Self::RecordAct => "change who may decide",
             Self::SeeInstances => "see instances",
             Self::SeeRequests => "see requests",
             Self::SeeReceipts | Self::SeePublicReceipts => "see receipts",

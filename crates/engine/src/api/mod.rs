@@ -46,7 +46,8 @@ pub enum Operation {
     /// Create an instance, for the server to drive.
     Submit(Submit),
     /// Do something to an instance.
-    Handle {
+    #[serde(rename = "handle")]
+    ControlInstance {
         /// The instance.
         key: InstanceKey,
         /// The command.
@@ -65,7 +66,8 @@ pub enum Operation {
         reason: Option<String>,
     },
     /// Draw up the statement that a decider would sign about a request.
-    DrawUp {
+    #[serde(rename = "draw-up")]
+    PrepareStatement {
         /// The request.
         request: RequestId,
         /// The decider who would sign.
@@ -86,7 +88,8 @@ pub enum Operation {
         envelope: String,
     },
     /// Draw up the statement with which a decider would review a break-glass decision.
-    DrawUpReview {
+    #[serde(rename = "draw-up-review")]
+    PrepareReview {
         /// The request.
         request: RequestId,
         /// The decider who would sign.
@@ -126,7 +129,8 @@ pub enum Operation {
         key_id: String,
     },
     /// Record an operator's act about who may decide.
-    Say {
+    #[serde(rename = "say")]
+    RecordAct {
         /// The act.
         act: Act,
     },
@@ -216,17 +220,19 @@ impl Operation {
     fn needs(&self) -> (Right, About<'_>) {
         match self {
             Self::Submit(submit) => (Right::Submit, About::Tenant(&submit.tenant)),
-            Self::Handle { key, handling } => (handling.needs(), About::Tenant(&key.tenant)),
+            Self::ControlInstance { key, handling } => (handling.needs(), About::Tenant(&key.tenant)),
             Self::DecideAsDemo { request, .. } => (Right::DecideAsDemo, About::Request(request)),
-            Self::DrawUp { request, by, .. } | Self::DrawUpReview { request, by, .. } => {
-                (Right::DrawUp, About::Statement(request, by))
+            Self::PrepareStatement { request, by, .. } | Self::PrepareReview { request, by, .. } => {
+                (Right::PrepareStatement, About::Statement(request, by))
             }
             Self::Sign { request, .. } | Self::Review { request, .. } => {
-                (Right::Carry, About::Request(request))
+                (Right::SubmitSignature, About::Request(request))
             }
             Self::Withdraw { request, .. } => (Right::Withdraw, About::Request(request)),
             Self::Revoke { receipt, .. } => (Right::Revoke, About::Receipt(receipt)),
-            Self::RotateKeys {} | Self::RevokeKey { .. } | Self::Say { .. } => (Right::Say, About::Host),
+            Self::RotateKeys {} | Self::RevokeKey { .. } | Self::RecordAct { .. } => {
+                (Right::RecordAct, About::Host)
+            }
         }
     }
 
@@ -234,7 +240,9 @@ impl Operation {
     pub(crate) fn component(&self) -> &[u8] {
         match self {
             Self::Submit(submit) => submit.component.bytes(),
-            Self::Handle { handling: InstanceCommand::Restart { component, .. }, .. } => component.bytes(),
+            Self::ControlInstance { handling: InstanceCommand::Restart { component, .. }, .. } => {
+                component.bytes()
+            }
             _ => &[],
         }
     }
@@ -243,7 +251,7 @@ impl Operation {
     pub(crate) fn with_component(mut self, component: Vec<u8>) -> Self {
         match &mut self {
             Self::Submit(submit) => submit.component = component.into(),
-            Self::Handle { handling: InstanceCommand::Restart { component: of, .. }, .. } => {
+            Self::ControlInstance { handling: InstanceCommand::Restart { component: of, .. }, .. } => {
                 *of = component.into()
             }
             _ => {}
@@ -280,19 +288,19 @@ impl Host {
         let by = &*principal.name();
         match operation {
             Operation::Submit(submit) => self.submitted(submit),
-            Operation::Handle { key, handling } => self.handled(&key, by, handling),
+            Operation::ControlInstance { key, handling } => self.handled(&key, by, handling),
             Operation::DecideAsDemo { request, decision, attended, reason } => {
                 let judgement = Judgement { decision, by: attended.decider(by)?, reason };
                 let receipt = self.decide(&request, &judgement)?;
                 self.issued(&request, receipt)
             }
-            Operation::DrawUp { request, by, role, decision, reason } => {
+            Operation::PrepareStatement { request, by, role, decision, reason } => {
                 let statement = self.statement(&request, &by, role.as_ref(), decision, reason.as_deref())?;
-                Ok(drawn_up(&statement))
+                Ok(statement_outcome(&statement))
             }
             Operation::Sign { request, envelope } => self.signed(&request, &parse(&envelope)?),
-            Operation::DrawUpReview { request, by, decision, reason } => {
-                Ok(drawn_up(&self.review_statement(&request, &by, decision, &reason)?))
+            Operation::PrepareReview { request, by, decision, reason } => {
+                Ok(statement_outcome(&self.review_statement(&request, &by, decision, &reason)?))
             }
             Operation::Review { request, envelope } => {
                 self.review(&request, &parse(&envelope)?).map(|()| OperationOutcome::Done)
@@ -306,14 +314,14 @@ impl Host {
             }
             Operation::RotateKeys {} => Ok(OperationOutcome::Rotated { keys: self.rotate_keys()? }),
             Operation::RevokeKey { key_id } => self.revoke_key(&key_id).map(|()| OperationOutcome::Done),
-            Operation::Say {
+            Operation::RecordAct {
                 act:
                     Act::Reviewed { .. }
                     | Act::GlassBroken { .. }
                     | Act::PolicyAdopted { .. }
                     | Act::PasskeyRegistered { .. },
             } => Err(Error::ActNotAllowed),
-            Operation::Say { act } => self.record_act(by, act).map(|()| OperationOutcome::Done),
+            Operation::RecordAct { act } => self.record_act(by, act).map(|()| OperationOutcome::Done),
         }
     }
 
@@ -338,7 +346,7 @@ impl Host {
     }
 }
 
-fn drawn_up(statement: &DecisionStatement) -> OperationOutcome {
+fn statement_outcome(statement: &DecisionStatement) -> OperationOutcome {
     OperationOutcome::Statement { statement: statement.canonical() }
 }
 

@@ -135,7 +135,7 @@ pub(crate) fn statement(asked: &Asked) -> Result<Response, Problem> {
     let request: RequestId = asked.part("request")?;
     let Draft { by, role, decision, reason } = asked.json()?;
     let decision = decision_of(&decision)?;
-    match asked.operate(&principal, Operation::DrawUp { request, by, role, decision, reason })? {
+    match asked.operate(&principal, Operation::PrepareStatement { request, by, role, decision, reason })? {
         OperationOutcome::Statement { statement } => json(StatusCode::OK, &Statement { statement }),
         other => Err(unexpected(&other)),
     }

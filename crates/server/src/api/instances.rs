@@ -220,7 +220,7 @@ fn handle(asked: &Asked, handling: InstanceCommand) -> Result<Response, Problem>
 /// For a caller who is determined: determining one counts a request of its token.
 fn handle_as(asked: &Asked, principal: &Principal, handling: InstanceCommand) -> Result<Response, Problem> {
     let key = asked.key(principal)?;
-    let status = match asked.operate(principal, Operation::Handle { key: key.clone(), handling })? {
+    let status = match asked.operate(principal, Operation::ControlInstance { key: key.clone(), handling })? {
         OperationOutcome::State { state } => Some(state),
         OperationOutcome::Done => None,
         other => return Err(unexpected(&other)),

@@ -144,7 +144,7 @@ fn draw_up(
         return Err(reason_needed());
     }
     let principal = Viewer::Decider(session.clone()).principal();
-    let operation = Operation::DrawUp {
+    let operation = Operation::PrepareStatement {
         request: asked.part("request")?,
         by: session.person.clone(),
         role: None,

@@ -171,7 +171,8 @@ impl Decide {
     ) -> anyhow::Result<DecisionStatement> {
         let (request, by, reason) = (self.request.clone(), by.clone(), self.reason.clone());
         let role = if self.break_glass { Some(Role::BREAK_GLASS.parse()?) } else { self.role.clone() };
-        let operation = Operation::DrawUp { request, by: by.clone(), role: role.clone(), decision, reason };
+        let operation =
+            Operation::PrepareStatement { request, by: by.clone(), role: role.clone(), decision, reason };
         let statement = drawn_up(session, operation)?;
         let asked = statement.decision == decision
             && statement.decider == by
@@ -300,7 +301,7 @@ impl Review {
         let decision = if self.disagree { Decision::Denied } else { Decision::Approved };
         let (request, by, reason) = (self.request.clone(), self.by.clone(), self.reason.clone());
         let session = Session::new(data);
-        let statement = drawn_up(&session, Operation::DrawUpReview { request, by, decision, reason })?;
+        let statement = drawn_up(&session, Operation::PrepareReview { request, by, decision, reason })?;
         let envelope = self.key.sign(&session, &self.by, &statement)?.to_json().canonical();
         session.operate(Operation::Review { request: self.request.clone(), envelope })?;
         writeln!(output::stdout(), "{} is reviewed by {}", self.request, self.by)?;

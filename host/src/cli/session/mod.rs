@@ -79,7 +79,7 @@ fn begins(operation: &Operation) -> bool {
     matches!(
         operation,
         Operation::Submit(_)
-            | Operation::Say {
+            | Operation::RecordAct {
                 act: Act::DeciderAdded { .. } | Act::DeciderInvited { .. } | Act::TokenCreated { .. }
             }
     )
@@ -157,7 +157,7 @@ impl<'a> Session<'a> {
 
     /// Records an operator's act.
     pub(crate) fn say(&self, act: Act) -> anyhow::Result<()> {
-        self.operate(Operation::Say { act }).map(drop)
+        self.operate(Operation::RecordAct { act }).map(drop)
     }
 
     fn own(&self, operation: &Operation) -> anyhow::Result<&Host> {

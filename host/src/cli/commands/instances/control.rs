@@ -190,7 +190,7 @@ fn handle(data: &Data, key: InstanceKey, handling: InstanceCommand, how: &How) -
         InstanceCommand::Resolve { receipt, .. } => format!("what {receipt} permitted is resolved"),
         InstanceCommand::Delete => "is deleted; its receipts stay".to_owned(),
     };
-    let state = match session::operate(data, Operation::Handle { key: key.clone(), handling })? {
+    let state = match session::operate(data, Operation::ControlInstance { key: key.clone(), handling })? {
         OperationOutcome::State { state } => Some(state),
         OperationOutcome::Done => None,
         other => return Err(session::unexpected(&other)),
