@@ -317,7 +317,7 @@ impl Host {
             Operation::RecordAct {
                 act:
                     Act::Reviewed { .. }
-                    | Act::GlassBroken { .. }
+                    | Act::BreakGlassUsed { .. }
                     | Act::PolicyAdopted { .. }
                     | Act::PasskeyRegistered { .. },
             } => Err(Error::ActNotAllowed),

@@ -189,7 +189,7 @@ impl Host {
         }
         // Recorded before anything is signed, so that it is on record even if signing fails. An authority elsewhere
         // records it there.
-        if let Some(act) = issuer::glass_broken(&request, &count, &trust)
+        if let Some(act) = issuer::break_glass_used(&request, &count, &trust)
             && !self.0.authority.issuer.is_elsewhere()
         {
             self.0.authority.record_act(&self.0.journals, decision.person().as_str(), act)?;

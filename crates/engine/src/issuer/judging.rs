@@ -123,11 +123,11 @@ pub fn tally(
 }
 
 /// The act that precedes a break-glass decision, unless it is recorded already.
-pub(crate) fn glass_broken(request: &Request, count: &Count, trust: &Trust) -> Option<Act> {
+pub(crate) fn break_glass_used(request: &Request, count: &Count, trust: &Trust) -> Option<Act> {
     let decision = count.statements.last().filter(|_| count.verdict == CountVerdict::Alone)?;
     let said =
         |(id, alone): (&RequestId, &BreakGlassUse)| *id == request.id && alone.decider == *decision.person();
-    let act = Act::GlassBroken {
+    let act = Act::BreakGlassUsed {
         tenant: request.tenant.clone(),
         request: request.id.clone(),
         decider: decision.person().clone(),

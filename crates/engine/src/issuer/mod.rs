@@ -26,7 +26,7 @@ pub use remote::RemoteIssuer;
 pub use request::{Before, Form, Governed, ModuleFacts, Performer, Request, ScriptFacts, Unaskable};
 pub use serve::{IssuerServer, IssuerServerError, own_account};
 
-pub(crate) use judging::{check_open, glass_broken};
+pub(crate) use judging::{break_glass_used, check_open};
 pub(crate) use records::serves_hosts;
 pub(crate) use review::{Reviewable, review};
 

@@ -288,7 +288,7 @@ impl IssuerServer {
     ) -> Result<Issued, IssueError> {
         let (count, _) = tally(request, admitted, context, at)?;
         super::check_open(request, count.verdict, context.trust)?;
-        if let Some(act) = super::glass_broken(request, &count, context.trust) {
+        if let Some(act) = super::break_glass_used(request, &count, context.trust) {
             self.record(AUTHORITY, act, at)?;
         }
         self.sign(request, DecisionBasis::People(admitted), context, at)

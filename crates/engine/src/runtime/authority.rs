@@ -125,7 +125,7 @@ fn check_words(by: &str, act: &Act) -> Result<(), Error> {
         | Act::Frozen { reason, .. }
         | Act::Thawed { reason, .. }
         | Act::TokenRevoked { reason, .. }
-        | Act::GlassBroken { reason, .. } => Some(reason.as_str()),
+        | Act::BreakGlassUsed { reason, .. } => Some(reason.as_str()),
         Act::DeciderAdded { .. }
         | Act::KeyAdded { .. }
         | Act::TokenCreated { .. }

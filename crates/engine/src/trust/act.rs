@@ -130,7 +130,8 @@ pub enum Act {
         policy: Digest,
     },
     /// A person is about to decide a request alone. Recorded before the receipt is signed.
-    GlassBroken {
+    #[serde(rename = "glass-broken")]
+    BreakGlassUsed {
         /// The request's tenant.
         tenant: TenantId,
         /// The request.
@@ -196,7 +197,7 @@ impl fmt::Display for Act {
                 write!(f, "token       {token} is revoked, {}", Quoted(reason))
             }
             Self::PolicyAdopted { policy } => write!(f, "policy      sha256 {policy} governs"),
-            Self::GlassBroken { tenant, request, decider, reason } => {
+            Self::BreakGlassUsed { tenant, request, decider, reason } => {
                 write!(
                     f,
                     "BREAK-GLASS {decider} decides {request} of tenant {tenant} alone, {}",

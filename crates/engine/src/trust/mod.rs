@@ -261,7 +261,7 @@ impl Trust {
                 self.policy = Some(*policy);
                 Ok(())
             }
-            Act::GlassBroken { tenant, request, decider, reason } => {
+            Act::BreakGlassUsed { tenant, request, decider, reason } => {
                 self.active(decider)?;
                 let (tenant, decider, reason) = (tenant.clone(), decider.clone(), reason.clone());
                 self.unreviewed.insert(request.clone(), BreakGlassUse { tenant, decider, at, reason });
