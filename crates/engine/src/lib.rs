@@ -49,7 +49,9 @@ pub use process::forbid_core_dumps;
 pub use runtime::state::Host;
 pub use sandbox::DEPLOY;
 pub use schedule::WorkerOptions;
-pub use storage::{ArtifactsUrl, Copied, NotAStoreUrl, NotAnArtifactsUrl, StoreLocation, StoreUrl, back_up};
+pub use storage::{
+    ArtifactsUrl, Copied, InvalidArtifactsUrl, InvalidStoreUrl, StoreLocation, StoreUrl, back_up,
+};
 pub use store::{Fact, InstanceKey};
 pub use words::TooLong;
 pub use workflow::Status;

@@ -174,7 +174,7 @@ fn of_the_issuer(error: &IssueError) -> Problem {
         }
         IssueError::NoActiveKey(_) | IssueError::Mint(_) => Problem::internal(error),
         IssueError::Request(_)
-        | IssueError::Unclear(_)
+        | IssueError::InvalidRequestDocument(_)
         | IssueError::Lapsed { .. }
         | IssueError::Approval(_)
         | IssueError::Frozen(_)

@@ -11,4 +11,4 @@ mod transport;
 
 pub use bucket::Bucket;
 pub use error::BucketError;
-pub use location::{BucketUrl, NotABucketUrl};
+pub use location::{BucketUrl, InvalidBucketUrl};

@@ -16,13 +16,13 @@ pub struct BucketUrl {
 #[error(
     "not the URL of a bucket: s3://BUCKET/PREFIX is one, of letters, digits, dots, hyphens and underscores; credentials and the endpoint are given in AWS_ACCESS_KEY_ID, AWS_SECRET_ACCESS_KEY and AWS_ENDPOINT_URL"
 )]
-pub struct NotABucketUrl;
+pub struct InvalidBucketUrl;
 
 impl FromStr for BucketUrl {
-    type Err = NotABucketUrl;
+    type Err = InvalidBucketUrl;
 
-    fn from_str(text: &str) -> Result<Self, NotABucketUrl> {
-        let rest = text.strip_prefix("s3://").ok_or(NotABucketUrl)?;
+    fn from_str(text: &str) -> Result<Self, InvalidBucketUrl> {
+        let rest = text.strip_prefix("s3://").ok_or(InvalidBucketUrl)?;
         let (bucket, prefix) = rest.split_once('/').unwrap_or((rest, ""));
         let prefix = prefix.trim_end_matches('/');
         let is_name = |part: &str| {
@@ -33,7 +33,7 @@ impl FromStr for BucketUrl {
         // A name that needed escapes would be another one in the signature of some servers.
         let valid = is_name(bucket) && (prefix.is_empty() || prefix.split('/').all(is_name));
         if !valid {
-            return Err(NotABucketUrl);
+            return Err(InvalidBucketUrl);
         }
         Ok(Self { bucket: bucket.to_owned(), prefix: prefix.to_owned() })
     }
@@ -93,7 +93,7 @@ mod tests {
             "s3://artifacts/a b",
             "s3://artifacts/pp?region=x",
         ] {
-            assert_eq!(text.parse::<BucketUrl>(), Err(NotABucketUrl), "{text}");
+            assert_eq!(text.parse::<BucketUrl>(), Err(InvalidBucketUrl), "{text}");
         }
     }
 }

@@ -3,8 +3,8 @@
 use crate::capability::Capability;
 use crate::drive::driver::Driver;
 use crate::issuer::{
-    Before, DecisionBasis, Form, Governed, Issued, ModuleFacts, Performer, Request, Reversibility,
-    ScriptFacts, Unaskable, after,
+    Before, DecisionBasis, Form, Governed, InvalidRequest, Issued, ModuleFacts, Performer, Request,
+    Reversibility, ScriptFacts, after,
 };
 use crate::trust::{Known, Subject, Trust};
 use crate::{Error, ids};
@@ -45,8 +45,8 @@ impl Driver {
         let (trusted, drawn_up) = self.drawn_up(call, action, now).await?;
         let (request, ruling) = match self.judged(drawn_up, &trusted.0)? {
             Ok(judged) => judged,
-            Err(unaskable) => {
-                let message = unaskable.to_string();
+            Err(invalid) => {
+                let message = invalid.to_string();
                 return self.append([Entry::Rejected { call, asked, message }]).await;
             }
         };
@@ -172,7 +172,7 @@ impl Driver {
         &self,
         mut request: Request,
         trust: &Trust,
-    ) -> Result<Result<(Request, Ruling), Unaskable>, Error> {
+    ) -> Result<Result<(Request, Ruling), InvalidRequest>, Error> {
         let policy = &self.inner.authority.policy;
         let document = match request.document() {
             Ok(document) => document,

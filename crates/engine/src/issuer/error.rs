@@ -1,6 +1,6 @@
 //! Why an issuer signs no receipt.
 
-use crate::trust::{Freeze, Unclear};
+use crate::trust::{Freeze, InvalidRequestDocument};
 use receipt::{ApprovalError, MintError, PersonId, Scope, Timestamp};
 use workflow::{RequestId, TenantId};
 
@@ -12,7 +12,7 @@ pub enum IssueError {
     Request(String),
     /// The request does not state its subject.
     #[error(transparent)]
-    Unclear(#[from] Unclear),
+    InvalidRequestDocument(#[from] InvalidRequestDocument),
     /// There was no decision in time.
     #[error("request {request} lapsed at {at}")]
     Lapsed {

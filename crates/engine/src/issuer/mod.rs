@@ -23,7 +23,7 @@ pub use keyring::{KeyChange, Keyring, KeyringError};
 pub use local::LocalIssuer;
 pub use policy::Environment;
 pub use remote::RemoteIssuer;
-pub use request::{Before, Form, Governed, ModuleFacts, Performer, Request, ScriptFacts, Unaskable};
+pub use request::{Before, Form, Governed, InvalidRequest, ModuleFacts, Performer, Request, ScriptFacts};
 pub use serve::{IssuerServer, IssuerServerError, own_account};
 
 pub(crate) use judging::{break_glass_used, check_open};

@@ -190,7 +190,7 @@ impl Default for Governed {
 
 /// Why people cannot be asked about a request: a decision could not be signed as it was shown.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-pub enum Unaskable {
+pub enum InvalidRequest {
     /// The evidence is not read again as it would be signed.
     #[error("the evidence would not be read from a receipt: {0}")]
     Evidence(#[from] JsonError),
@@ -218,11 +218,11 @@ impl Request {
     ///
     /// # Errors
     /// Why it cannot.
-    pub fn check(&self) -> Result<(), Unaskable> {
+    pub fn check(&self) -> Result<(), InvalidRequest> {
         receipt::check_request(&self.document()?).map_err(|error| match error {
-            MintError::Unreadable(JsonError::TooDeep { .. }) => Unaskable::TooDeep,
-            error @ MintError::TooLong { .. } => Unaskable::TooLong(error),
-            error => Unaskable::Uncommittable(error),
+            MintError::Unreadable(JsonError::TooDeep { .. }) => InvalidRequest::TooDeep,
+            error @ MintError::TooLong { .. } => InvalidRequest::TooLong(error),
+            error => InvalidRequest::Uncommittable(error),
         })
     }
 

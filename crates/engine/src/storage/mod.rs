@@ -2,7 +2,7 @@
 
 mod objects;
 
-pub use objects::{ArtifactsUrl, NotAnArtifactsUrl};
+pub use objects::{ArtifactsUrl, InvalidArtifactsUrl};
 use receipt::Digest;
 use std::fmt;
 use std::path::Path;
@@ -36,15 +36,15 @@ pub struct StoreUrl {
 /// Not the URL of a database.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("not the URL of a database: postgres://USER@HOST/DATABASE is one")]
-pub struct NotAStoreUrl;
+pub struct InvalidStoreUrl;
 
 impl FromStr for StoreUrl {
-    type Err = NotAStoreUrl;
+    type Err = InvalidStoreUrl;
 
-    fn from_str(text: &str) -> Result<Self, NotAStoreUrl> {
+    fn from_str(text: &str) -> Result<Self, InvalidStoreUrl> {
         let known = ["postgres://", "postgresql://"].into_iter().any(|scheme| text.starts_with(scheme));
         let url = || Self { url: text.to_owned(), demand: CommitDemand::Any, artifacts: None };
-        known.then(url).ok_or(NotAStoreUrl)
+        known.then(url).ok_or(InvalidStoreUrl)
     }
 }
 
@@ -204,6 +204,6 @@ mod tests {
             );
         }
         assert!(!"postgres://ann@db/pp?host=/run".parse::<StoreUrl>().unwrap().has_password());
-        assert_eq!("mysql://db".parse::<StoreUrl>(), Err(NotAStoreUrl));
+        assert_eq!("mysql://db".parse::<StoreUrl>(), Err(InvalidStoreUrl));
     }
 }

@@ -15,11 +15,11 @@ pub struct ArtifactsUrl(Bucket);
 
 /// Not a location for artifacts.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-pub enum NotAnArtifactsUrl {
+pub enum InvalidArtifactsUrl {
     /// The text names no bucket.
     #[cfg(feature = "s3")]
     #[error(transparent)]
-    Bucket(#[from] store_s3::NotABucketUrl),
+    Bucket(#[from] store_s3::InvalidBucketUrl),
     /// The program cannot use object storage.
     #[cfg(not(feature = "s3"))]
     #[error(
@@ -29,16 +29,16 @@ pub enum NotAnArtifactsUrl {
 }
 
 impl FromStr for ArtifactsUrl {
-    type Err = NotAnArtifactsUrl;
+    type Err = InvalidArtifactsUrl;
 
     #[cfg(feature = "s3")]
-    fn from_str(text: &str) -> Result<Self, NotAnArtifactsUrl> {
+    fn from_str(text: &str) -> Result<Self, InvalidArtifactsUrl> {
         Ok(Self(text.parse()?))
     }
 
     #[cfg(not(feature = "s3"))]
-    fn from_str(_: &str) -> Result<Self, NotAnArtifactsUrl> {
-        Err(NotAnArtifactsUrl::NotBuilt)
+    fn from_str(_: &str) -> Result<Self, InvalidArtifactsUrl> {
+        Err(InvalidArtifactsUrl::NotBuilt)
     }
 }
 

@@ -66,11 +66,11 @@ impl fmt::Debug for InvitationCode {
 }
 
 impl FromStr for InvitationCode {
-    type Err = NotACode;
+    type Err = InvalidInvitationCode;
 
-    fn from_str(text: &str) -> Result<Self, NotACode> {
-        let digits = text.strip_prefix(PREFIX).ok_or(NotACode)?;
-        let bytes: Digest = digits.parse().map_err(|_| NotACode)?;
+    fn from_str(text: &str) -> Result<Self, InvalidInvitationCode> {
+        let digits = text.strip_prefix(PREFIX).ok_or(InvalidInvitationCode)?;
+        let bytes: Digest = digits.parse().map_err(|_| InvalidInvitationCode)?;
         Ok(Self(*bytes.as_bytes()))
     }
 }
@@ -78,7 +78,7 @@ impl FromStr for InvitationCode {
 /// A text that is no invitation's code.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("not the code of an invitation: {PREFIX} and 64 hexadecimal digits are expected")]
-pub struct NotACode;
+pub struct InvalidInvitationCode;
 
 /// An open invitation, or one that was used and not yet confirmed.
 #[derive(Debug, Clone, PartialEq, Eq)]

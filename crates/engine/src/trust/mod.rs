@@ -21,13 +21,13 @@ pub use count::{Count, CountVerdict, can_count, count, key_counts};
 pub use error::ActError;
 pub use freeze::Freeze;
 pub(crate) use invitation::BY_INVITATION;
-pub use invitation::{Invitation, InvitationCode, LONGEST_INVITATION_MS, NotACode};
+pub use invitation::{InvalidInvitationCode, Invitation, InvitationCode, LONGEST_INVITATION_MS};
 pub use known::Judge;
 pub(crate) use known::{Recall, signed_approvals, signed_denials};
 pub use precedent::{Known, Precedent};
 pub use shortfall::{Shortfall, shortfalls};
 pub(crate) use subject::is_own;
-pub use subject::{Subject, Unclear};
+pub use subject::{InvalidRequestDocument, Subject};
 pub use token::{InvalidTokenId, NewToken, Token, TokenError, TokenId};
 
 use crate::access::TokenGrant;

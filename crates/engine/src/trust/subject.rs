@@ -32,7 +32,7 @@ pub struct Subject {
 /// A request document that does not state its subject.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("the request does not say its {0}, or says it in a way that is not understood")]
-pub struct Unclear(&'static str);
+pub struct InvalidRequestDocument(&'static str);
 
 impl Subject {
     /// The subject of a request document. Code and bytes are known where the document says so and `known` confirms it:
@@ -40,12 +40,14 @@ impl Subject {
     ///
     /// # Errors
     /// When a required member is missing.
-    pub fn of(document: &Json, known: &Known) -> Result<Self, Unclear> {
+    pub fn of(document: &Json, known: &Known) -> Result<Self, InvalidRequestDocument> {
         let text = |path: &[&'static str], what| {
-            document.pointer(path.iter().copied()).and_then(Json::as_str).ok_or(Unclear(what))
+            document.pointer(path.iter().copied()).and_then(Json::as_str).ok_or(InvalidRequestDocument(what))
         };
         let person = |name: &'static str| match document.pointer(["actor", name]) {
-            Some(json) => json.as_str().and_then(|text| text.parse().ok()).map(Some).ok_or(Unclear(name)),
+            Some(json) => {
+                json.as_str().and_then(|text| text.parse().ok()).map(Some).ok_or(InvalidRequestDocument(name))
+            }
             None => Ok(None),
         };
         let novelty = |of: &'static str, sha256: &Digest| match text(&["context", "novelty", of], "novelty") {
@@ -105,21 +107,24 @@ pub(crate) fn is_own(actor: &ActorId, answering: [Option<&PersonId>; 2], name: &
     answering.chain([actor.as_str()]).any(|own| is_same(own, name))
 }
 
-fn artifact(document: &Json, novelty: impl Fn(&Digest) -> Novelty) -> Result<Option<Artifact>, Unclear> {
-    let unclear = Unclear("artifact");
+fn artifact(
+    document: &Json,
+    novelty: impl Fn(&Digest) -> Novelty,
+) -> Result<Option<Artifact>, InvalidRequestDocument> {
+    let invalid = InvalidRequestDocument("artifact");
     match document.pointer(["action", "parameters", "artifact"]) {
-        None => Err(unclear),
+        None => Err(invalid),
         Some(Json::Null) => Ok(None),
         Some(artifact) => {
             let sha256: Option<Digest> =
                 artifact.get("sha256").and_then(Json::as_str).and_then(|text| text.parse().ok());
             let bytes = artifact.get("bytes").and_then(Json::as_u64);
-            let (sha256, bytes) = sha256.zip(bytes).ok_or(unclear)?;
+            let (sha256, bytes) = sha256.zip(bytes).ok_or(invalid)?;
             Ok(Some(Artifact { sha256, bytes, novelty: novelty(&sha256) }))
         }
     }
 }
 
-fn parse<T: std::str::FromStr>(text: &str, what: &'static str) -> Result<T, Unclear> {
-    text.parse().map_err(|_| Unclear(what))
+fn parse<T: std::str::FromStr>(text: &str, what: &'static str) -> Result<T, InvalidRequestDocument> {
+    text.parse().map_err(|_| InvalidRequestDocument(what))
 }
