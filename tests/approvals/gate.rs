@@ -1,7 +1,7 @@
 //! The gate, attacked directly: each check refuses by itself, independent of the other checks and of the origin of the
 //! stored receipt.
 
-use engine::capability::{Claim, Gate, GateContext};
+use engine::capability::{Gate, GateContext, ProposedAction};
 use engine::issuer::{
     Before, DecisionBasis, DemoDecider, Environment, Form, Governed, IssueOrder, Issuer as _, Judgement,
     JudgingContext, LocalIssuer, Performer, Request, Reversibility,
@@ -77,7 +77,7 @@ fn gate() -> Gate {
     Gate::new(keys(1, KeyStatus::Active))
 }
 
-/// A claim that the receipt of [`request`] permits, for a test to spoil.
+/// A proposed action that the receipt of [`request`] permits, for a test to spoil.
 struct Owned {
     tenant: TenantId,
     instance: InstanceId,
@@ -103,8 +103,8 @@ fn good() -> Owned {
 }
 
 impl Owned {
-    fn claim(&self) -> Claim<'_> {
-        Claim {
+    fn action(&self) -> ProposedAction<'_> {
+        ProposedAction {
             tenant: &self.tenant,
             instance: &self.instance,
             component: &self.component,
@@ -119,17 +119,17 @@ impl Owned {
 
 fn refused(
     gate: &Gate,
-    claim: &Owned,
+    owned: &Owned,
     receipt: Option<&StoredReceipt>,
     receipt_state: &ReceiptState,
 ) -> Option<Check> {
-    refused_in(Scope::Demo, gate, claim, receipt, receipt_state)
+    refused_in(Scope::Demo, gate, owned, receipt, receipt_state)
 }
 
 fn refused_in(
     scope: Scope,
     gate: &Gate,
-    claim: &Owned,
+    owned: &Owned,
     receipt: Option<&StoredReceipt>,
     receipt_state: &ReceiptState,
 ) -> Option<Check> {
@@ -140,11 +140,11 @@ fn refused_in(
         known: &Known::default(),
         environment: Environment::Development,
     };
-    gate.check(&claim.claim(), receipt, receipt_state, measure).err().map(|refusal| refusal.check)
+    gate.check(&owned.action(), receipt, receipt_state, measure).err().map(|refusal| refusal.check)
 }
 
-fn check(claim: &Owned) -> Option<Check> {
-    refused(&gate(), claim, Some(&issue(1, &request(), Decision::Approved)), &ReceiptState::default())
+fn check(owned: &Owned) -> Option<Check> {
+    refused(&gate(), owned, Some(&issue(1, &request(), Decision::Approved)), &ReceiptState::default())
 }
 
 #[test]

@@ -33,7 +33,7 @@ pub struct GateContext<'a> {
 
 /// The action that is about to be performed, as the host itself knows it. No part of it comes from the receipt.
 #[derive(Debug, Clone)]
-pub struct Claim<'a> {
+pub struct ProposedAction<'a> {
     /// The tenant whose workflow acts.
     pub tenant: &'a TenantId,
     /// The instance.
@@ -52,7 +52,7 @@ pub struct Claim<'a> {
     pub at: Timestamp,
 }
 
-/// Leave to act: a receipt that passed every check for one claim. Only [`Gate::check`] makes one.
+/// Leave to act: a receipt that passed every check for one proposed action. Only [`Gate::check`] makes one.
 #[derive(Debug, Clone)]
 pub struct Permit {
     receipt: VerifiedReceipt,
@@ -116,71 +116,71 @@ impl Gate {
     /// The first check that fails.
     pub fn check(
         &self,
-        claim: &Claim<'_>,
+        action: &ProposedAction<'_>,
         receipt: Option<&StoredReceipt>,
         receipt_state: &ReceiptState,
         measure: GateContext<'_>,
     ) -> Result<Permit, Refusal> {
-        let (mut permit, opened) = self.check_receipt(claim, receipt, measure.scope)?;
-        let decisions = check_authority(claim, &permit.receipt, &opened, measure)?;
+        let (mut permit, opened) = self.check_receipt(action, receipt, measure.scope)?;
+        let decisions = check_authority(action, &permit.receipt, &opened, measure)?;
         let length = receipt.map_or(0, |receipt| receipt.request_json.len());
         permit.signed = signed_approvals(measure.policy, opened.request(), length, &decisions);
         if let Some((at, _)) = receipt_state.revoked {
-            return refuse(Check::Revocation, format!("receipt {} was revoked at {at}", claim.receipt));
+            return refuse(Check::Revocation, format!("receipt {} was revoked at {at}", action.receipt));
         }
         match receipt_state.redeemed {
             Some((at, _)) => refuse(
                 Check::Redemption,
-                format!("receipt {} was spent at {at}; a receipt permits one action", claim.receipt),
+                format!("receipt {} was spent at {at}; a receipt permits one action", action.receipt),
             ),
             None => Ok(permit),
         }
     }
 
-    /// The checks of a receipt that this very claim has spent: `claim.at` is then the time of the redemption. The
+    /// The checks of a receipt that this very action has spent: `action.at` is then the time of the redemption. The
     /// deciders, and whether it was spent, were checked then.
     ///
     /// # Errors
     /// The first check that fails.
     pub fn check_spent(
         &self,
-        claim: &Claim<'_>,
+        action: &ProposedAction<'_>,
         receipt: Option<&StoredReceipt>,
         scope: Scope,
     ) -> Result<Permit, Refusal> {
-        self.check_receipt(claim, receipt, scope).map(|(permit, _)| permit)
+        self.check_receipt(action, receipt, scope).map(|(permit, _)| permit)
     }
 
     fn check_receipt(
         &self,
-        claim: &Claim<'_>,
+        action: &ProposedAction<'_>,
         receipt: Option<&StoredReceipt>,
         scope: Scope,
     ) -> Result<(Permit, Opened), Refusal> {
         let missing = || Refusal {
             check: Check::Verification,
-            message: format!("there is no receipt {}", claim.receipt),
+            message: format!("there is no receipt {}", action.receipt),
         };
-        let (verified, opened) = self.verify(claim, receipt.ok_or_else(missing)?)?;
+        let (verified, opened) = self.verify(action, receipt.ok_or_else(missing)?)?;
         check_decision(&verified, scope)?;
-        check_action(claim, &verified, &opened)?;
-        if verified.is_expired(claim.at) {
+        check_action(action, &verified, &opened)?;
+        if verified.is_expired(action.at) {
             let message = format!(
                 "receipt {} expired at {}, and it is {}",
-                claim.receipt,
+                action.receipt,
                 verified.expires_at(),
-                claim.at
+                action.at
             );
             return refuse(Check::Expiry, message);
         }
-        let (tenant, resource) = (claim.tenant.clone(), claim.resource.to_owned());
+        let (tenant, resource) = (action.tenant.clone(), action.resource.to_owned());
         Ok((Permit { receipt: verified, tenant, resource, signed: None }, opened))
     }
 
     /// Signature, key, canonical form, projection, and the opening of the commitment.
     fn verify(
         &self,
-        claim: &Claim<'_>,
+        action: &ProposedAction<'_>,
         stored: &StoredReceipt,
     ) -> Result<(VerifiedReceipt, Opened), Refusal> {
         let unverified = |message: String| Refusal { check: Check::Verification, message };
@@ -190,11 +190,11 @@ impl Gate {
         let verified =
             receipt::verify(&stored.artifact, &self.keys).map_err(|error| unverified(error.to_string()))?;
         let opened = verified.open(&opening).map_err(|error| unverified(error.to_string()))?;
-        match verified.id() == claim.receipt.as_str() {
+        match verified.id() == action.receipt.as_str() {
             true => Ok((verified, opened)),
             false => Err(unverified(format!(
                 "the receipt that is kept as {} is signed as {}",
-                claim.receipt,
+                action.receipt,
                 verified.id()
             ))),
         }
@@ -216,12 +216,12 @@ fn check_decision(verified: &VerifiedReceipt, scope: Scope) -> Result<(), Refusa
 /// Checks that the deciders still count and that the policy still allows the action with their approvals. Returns
 /// these.
 fn check_authority(
-    claim: &Claim<'_>,
+    action: &ProposedAction<'_>,
     verified: &VerifiedReceipt,
     opened: &Opened,
     GateContext { scope, trust, policy, known, environment }: GateContext<'_>,
 ) -> Result<Vec<VerifiedDecision>, Refusal> {
-    if let Some(Freeze { since, reason, .. }) = trust.freeze_of(claim.tenant) {
+    if let Some(Freeze { since, reason, .. }) = trust.freeze_of(action.tenant) {
         return refuse(Check::Freeze, format!("everything is frozen since {since}: {}", Quoted(reason)));
     }
     let subject = Subject::of(opened.request(), known)
@@ -238,7 +238,7 @@ fn check_authority(
             _ => Ok(Vec::new()),
         };
     }
-    let decisions = receipt::verify_approvals(opened, trust.deciders(), Judged::Now(claim.at))
+    let decisions = receipt::verify_approvals(opened, trust.deciders(), Judged::Now(action.at))
         .map_err(|error| Refusal { check: Check::Approvals, message: error.to_string() })?;
     let Count { verdict, ruling, .. } = count(policy, &subject, &decisions);
     match verdict {
@@ -255,7 +255,11 @@ fn check_authority(
 }
 
 /// Compares the action that is about to be performed with the approved one, part by part.
-fn check_action(claim: &Claim<'_>, verified: &VerifiedReceipt, opened: &Opened) -> Result<(), Refusal> {
+fn check_action(
+    action: &ProposedAction<'_>,
+    verified: &VerifiedReceipt,
+    opened: &Opened,
+) -> Result<(), Refusal> {
     let request = opened.request();
     let approved = |path: &[&'static str]| {
         request.pointer(path.iter().copied()).and_then(Json::as_str).unwrap_or_default().to_owned()
@@ -263,15 +267,15 @@ fn check_action(claim: &Claim<'_>, verified: &VerifiedReceipt, opened: &Opened) 
     let capability = format!("{}.{}", approved(&["action", "tool"]), approved(&["action", "operation"]));
     let tenants = [approved(&["tenantId"]), opened.binding().company_id.clone().unwrap_or_default()];
     let instances = [approved(&["actor", "runId"]), verified.run_id().unwrap_or_default().to_owned()];
-    let component = claim.component.to_string();
+    let component = action.component.to_string();
     for (check, of, wanted) in [
-        (Check::Tenant, &tenants[0], claim.tenant.as_str()),
-        (Check::Tenant, &tenants[1], claim.tenant.as_str()),
-        (Check::Instance, &instances[0], claim.instance.as_str()),
-        (Check::Instance, &instances[1], claim.instance.as_str()),
+        (Check::Tenant, &tenants[0], action.tenant.as_str()),
+        (Check::Tenant, &tenants[1], action.tenant.as_str()),
+        (Check::Instance, &instances[0], action.instance.as_str()),
+        (Check::Instance, &instances[1], action.instance.as_str()),
         (Check::Code, &approved(&["action", "parameters", "component"]), component.as_str()),
-        (Check::Capability, &capability, claim.capability),
-        (Check::Resource, &approved(&["action", "parameters", "resource"]), claim.resource),
+        (Check::Capability, &capability, action.capability),
+        (Check::Resource, &approved(&["action", "parameters", "resource"]), action.resource),
     ] {
         if of != wanted {
             return refuse(
@@ -281,12 +285,12 @@ fn check_action(claim: &Claim<'_>, verified: &VerifiedReceipt, opened: &Opened) 
         }
     }
     match request.pointer(["action", "parameters", "artifact"]) {
-        Some(artifact) if *artifact == claim.artifact.to_json() => Ok(()),
+        Some(artifact) if *artifact == action.artifact.to_json() => Ok(()),
         approved => {
             let approved = approved.map_or_else(|| "no artifact".to_owned(), Json::canonical);
             let message = format!(
                 "the receipt is for artifact {approved}, not for {}",
-                claim.artifact.to_json().canonical()
+                action.artifact.to_json().canonical()
             );
             refuse(Check::Artifact, message)
         }

@@ -13,7 +13,7 @@ mod registry;
 
 pub(crate) use artifacts::Artifacts;
 pub use deploy::Deploy;
-pub use gate::{Claim, Gate, GateContext, Permit, Refusal};
+pub use gate::{Gate, GateContext, Permit, ProposedAction, Refusal};
 pub use registry::built_in_names;
 pub use store::Deployment;
 

@@ -2,7 +2,8 @@
 
 use crate::Error;
 use crate::capability::{
-    Capability, Claim, Execution, GateContext, OnInterruption, PerformError, Performed, Permit, Refusal,
+    Capability, Execution, GateContext, OnInterruption, PerformError, Performed, Permit, ProposedAction,
+    Refusal,
 };
 use crate::drive::driver::Driver;
 use crate::drive::spent::{SpentReceipt, idempotency_key};
@@ -79,7 +80,8 @@ impl Driver {
             known,
             environment: self.inner.journals.settings.environment(),
         };
-        let permit = self.inner.gate().check(&self.claim(invocation, at), receipt, receipt_state, measure)?;
+        let permit =
+            self.inner.gate().check(&self.proposed(invocation, at), receipt, receipt_state, measure)?;
         match self.capability(invocation) {
             Some(_) => Ok(permit),
             None => Err(Refusal {
@@ -95,9 +97,9 @@ impl Driver {
     }
 
     /// The action that is about to be performed, as the host knows it. The capability is the one that would perform it.
-    fn claim<'a>(&'a self, invocation: &'a Invocation, at: Timestamp) -> Claim<'a> {
+    fn proposed<'a>(&'a self, invocation: &'a Invocation, at: Timestamp) -> ProposedAction<'a> {
         let origin: &Origin = &self.origin;
-        Claim {
+        ProposedAction {
             tenant: &origin.key.tenant,
             instance: &origin.key.instance,
             component: &origin.component,
@@ -256,7 +258,7 @@ impl Driver {
         let attempt = Execution::new(idempotency_key(&invocation.receipt), order);
         // The scope was judged when it was spent; it is the receipt's own since.
         let scope = receipt.map_or(Scope::Production, |receipt| scope_of(&receipt.artifact.key_id));
-        let permit = self.inner.gate().check_spent(&self.claim(invocation, at), receipt, scope);
+        let permit = self.inner.gate().check_spent(&self.proposed(invocation, at), receipt, scope);
         Ok(permit
             .map(|permit| (permit, attempt))
             .map_err(|refusal| format!("the receipt was spent and is now {refusal}")))
