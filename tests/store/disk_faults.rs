@@ -23,7 +23,7 @@ use store::{
 };
 use store_sqlite::Sqlite;
 use tempfile::TempDir;
-use workflow::{Entry, Manner};
+use workflow::{CallMode, Entry};
 
 const AT: Timestamp = Timestamp::from_millis(1_700_000_000_000);
 
@@ -56,7 +56,7 @@ fn create(store: &dyn Store, name: &str) -> Commit {
 fn step(store: &dyn Store, name: &str, after: usize, bytes: usize) -> Commit {
     let call = u32::try_from(after).unwrap();
     let begun =
-        Entry::StepStarted { call, name: format!("step {after}"), config: None, manner: Manner::AtOnce };
+        Entry::StepStarted { call, name: format!("step {after}"), config: None, mode: CallMode::Blocking };
     let ended = Entry::StepCompleted { call, output: format!("\"{}\"", "x".repeat(bytes)) };
     let batch = Batch { entries: vec![begun, ended], ..Batch::default() };
     store.append(JournalPosition { key: key(name), after, at: AT }, &batch)

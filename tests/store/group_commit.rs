@@ -15,7 +15,7 @@ use store::{
 };
 use store_sqlite::Sqlite;
 use tempfile::TempDir;
-use workflow::{Entry, Manner};
+use workflow::{CallMode, Entry};
 
 /// Blocks the writer in one write until it is released: writes that are submitted meanwhile are one group.
 struct Held {
@@ -185,7 +185,7 @@ fn a_log_that_was_long_once_is_moved_once() {
         journal.query_row("SELECT closed FROM log", [], |row| row.get(0)).unwrap()
     };
     let long =
-        Entry::StepStarted { call: 0, name: "n".repeat(1 << 20), config: None, manner: Manner::AtOnce };
+        Entry::StepStarted { call: 0, name: "n".repeat(1 << 20), config: None, mode: CallMode::Blocking };
     let (mut length, before) = (1, moved());
     let mut grow = |entry: &Entry| {
         append(&store, "a", length, entry.clone()).wait().unwrap();

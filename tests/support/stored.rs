@@ -6,7 +6,7 @@ use std::sync::Arc;
 use store::DataFolder;
 use store::{Batch, Commit, Create, InstanceKey, JournalPosition, Quotas, Store};
 use store_sqlite::Sqlite;
-use workflow::{Entry, Manner};
+use workflow::{CallMode, Entry};
 
 /// When everything happens.
 pub const AT: Timestamp = Timestamp::from_millis(1_700_000_000_000);
@@ -42,7 +42,7 @@ pub fn create_within(store: &dyn Store, name: &str, quotas: Quotas) -> Commit {
 }
 
 pub fn step(call: u32) -> Entry {
-    Entry::StepStarted { call, name: "s".to_owned(), config: None, manner: Manner::AtOnce }
+    Entry::StepStarted { call, name: "s".to_owned(), config: None, mode: CallMode::Blocking }
 }
 
 pub fn append(store: &dyn Store, name: &str, after: usize, entry: Entry) -> Commit {

@@ -54,4 +54,4 @@ pub use replay::status::Status;
 pub use table::{Illegal, Unknown, Unsettled};
 pub use turn::wait::{Pending, Wait};
 pub use turn::{Approval, Begun, Live, Outcome, Performance, Ready, Turn};
-pub use types::{Check, Effect, Failure, Finding, Manner};
+pub use types::{CallMode, Check, Effect, Failure, Finding};

@@ -16,19 +16,19 @@ pub struct Failure {
 /// Whether a workflow waits for the end of a call at once, or starts the call and asks for the end later.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
-pub enum Manner {
+pub enum CallMode {
     /// It waits.
     #[default]
-    AtOnce,
+    Blocking,
     /// The workflow started the call, and continues.
     #[serde(rename = "beside")]
     Started,
 }
 
-impl Manner {
+impl CallMode {
     #[expect(clippy::trivially_copy_pass_by_ref, reason = "serde asks for it so")]
-    pub(crate) fn is_at_once(&self) -> bool {
-        *self == Self::AtOnce
+    pub(crate) fn is_blocking(&self) -> bool {
+        *self == Self::Blocking
     }
 }
 

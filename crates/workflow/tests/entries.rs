@@ -9,7 +9,7 @@ use proptest::prelude::*;
 use receipt::Decision;
 use serde_json::Value;
 use std::collections::BTreeSet;
-use workflow::{Backoff, Check, Effect, Entry, Finding, Manner, StepConfig};
+use workflow::{Backoff, CallMode, Check, Effect, Entry, Finding, StepConfig};
 
 /// One line per entry: journal formats 1 and 2; each includes the earlier ones. A line never changes.
 const GOLDEN: &str = concat!(include_str!("golden/v1.jsonl"), include_str!("golden/v2.jsonl"));
@@ -150,7 +150,7 @@ fn second_format() -> Vec<Entry> {
     let (call, none) = (u32::MAX, || None);
     let configured = |backoff| {
         let config = StepConfig { retries: 3, delay_ms: 250, backoff, timeout_ms: u64::MAX };
-        Entry::StepStarted { call, name: "tried".to_owned(), config: Some(config), manner: Manner::Started }
+        Entry::StepStarted { call, name: "tried".to_owned(), config: Some(config), mode: CallMode::Started }
     };
     vec![
         about::started_step(7),
@@ -158,11 +158,11 @@ fn second_format() -> Vec<Entry> {
         configured(Backoff::Linear),
         about::attempt_failed(7, 1),
         Entry::AttemptStarted { call: 7, attempt: 2 },
-        about::sleep_started(8, Manner::AtOnce),
-        about::sleep_started(8, Manner::Started),
+        about::sleep_started(8, CallMode::Blocking),
+        about::sleep_started(8, CallMode::Started),
         Entry::SleepEnded { call: 8 },
-        about::wait_started(9, Manner::AtOnce),
-        about::wait_started(9, Manner::Started),
+        about::wait_started(9, CallMode::Blocking),
+        about::wait_started(9, CallMode::Started),
         Entry::WaitMatched { call: 9, event: 0 },
         Entry::WaitTimedOut { call: 9 },
         about::event("paid", 7),
@@ -181,8 +181,8 @@ fn second_format() -> Vec<Entry> {
 }
 
 fn started(mut entry: Entry) -> Entry {
-    if let Entry::Requested { manner, .. } = &mut entry {
-        *manner = Manner::Started;
+    if let Entry::Requested { mode, .. } = &mut entry {
+        *mode = CallMode::Started;
     }
     entry
 }

@@ -10,7 +10,7 @@ use crate::waits::{payment, told};
 use proptest::prelude::*;
 use receipt::{Decision, Digest};
 use workflow::{
-    Begun, Command, Effect, Entry, Finding, Limits, Manner, Outcome, Ready, Replay, Status, Unknown,
+    Begun, CallMode, Command, Effect, Entry, Finding, Limits, Outcome, Ready, Replay, Status, Unknown,
 };
 
 fn after(entries: &[Entry]) -> Replay {
@@ -100,7 +100,7 @@ fn a_workflow_goes_back_to_any_call_of_its_own() {
         let place = straight.journal.iter().position(|entry| opens(entry) == Some(from)).unwrap();
         let (before, after) = straight.journal.split_at(place);
         // A started step stays ended, with the effects of its later attempts.
-        if before.iter().any(|entry| matches!(entry, Entry::StepStarted { manner: Manner::Started, .. })) {
+        if before.iter().any(|entry| matches!(entry, Entry::StepStarted { mode: CallMode::Started, .. })) {
             continue;
         }
         let anew = run.journal.iter().filter_map(opens).count() - made_before;
@@ -176,7 +176,7 @@ fn events_come_back_when_the_workflow_goes_back() {
     told(&mut replay, &command, at(3));
     let mut journal = [origin(), vec![about::event("paid", 1), about::event("paid", 2)]].concat();
     journal.extend([
-        about::wait_started(0, workflow::Manner::AtOnce),
+        about::wait_started(0, workflow::CallMode::Blocking),
         Entry::WaitMatched { call: 0, event: 0 },
         about::completed(),
         about::restarted(0),
@@ -222,7 +222,7 @@ fn a_call_is_found_by_its_name() {
         about::step_named(1, "inner"),
         about::step_completed(1),
         about::step_completed(0),
-        about::sleep_started(2, workflow::Manner::AtOnce),
+        about::sleep_started(2, workflow::CallMode::Blocking),
         Entry::SleepEnded { call: 2 },
         about::step_started(3),
     ];

@@ -7,7 +7,7 @@ use crate::prefixes::{check_same, cuts, tried};
 use crate::waits::{nap, payment, record, told};
 use receipt::Decision;
 use workflow::{
-    Alarm, Call, Command, Entry, Limits, Live, Manner, Outcome, Ready, Replay, Start, StepConfig, Turn,
+    Alarm, Call, CallMode, Command, Entry, Limits, Live, Outcome, Ready, Replay, Start, StepConfig, Turn,
 };
 
 fn start_sleep(ms: u64) -> Command {
@@ -76,12 +76,12 @@ fn a_step_that_waits_for_its_next_attempt_delays_no_other() {
 fn a_workflow_goes_on_while_it_waits_for_a_decision() {
     let mut replay = fold(&origin());
     let start = Command::Start(Start::RequireApproval(crate::common::action()));
-    let Ok(Turn::Do(Live::Request { manner: Manner::Started, .. })) = replay.ask(&start, at(0)) else {
+    let Ok(Turn::Do(Live::Request { mode: CallMode::Started, .. })) = replay.ask(&start, at(0)) else {
         panic!("it asks for nothing")
     };
     let mut requested = about::requested(0);
-    if let Entry::Requested { manner, .. } = &mut requested {
-        *manner = Manner::Started;
+    if let Entry::Requested { mode, .. } = &mut requested {
+        *mode = CallMode::Started;
     }
     replay.apply(&requested).unwrap();
     assert_eq!(told(&mut replay, &start, at(0)), Outcome::Started(0));
@@ -157,7 +157,7 @@ fn check_diverges(journal: &[Entry], before: &[Command], right: &Command, wrong:
 
 #[test]
 fn waiting_for_something_else_or_doing_something_else_diverges() {
-    let sleeps = [about::sleep_started(0, Manner::Started), about::sleep_started(1, Manner::Started)];
+    let sleeps = [about::sleep_started(0, CallMode::Started), about::sleep_started(1, CallMode::Started)];
     let begun = [start_sleep(0), start_sleep(0)];
     let told_first = [sleeps.to_vec(), vec![Entry::SleepEnded { call: 1 }]].concat();
     let both = first_of(&[0, 1]);
@@ -166,7 +166,7 @@ fn waiting_for_something_else_or_doing_something_else_diverges() {
     }
     // A started call is now waited for at once, and the reverse.
     check_diverges(&sleeps, &[], &start_sleep(0), &Command::Sleep(nap(Alarm::In(0))));
-    let at_once = [about::sleep_started(0, Manner::AtOnce), Entry::SleepEnded { call: 0 }];
+    let at_once = [about::sleep_started(0, CallMode::Blocking), Entry::SleepEnded { call: 0 }];
     check_diverges(&at_once, &[], &Command::Sleep(nap(Alarm::In(0))), &start_sleep(0));
     // An attempt is under way, and the workflow does not make it.
     let attempt = Entry::AttemptStarted { call: 0, attempt: 2 };
@@ -180,7 +180,7 @@ fn waiting_for_something_else_or_doing_something_else_diverges() {
 fn ending_before_what_was_told_or_tried_diverges() {
     let attempt = Entry::AttemptStarted { call: 0, attempt: 2 };
     let tried_again = [about::started_step(0), about::attempt_failed(0, 1), attempt];
-    let told_of = [about::sleep_started(0, Manner::Started), Entry::SleepEnded { call: 0 }];
+    let told_of = [about::sleep_started(0, CallMode::Started), Entry::SleepEnded { call: 0 }];
     let cases = [(tried_again.to_vec(), start_step()), (told_of.to_vec(), start_sleep(0))];
     for (journal, begin) in cases {
         let mut replay = fold(&[origin(), journal].concat());

@@ -8,7 +8,7 @@ use proptest::prelude::*;
 use proptest::sample::select;
 use receipt::{Decision, Digest, Timestamp};
 use workflow::{
-    Action, ArtifactFacts, Asked, Backoff, Check, Effect, Entry, EventType, Failure, Finding, Manner,
+    Action, ArtifactFacts, Asked, Backoff, CallMode, Check, Effect, Entry, EventType, Failure, Finding,
     ReceiptId, RequestId, StepConfig,
 };
 
@@ -222,8 +222,8 @@ fn person() -> impl Strategy<Value = receipt::PersonId> {
 
 fn step() -> impl Strategy<Value = Entry> {
     prop_oneof![
-        (any::<u32>(), text(), option::of(config()), manner())
-            .prop_map(|(call, name, config, manner)| { Entry::StepStarted { call, name, config, manner } }),
+        (any::<u32>(), text(), option::of(config()), mode())
+            .prop_map(|(call, name, config, mode)| { Entry::StepStarted { call, name, config, mode } }),
         (any::<u32>(), any::<u32>(), failures(), time()).prop_map(|(call, attempt, failure, retry_at)| {
             Entry::AttemptFailed { call, attempt, failure, retry_at }
         }),
@@ -241,18 +241,16 @@ fn step() -> impl Strategy<Value = Entry> {
 fn wait() -> impl Strategy<Value = Entry> {
     let call = any::<u32>;
     prop_oneof![
-        (call(), text(), time(), manner()).prop_map(|(call, name, until, manner)| Entry::SleepStarted {
+        (call(), text(), time(), mode()).prop_map(|(call, name, until, mode)| Entry::SleepStarted {
             call,
             name,
             until,
-            manner
+            mode
         }),
         call().prop_map(|call| Entry::SleepEnded { call }),
-        (call(), text(), event_type(), time(), manner()).prop_map(
-            |(call, name, event_type, until, manner)| {
-                Entry::WaitStarted { call, name, event_type, until, manner }
-            }
-        ),
+        (call(), text(), event_type(), time(), mode()).prop_map(|(call, name, event_type, until, mode)| {
+            Entry::WaitStarted { call, name, event_type, until, mode }
+        }),
         (call(), call()).prop_map(|(call, event)| Entry::WaitMatched { call, event }),
         call().prop_map(|call| Entry::WaitTimedOut { call }),
         (event_type(), text(), time()).prop_map(|(event_type, payload, at)| Entry::EventReceived {
@@ -284,8 +282,8 @@ fn config() -> impl Strategy<Value = StepConfig> {
     )
 }
 
-fn manner() -> impl Strategy<Value = Manner> {
-    select(vec![Manner::AtOnce, Manner::Started])
+fn mode() -> impl Strategy<Value = CallMode> {
+    select(vec![CallMode::Blocking, CallMode::Started])
 }
 
 fn event_type() -> impl Strategy<Value = EventType> {
@@ -294,15 +292,15 @@ fn event_type() -> impl Strategy<Value = EventType> {
 
 fn authority() -> impl Strategy<Value = Entry> {
     prop_oneof![
-        (any::<u32>(), request(), asked(), option::of(artifact_facts()), text(), time(), manner()).prop_map(
-            |(call, request, asked, artifact, input_hash, expires_at, manner)| Entry::Requested {
+        (any::<u32>(), request(), asked(), option::of(artifact_facts()), text(), time(), mode()).prop_map(
+            |(call, request, asked, artifact, input_hash, expires_at, mode)| Entry::Requested {
                 call,
                 request,
                 asked,
                 artifact,
                 input_hash,
                 expires_at,
-                manner,
+                mode,
             }
         ),
         (request(), decision(), text(), option::of(text())).prop_map(

@@ -5,7 +5,7 @@ use crate::common::{
 };
 use receipt::Decision;
 use receipt::Decision::{Approved, Denied};
-use workflow::Manner::{AtOnce, Started};
+use workflow::CallMode::{Blocking, Started};
 use workflow::{Asked, Call, Command, Effect, Entry, Limits, ReceiptId, Replay};
 
 /// A state: its name, the journal that leads there, and the names of all entries that may follow.
@@ -105,34 +105,34 @@ fn attempts() -> Vec<Case> {
 const ENDED: [&str; 2] = ["told", "awaiting"];
 
 fn waits() -> Vec<Case> {
-    let sleep = |manner| about::sleep_started(0, manner);
-    let wait = |manner| about::wait_started(0, manner);
+    let sleep = |mode| about::sleep_started(0, mode);
+    let wait = |mode| about::wait_started(0, mode);
     let (slept, over) = (Entry::SleepEnded { call: 0 }, Entry::WaitTimedOut { call: 0 });
     let (event, matched) = (about::event("paid", 1), Entry::WaitMatched { call: 0, event: 0 });
     let late = about::event("paid", 500);
     vec![
-        running("sleep", &[sleep(AtOnce)], &["slept"]),
+        running("sleep", &[sleep(Blocking)], &["slept"]),
         running("sleep, started", &[sleep(Started)], &["slept", "awaiting"]),
         running(
             "sleep awaited",
             &[sleep(Started), Entry::Awaiting { calls: vec![0] }],
             &["slept", "awaiting"],
         ),
-        running("slept", &[sleep(AtOnce), slept.clone()], &[]),
+        running("slept", &[sleep(Blocking), slept.clone()], &[]),
         running("slept, started", &[sleep(Started), slept], &[]),
-        running("wait", &[wait(AtOnce)], &["timed out"]),
+        running("wait", &[wait(Blocking)], &["timed out"]),
         running("wait, started", &[wait(Started)], &["timed out", "awaiting"]),
-        running("wait over", &[wait(AtOnce), over.clone()], &[]),
+        running("wait over", &[wait(Blocking), over.clone()], &[]),
         running("wait over, started", &[wait(Started), over], &[]),
-        running("wait with an event", &[wait(AtOnce), event.clone()], &["timed out", "matched"]),
+        running("wait with an event", &[wait(Blocking), event.clone()], &["timed out", "matched"]),
         running(
             "wait with an event, started",
             &[event.clone(), wait(Started)],
             &["timed out", "matched", "awaiting"],
         ),
-        running("wait with a late event", &[wait(AtOnce), late], &["timed out"]),
-        running("wait with another event", &[wait(AtOnce), about::event("refunded", 1)], &["timed out"]),
-        running("wait matched", &[wait(AtOnce), event.clone(), matched.clone()], &[]),
+        running("wait with a late event", &[wait(Blocking), late], &["timed out"]),
+        running("wait with another event", &[wait(Blocking), about::event("refunded", 1)], &["timed out"]),
+        running("wait matched", &[wait(Blocking), event.clone(), matched.clone()], &[]),
         running("wait matched, started", &[wait(Started), event, matched], &[]),
         running("pending, started", &[started_request()], &[&PENDING[..], &["awaiting"]].concat()),
         running("lapsed, started", &[started_request(), Entry::Lapsed { request: request_id(0) }], &ENDED),
@@ -141,8 +141,8 @@ fn waits() -> Vec<Case> {
 
 fn started_request() -> Entry {
     let mut entry = about::requested(0);
-    if let Entry::Requested { manner, .. } = &mut entry {
-        *manner = Started;
+    if let Entry::Requested { mode, .. } = &mut entry {
+        *mode = Started;
     }
     entry
 }
@@ -284,7 +284,7 @@ fn openings(call: Call, names: [&'static str; 7]) -> Vec<(&'static str, Entry)> 
     let fresh = || receipt_id(call.min(1000) + 1000);
     let entries = [
         about::step_started(call),
-        about::sleep_started(call, AtOnce),
+        about::sleep_started(call, Blocking),
         about::wait_started(call, Started),
         about::rejected(call),
         about::requested(call),

@@ -6,8 +6,8 @@ use proptest::prelude::*;
 use proptest::sample::select;
 use receipt::Timestamp;
 use workflow::{
-    Alarm, Call, Command, Entry, Event, Expectation, Limits, Manner, Outcome, Pending, Ready, Replay, Sleep,
-    Start, Status, Turn, Wait,
+    Alarm, Call, CallMode, Command, Entry, Event, Expectation, Limits, Outcome, Pending, Ready, Replay,
+    Sleep, Start, Status, Turn, Wait,
 };
 
 pub(crate) fn nap(alarm: Alarm) -> Sleep {
@@ -63,7 +63,7 @@ fn is_parked(replay: &mut Replay, command: &Command, now: Timestamp) -> bool {
 fn a_sleep_is_over_when_its_time_has_come_and_not_before() {
     let command = Command::Sleep(nap(Alarm::In(500)));
     let mut replay = fold(&origin());
-    assert_eq!(record(&mut replay, &command, at(0)), about::sleep_started(0, Manner::AtOnce));
+    assert_eq!(record(&mut replay, &command, at(0)), about::sleep_started(0, CallMode::Blocking));
     let pending = Pending::Sleep { call: 0, name: "nap".to_owned(), until: at(500) };
     assert_eq!(replay.ask(&command, at(499)), Ok(Turn::Wait(Wait { on: vec![pending.clone()] })));
     assert_eq!(replay.status(), Status::Waiting(Wait { on: vec![pending] }));
@@ -74,7 +74,7 @@ fn a_sleep_is_over_when_its_time_has_come_and_not_before() {
 /// The length of a sleep is fixed when it begins.
 #[test]
 fn a_sleep_that_is_under_way_does_not_change() {
-    let mut replay = fold(&[origin(), vec![about::sleep_started(0, Manner::AtOnce)]].concat());
+    let mut replay = fold(&[origin(), vec![about::sleep_started(0, CallMode::Blocking)]].concat());
     for alarm in [Alarm::In(0), Alarm::In(1 << 60), Alarm::At(at(-1))] {
         let Ok(Turn::Wait(wait)) = replay.ask(&Command::Sleep(nap(alarm)), at(499)) else {
             panic!("{alarm:?}")
@@ -187,14 +187,14 @@ fn events_of_one_type_are_told_in_the_order_of_the_waits_and_of_their_coming() {
 fn a_wait_for_several_things_names_them_all() {
     let entries = [
         about::requested(0),
-        about::sleep_started(1, Manner::Started),
-        about::wait_started(2, Manner::Started),
+        about::sleep_started(1, CallMode::Started),
+        about::wait_started(2, CallMode::Started),
         about::started_step(3),
         about::attempt_failed(3, 1),
     ];
     let mut started = entries.to_vec();
-    if let Entry::Requested { manner, .. } = &mut started[0] {
-        *manner = Manner::Started;
+    if let Entry::Requested { mode, .. } = &mut started[0] {
+        *mode = CallMode::Started;
     }
     let mut replay = fold(&[origin(), started].concat());
     assert_eq!(replay.status(), Status::Running, "it did not say that it waits");

@@ -22,7 +22,7 @@ use store::{
 use store_postgres::Postgres;
 use store_sqlite::Sqlite;
 use tempfile::TempDir;
-use workflow::{Entry, Manner, TenantId};
+use workflow::{CallMode, Entry, TenantId};
 
 /// An engine with a place for state. Opened again, it has all acknowledged writes. The opened store belongs to the only
 /// host: it is [registered](host) and has renewed its claims once.
@@ -143,7 +143,7 @@ fn create(store: &dyn Store, key: &InstanceKey) {
 }
 
 fn step(call: u32) -> Entry {
-    Entry::StepStarted { call, name: format!("step {call}"), config: None, manner: Manner::AtOnce }
+    Entry::StepStarted { call, name: format!("step {call}"), config: None, mode: CallMode::Blocking }
 }
 
 fn place(key: &InstanceKey, after: usize) -> JournalPosition {

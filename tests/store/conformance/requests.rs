@@ -19,7 +19,7 @@ fn request(key: &InstanceKey, id: &str, subject: &str, quotas: Option<Quotas>) -
         artifact: None,
         input_hash: Digest::of(b"input").to_string(),
         expires_at: later(1_000),
-        manner: Manner::AtOnce,
+        mode: CallMode::Blocking,
     };
     let body = format!(
         r#"{{"id":"{id}","tenant":"{}","instance":"{}","capability":"a.b","resource":"{subject}"}}"#,

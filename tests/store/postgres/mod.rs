@@ -22,7 +22,7 @@ use store::{
 };
 use store_postgres::Postgres;
 use tempfile::TempDir;
-use workflow::{ArtifactFacts, Asked, Entry, Manner, ReceiptId};
+use workflow::{ArtifactFacts, Asked, CallMode, Entry, ReceiptId};
 
 const TTL: Duration = Duration::from_secs(60);
 
@@ -54,7 +54,7 @@ fn create(store: &Postgres, name: &str) {
 }
 
 fn step(call: u32) -> Entry {
-    Entry::StepStarted { call, name: "s".to_owned(), config: None, manner: Manner::AtOnce }
+    Entry::StepStarted { call, name: "s".to_owned(), config: None, mode: CallMode::Blocking }
 }
 
 fn request(name: &str, quotas: Quotas) -> Batch {
@@ -67,7 +67,7 @@ fn request(name: &str, quotas: Quotas) -> Batch {
         artifact: None,
         input_hash: Digest::of(b"input").to_string(),
         expires_at: AT,
-        manner: Manner::AtOnce,
+        mode: CallMode::Blocking,
     };
     let (capability, resource, body) = ("a.b".to_owned(), "r".to_owned(), "{}".to_owned());
     let new = NewRequest { id, capability, resource, body };

@@ -246,7 +246,7 @@ fn any_text_is_kept() {
     let store = holder(&server.schema());
     create(&store, "one");
     let text = "a\0b \u{1f}\u{10ffff}\n\\ '\"";
-    let said = Entry::StepStarted { call: 0, name: text.to_owned(), config: None, manner: Manner::AtOnce };
+    let said = Entry::StepStarted { call: 0, name: text.to_owned(), config: None, mode: CallMode::Blocking };
     append(&store, "one", 1, &Batch { entries: vec![said.clone()], ..Batch::default() }, Writer::Driver)
         .wait()
         .unwrap();

@@ -297,7 +297,7 @@ impl Driver {
     async fn carry_out(&mut self, live: Box<Live>) -> Result<(), Error> {
         self.slice.release();
         match *live {
-            Live::Request { call, asked, action, manner } => self.request(call, asked, action, manner).await,
+            Live::Request { call, asked, action, mode } => self.request(call, asked, action, mode).await,
             Live::Redeem { call, asked, invocation } => self.redeem(call, asked, invocation).await,
             Live::Effect { call, invocation, interrupted } => {
                 let span = tracing::info_span!("act", receipt = %invocation.receipt);

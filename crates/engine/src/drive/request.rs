@@ -13,7 +13,7 @@ use receipt::{Digest, Json, Scope, Timestamp};
 use sandbox::script::Script;
 use std::sync::Arc;
 use store::{Batch, NewRequest, OverQuota, RATE_WINDOW, StoreError};
-use workflow::{Action, Asked, Call, Entry, Manner};
+use workflow::{Action, Asked, Call, CallMode, Entry};
 
 fn facts_of(script: &Script) -> ScriptFacts {
     let module = |(name, sha256, bytes): &(String, Digest, u64)| ModuleFacts {
@@ -36,7 +36,7 @@ impl Driver {
         call: Call,
         asked: Asked,
         action: Action,
-        manner: Manner,
+        mode: CallMode,
     ) -> Result<(), Error> {
         let now = self.inner.now()?;
         if let Some(over) = self.too_often(now).await? {
@@ -61,7 +61,7 @@ impl Driver {
             artifact: request.artifact.clone(),
             input_hash: request.input_hash().map_err(|error| Error::Internal(error.to_string()))?,
             expires_at: request.expires_at,
-            manner,
+            mode,
         }];
         entries.extend(issued.iter().flat_map(|issued| issued.entries(&request.id)));
         let body = serde_json::to_string(&request).map_err(|error| Error::Internal(error.to_string()))?;

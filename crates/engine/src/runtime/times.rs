@@ -51,7 +51,7 @@ pub(crate) fn can_wait(entry: &Entry) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use workflow::Manner;
+    use workflow::CallMode;
 
     #[test]
     fn what_is_heard_before_it_is_written_has_the_time_of_what_was_written_before() {
@@ -59,7 +59,7 @@ mod tests {
         let stamp = |ms| Some(Stamp { seq: 0, at: at(ms) });
         let ended = || Entry::SleepEnded { call: 0 };
         let begun =
-            Entry::StepStarted { call: 1, name: "s".to_owned(), config: None, manner: Manner::AtOnce };
+            Entry::StepStarted { call: 1, name: "s".to_owned(), config: None, mode: CallMode::Blocking };
         let mut times = Times::default();
         assert_eq!(times.at(0), None);
         times.extend(stamp(10), &[ended()]);

@@ -14,7 +14,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
 use store::{Batch, Commit, Create, DataFolder, InstanceKey, JournalPosition, Quotas, WriteStore as _};
 use tempfile::TempDir;
-use workflow::{Entry, Manner, TenantId};
+use workflow::{CallMode, Entry, TenantId};
 
 const AT: Timestamp = Timestamp::from_millis(1_000);
 
@@ -27,7 +27,7 @@ fn key_of(tenant: &str, instance: &str) -> InstanceKey {
 }
 
 fn step() -> Entry {
-    Entry::StepStarted { call: 0, name: "s".to_owned(), config: None, manner: Manner::AtOnce }
+    Entry::StepStarted { call: 0, name: "s".to_owned(), config: None, mode: CallMode::Blocking }
 }
 
 fn create(store: &Sqlite, key: InstanceKey) -> Commit {

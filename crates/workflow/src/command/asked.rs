@@ -1,6 +1,6 @@
 //! Commands in the form that the journal records.
 
-use crate::{Action, ArtifactFacts, Command, Expectation, Invocation, Manner, ReceiptId, Sleep, Start};
+use crate::{Action, ArtifactFacts, CallMode, Command, Expectation, Invocation, ReceiptId, Sleep, Start};
 use receipt::Digest;
 use serde::{Deserialize, Serialize};
 use std::fmt;
@@ -69,7 +69,7 @@ impl Asked {
 #[derive(Debug)]
 pub struct PreparedCommand {
     command: Command,
-    asked: Option<(Asked, Manner)>,
+    asked: Option<(Asked, CallMode)>,
 }
 
 impl PreparedCommand {
@@ -80,21 +80,21 @@ impl PreparedCommand {
     }
 
     /// The recorded form of the command; `None` for a command that refers to an earlier call.
-    pub(crate) fn asked(&self) -> Option<(&Asked, Manner)> {
-        self.asked.as_ref().map(|(asked, manner)| (asked, *manner))
+    pub(crate) fn asked(&self) -> Option<(&Asked, CallMode)> {
+        self.asked.as_ref().map(|(asked, mode)| (asked, *mode))
     }
 }
 
 impl From<Command> for PreparedCommand {
     fn from(command: Command) -> Self {
-        let at_once = |asked| Some((asked, Manner::AtOnce));
+        let at_once = |asked| Some((asked, CallMode::Blocking));
         let asked = match &command {
             Command::BeginStep { name } => at_once(Asked::step(name)),
             Command::Sleep(sleep) => at_once(Asked::from(sleep)),
             Command::WaitForEvent(expectation) => at_once(Asked::from(expectation)),
             Command::RequireApproval(action) => at_once(Asked::from(action)),
             Command::Perform(invocation) => at_once(Asked::from(invocation)),
-            Command::Start(start) => Some((Asked::from(start), Manner::Started)),
+            Command::Start(start) => Some((Asked::from(start), CallMode::Started)),
             Command::EndStep { .. } | Command::FailStep { .. } | Command::Await { .. } => None,
         };
         Self { command, asked }

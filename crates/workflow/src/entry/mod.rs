@@ -4,7 +4,7 @@ pub(crate) mod display;
 pub(crate) mod kind;
 
 use crate::{
-    ActorId, ArtifactFacts, Asked, Call, Check, Effect, EventNumber, EventType, Failure, Finding, Manner,
+    ActorId, ArtifactFacts, Asked, Call, CallMode, Check, Effect, EventNumber, EventType, Failure, Finding,
     ReceiptId, RequestId, StepConfig, TenantId,
 };
 use receipt::{Decision, Digest, PersonId, Timestamp};
@@ -54,8 +54,8 @@ pub enum Entry {
         #[serde(default, skip_serializing_if = "Option::is_none")]
         config: Option<StepConfig>,
         /// Whether the workflow waits for the end at once.
-        #[serde(default, skip_serializing_if = "Manner::is_at_once")]
-        manner: Manner,
+        #[serde(rename = "manner", default, skip_serializing_if = "CallMode::is_blocking")]
+        mode: CallMode,
     },
     /// An attempt failed, and there will be another.
     AttemptFailed {
@@ -107,8 +107,8 @@ pub enum Entry {
         /// When it is over.
         until: Timestamp,
         /// Whether the workflow waits for the end at once.
-        #[serde(default, skip_serializing_if = "Manner::is_at_once")]
-        manner: Manner,
+        #[serde(rename = "manner", default, skip_serializing_if = "CallMode::is_blocking")]
+        mode: CallMode,
     },
     /// A sleep was over, and the workflow was told.
     SleepEnded {
@@ -126,8 +126,8 @@ pub enum Entry {
         /// When the wait times out.
         until: Timestamp,
         /// Whether the workflow waits for the end at once.
-        #[serde(default, skip_serializing_if = "Manner::is_at_once")]
-        manner: Manner,
+        #[serde(rename = "manner", default, skip_serializing_if = "CallMode::is_blocking")]
+        mode: CallMode,
     },
     /// The expected event was delivered to the workflow. No other wait gets it.
     WaitMatched {
@@ -175,8 +175,8 @@ pub enum Entry {
         /// When the request lapses without a decision.
         expires_at: Timestamp,
         /// Whether the workflow waits for the decision at once.
-        #[serde(default, skip_serializing_if = "Manner::is_at_once")]
-        manner: Manner,
+        #[serde(rename = "manner", default, skip_serializing_if = "CallMode::is_blocking")]
+        mode: CallMode,
     },
     /// A person signed a decision about a request. The policy says how many such decisions are required.
     Signed {

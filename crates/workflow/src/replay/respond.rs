@@ -4,8 +4,8 @@ use crate::limits::Problem;
 use crate::table::call::{Recorded, State};
 use crate::table::order::{Frame, Mark, TrailId};
 use crate::{
-    Asked, Begun, Call, Command, Effect, Entry, Failure, Live, Manner, Outcome, Performance, PreparedCommand,
-    Quoted, Ready, Replay, Retry, Start, Turn, Wait,
+    Asked, Begun, Call, CallMode, Command, Effect, Entry, Failure, Live, Outcome, Performance,
+    PreparedCommand, Quoted, Ready, Replay, Retry, Start, Turn, Wait,
 };
 use receipt::Timestamp;
 
@@ -56,7 +56,7 @@ impl Replay {
     /// Answers a command that has a call number of its own.
     fn ask(&mut self, prepared: &PreparedCommand, now: Timestamp) -> Result<Turn, Divergence> {
         // `next` handles the commands without a call number.
-        let Some((asked, manner)) = prepared.asked() else { return Ok(no_answer("it asks for nothing")) };
+        let Some((asked, mode)) = prepared.asked() else { return Ok(no_answer("it asks for nothing")) };
         let command = prepared.command();
         let Some((place, mark)) = self.ahead() else { return Ok(self.live(asked, command, now)) };
         let recorded = match mark {
@@ -65,23 +65,23 @@ impl Replay {
         };
         let same = |(_, recorded): &(Call, &Recorded)| {
             let rejected = matches!(recorded.state, State::Rejected(_));
-            recorded.asked == *asked && (rejected || recorded.manner == manner)
+            recorded.asked == *asked && (rejected || recorded.mode == mode)
         };
         let Some((call, recorded)) = recorded.filter(same) else {
-            let started = if manner == Manner::Started { ", as a started call" } else { "" };
+            let started = if mode == CallMode::Started { ", as a started call" } else { "" };
             return Err(self.diverged(mark, format!("asked for {asked}{started}")));
         };
         let (answered, begun) = (recorded.answered, recorded.begun);
         let opened = opened(recorded);
-        let turn = match (manner, &recorded.state) {
-            (Manner::AtOnce, state) => self.recall(call, state, command, now),
+        let turn = match (mode, &recorded.state) {
+            (CallMode::Blocking, state) => self.recall(call, state, command, now),
             (_, State::Rejected(message)) => Turn::Return(Outcome::Rejected(message.clone())),
             (_, State::StepOpen { attempt: 1, .. }) => Turn::Return(Outcome::Begun(Begun::Run(call))),
             _ => Turn::Return(Outcome::Started(call)),
         };
         if let Turn::Return(outcome) = &turn {
             self.pass(place);
-            self.position = if manner == Manner::Started { begun } else { answered };
+            self.position = if mode == CallMode::Started { begun } else { answered };
             if let (Outcome::Begun(Begun::Run(_)), Some(trail)) = (outcome, opened) {
                 self.frames.push(Frame { trail, next: 0, attempt: Some((call, now)) });
             }
@@ -102,24 +102,24 @@ impl Replay {
             }
             Ok(()) => {}
         }
-        let manner = if matches!(command, Command::Start(_)) { Manner::Started } else { Manner::AtOnce };
+        let mode = if matches!(command, Command::Start(_)) { CallMode::Started } else { CallMode::Blocking };
         match command {
             Command::BeginStep { name } => {
-                Turn::Record(Entry::StepStarted { call, name: name.clone(), config: None, manner })
+                Turn::Record(Entry::StepStarted { call, name: name.clone(), config: None, mode })
             }
             Command::Start(Start::Step { name, config }) => {
                 let (name, config) = (name.clone(), Some(config.clone()));
-                Turn::Record(Entry::StepStarted { call, name, config, manner })
+                Turn::Record(Entry::StepStarted { call, name, config, mode })
             }
             Command::Sleep(sleep) | Command::Start(Start::Sleep(sleep)) => {
                 let until = sleep.alarm.rings(now);
-                Turn::Record(Entry::SleepStarted { call, name: sleep.name.clone(), until, manner })
+                Turn::Record(Entry::SleepStarted { call, name: sleep.name.clone(), until, mode })
             }
             Command::WaitForEvent(wait) | Command::Start(Start::WaitForEvent(wait)) => {
-                expect(call, wait, manner, now)
+                expect(call, wait, mode, now)
             }
             Command::RequireApproval(action) | Command::Start(Start::RequireApproval(action)) => {
-                Turn::Do(Live::Request { call, asked: asked.clone(), action: action.clone(), manner })
+                Turn::Do(Live::Request { call, asked: asked.clone(), action: action.clone(), mode })
             }
             Command::Perform(invocation) => {
                 Turn::Do(Live::Redeem { call, asked: asked.clone(), invocation: invocation.clone() })
@@ -230,7 +230,7 @@ impl Replay {
             return Turn::Record(due.elapse());
         }
         let waited_for = calls.iter().filter_map(|call| self.calls.get(*call));
-        let has_to_say = waited_for.into_iter().any(|recorded| recorded.manner == Manner::Started);
+        let has_to_say = waited_for.into_iter().any(|recorded| recorded.mode == CallMode::Started);
         match has_to_say && self.calls.awaiting() != Some(calls) {
             true => Turn::Record(Entry::Awaiting { calls: calls.to_vec() }),
             false => Turn::Wait(Wait { on }),
@@ -301,12 +301,12 @@ pub(crate) fn opened(recorded: &Recorded) -> Option<TrailId> {
     }
 }
 
-fn expect(call: Call, wait: &crate::Expectation, manner: Manner, now: Timestamp) -> Turn {
+fn expect(call: Call, wait: &crate::Expectation, mode: CallMode, now: Timestamp) -> Turn {
     match wait.event_type.parse() {
         Ok(event_type) => {
             let until = crate::command::step::later(now, wait.timeout_ms);
             let name = wait.name.clone();
-            Turn::Record(Entry::WaitStarted { call, name, event_type, until, manner })
+            Turn::Record(Entry::WaitStarted { call, name, event_type, until, mode })
         }
         // `check` has parsed it.
         Err(invalid) => no_answer(&Quoted(&invalid.to_string()).to_string()),

@@ -2,7 +2,7 @@
 
 use crate::table::Calls;
 use crate::table::order::Mark;
-use crate::{Call, Failure, Manner, Pending, RequestId, Wait};
+use crate::{Call, CallMode, Failure, Pending, RequestId, Wait};
 use std::fmt;
 
 /// The state of an instance.
@@ -99,7 +99,8 @@ impl Calls {
         }
         let Some(Mark::Call(call)) = self.marks(self.innermost()).last() else { return None };
         let recorded = self.get(*call)?;
-        (recorded.manner == Manner::AtOnce).then(|| self.still_pending(*call).map(|pending| vec![pending]))?
+        (recorded.mode == CallMode::Blocking)
+            .then(|| self.still_pending(*call).map(|pending| vec![pending]))?
     }
 
     fn still_pending(&self, call: Call) -> Option<Pending> {

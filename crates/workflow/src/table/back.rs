@@ -3,7 +3,7 @@
 use crate::table::Calls;
 use crate::table::call::{Recorded, State};
 use crate::table::order::{Mark, ROOT, TrailId};
-use crate::{Call, Failure, Manner};
+use crate::{Call, CallMode, Failure};
 use receipt::Timestamp;
 use std::collections::BTreeSet;
 
@@ -55,7 +55,7 @@ impl Calls {
 
     fn void_call(&mut self, call: Call) {
         let Some(recorded) = self.calls.get_mut(call as usize) else { return };
-        let counted = recorded.manner == Manner::Started && !recorded.told && !recorded.void;
+        let counted = recorded.mode == CallMode::Started && !recorded.told && !recorded.void;
         self.started = self.started.saturating_sub(usize::from(counted));
         recorded.void = true;
     }

@@ -2,7 +2,7 @@
 
 use crate::table::order::{ROOT, TrailId};
 use crate::{
-    Approval, Asked, Call, Check, Effect, Entry, EventNumber, EventType, Failure, Finding, Manner, Pending,
+    Approval, Asked, Call, CallMode, Check, Effect, Entry, EventNumber, EventType, Failure, Finding, Pending,
     ReceiptId, RequestId, StepConfig,
 };
 use receipt::{Decision, Timestamp};
@@ -11,7 +11,7 @@ use receipt::{Decision, Timestamp};
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) struct Recorded {
     pub(crate) asked: Asked,
-    pub(crate) manner: Manner,
+    pub(crate) mode: CallMode,
     pub(crate) state: State,
     /// The request that it made, where it made one.
     pub(crate) request: Option<RequestId>,
@@ -239,25 +239,25 @@ impl State {
 
 /// The call that an entry opens, where it opens one.
 pub(crate) fn opened_by(entry: &Entry) -> Option<(Call, Recorded)> {
-    let (mut request, mut config, mut manner) = (None, None, Manner::AtOnce);
+    let (mut request, mut config, mut mode) = (None, None, CallMode::Blocking);
     let (call, asked, state) = match entry {
-        Entry::StepStarted { call, name, config: tried, manner: asked_for } => {
-            (config, manner) = (tried.clone(), *asked_for);
+        Entry::StepStarted { call, name, config: tried, mode: asked_for } => {
+            (config, mode) = (tried.clone(), *asked_for);
             // The table assigns the trail.
             (call, Asked::step(name), State::StepOpen { attempt: 1, trail: ROOT })
         }
-        Entry::SleepStarted { call, name, until, manner: asked_for } => {
-            manner = *asked_for;
+        Entry::SleepStarted { call, name, until, mode: asked_for } => {
+            mode = *asked_for;
             (call, Asked::Sleep { name: name.clone() }, State::Sleeping { until: *until })
         }
-        Entry::WaitStarted { call, name, event_type, until, manner: asked_for } => {
-            manner = *asked_for;
+        Entry::WaitStarted { call, name, event_type, until, mode: asked_for } => {
+            mode = *asked_for;
             let asked = Asked::Event { name: name.clone(), event_type: event_type.to_string() };
             (call, asked, State::Expecting { event_type: event_type.clone(), until: *until })
         }
         Entry::Rejected { call, asked, message } => (call, asked.clone(), State::Rejected(message.clone())),
-        Entry::Requested { call, request: id, asked, expires_at, manner: asked_for, .. } => {
-            (request, manner) = (Some(id.clone()), *asked_for);
+        Entry::Requested { call, request: id, asked, expires_at, mode: asked_for, .. } => {
+            (request, mode) = (Some(id.clone()), *asked_for);
             (call, asked.clone(), State::Pending { request: id.clone(), expires_at: *expires_at })
         }
         Entry::Redeemed { call, asked, receipt, .. } => {
@@ -270,7 +270,7 @@ pub(crate) fn opened_by(entry: &Entry) -> Option<(Call, Recorded)> {
     };
     let recorded = Recorded {
         asked,
-        manner,
+        mode,
         state,
         request,
         config,

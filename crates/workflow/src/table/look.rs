@@ -4,7 +4,7 @@ use crate::command::event::Mailbox;
 use crate::table::call::{Recorded, State};
 use crate::table::order::{Mark, ROOT, TrailId};
 use crate::table::{Calls, Unknown, Unsettled};
-use crate::{Call, Effect, Manner, RequestId};
+use crate::{Call, CallMode, Effect, RequestId};
 
 impl Calls {
     /// The call of that number.
@@ -55,7 +55,7 @@ impl Calls {
     /// Whether the call was started in the workflow's current trail, and its end has not been told.
     pub(crate) fn may_be_told(&self, call: Call) -> bool {
         self.get(call).is_some_and(|recorded| {
-            recorded.manner == Manner::Started
+            recorded.mode == CallMode::Started
                 && recorded.trail == self.innermost()
                 && !recorded.told
                 && !recorded.void

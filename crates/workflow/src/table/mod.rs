@@ -8,7 +8,7 @@ pub(crate) mod order;
 use crate::command::event::Mailbox;
 use crate::table::call::{Recorded, State, opened_by};
 use crate::table::order::{Mark, Trails};
-use crate::{Asked, Call, Effect, Entry, Event, Finding, Manner, ReceiptId, RequestId};
+use crate::{Asked, Call, CallMode, Effect, Entry, Event, Finding, ReceiptId, RequestId};
 
 /// An entry that is not allowed in its place. The journal is damaged, or two programs wrote it.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -92,7 +92,7 @@ impl Calls {
         self.admit(&recorded)?;
         (recorded.trail, recorded.answered, recorded.begun) = (self.innermost(), index, index);
         self.trails.push(recorded.trail, Mark::Call(call));
-        self.started += usize::from(recorded.manner == Manner::Started);
+        self.started += usize::from(recorded.mode == CallMode::Started);
         if let State::StepOpen { trail, .. } = &mut recorded.state {
             *trail = self.trails.open(call);
             self.open.push(call);
@@ -235,7 +235,7 @@ impl Calls {
     fn woke(&mut self, index: usize, call: Call) {
         self.awaiting = None;
         let Some(recorded) = self.calls.get_mut(call as usize) else { return };
-        if recorded.manner == Manner::Started {
+        if recorded.mode == CallMode::Started {
             recorded.told = true;
             self.started = self.started.saturating_sub(1);
             self.trails.push(recorded.trail, Mark::Told { call, index });

@@ -3,7 +3,8 @@
 pub(crate) mod wait;
 
 use crate::{
-    Action, Asked, Call, Check, Effect, Entry, Event, Failure, Invocation, Manner, ReceiptId, RequestId, Wait,
+    Action, Asked, Call, CallMode, Check, Effect, Entry, Event, Failure, Invocation, ReceiptId, RequestId,
+    Wait,
 };
 use receipt::Timestamp;
 
@@ -34,7 +35,7 @@ pub enum Live {
         /// The action.
         action: Action,
         /// Whether the workflow waits for the decision at once.
-        manner: Manner,
+        mode: CallMode,
     },
     /// Check and spend the receipt; append [`Redeemed`](crate::Entry::Redeemed) or [`Refused`](crate::Entry::Refused).
     Redeem {

@@ -6,8 +6,8 @@ pub(crate) mod shell;
 
 use receipt::{Decision, Digest, Timestamp};
 use workflow::{
-    Action, Artifact, Asked, Call, Command, Divergence, Effect, Entry, Failure, Finding, Invocation, Limits,
-    Manner, ReceiptId, Replay, RequestId, StepConfig, Turn,
+    Action, Artifact, Asked, Call, CallMode, Command, Divergence, Effect, Entry, Failure, Finding,
+    Invocation, Limits, ReceiptId, Replay, RequestId, StepConfig, Turn,
 };
 
 /// Asks with a command that is prepared for this one time.
@@ -105,7 +105,7 @@ pub(crate) mod about {
     }
 
     pub(crate) fn step_named(call: Call, name: &str) -> Entry {
-        Entry::StepStarted { call, name: name.to_owned(), config: None, manner: Manner::AtOnce }
+        Entry::StepStarted { call, name: name.to_owned(), config: None, mode: CallMode::Blocking }
     }
 
     /// A started step.
@@ -116,20 +116,20 @@ pub(crate) mod about {
     /// A started step with that retry configuration.
     pub(crate) fn step_with(call: Call, config: StepConfig) -> Entry {
         let (name, config) = ("build".to_owned(), Some(config));
-        Entry::StepStarted { call, name, config, manner: Manner::Started }
+        Entry::StepStarted { call, name, config, mode: CallMode::Started }
     }
 
     pub(crate) fn attempt_failed(call: Call, attempt: u32) -> Entry {
         Entry::AttemptFailed { call, attempt, failure: failure("broken", "it broke"), retry_at: at(500) }
     }
 
-    pub(crate) fn sleep_started(call: Call, manner: Manner) -> Entry {
-        Entry::SleepStarted { call, name: "nap".to_owned(), until: at(500), manner }
+    pub(crate) fn sleep_started(call: Call, mode: CallMode) -> Entry {
+        Entry::SleepStarted { call, name: "nap".to_owned(), until: at(500), mode }
     }
 
-    pub(crate) fn wait_started(call: Call, manner: Manner) -> Entry {
+    pub(crate) fn wait_started(call: Call, mode: CallMode) -> Entry {
         let (name, event_type) = ("wait for payment".to_owned(), "paid".parse().unwrap());
-        Entry::WaitStarted { call, name, event_type, until: at(500), manner }
+        Entry::WaitStarted { call, name, event_type, until: at(500), mode }
     }
 
     pub(crate) fn event(event_type: &str, ms: i64) -> Entry {
@@ -182,7 +182,7 @@ pub(crate) mod about {
             artifact: Some(artifact().facts().clone()),
             input_hash: Digest::of(b"request").tagged(),
             expires_at: at(1000),
-            manner: Manner::AtOnce,
+            mode: CallMode::Blocking,
         }
     }
 

@@ -281,7 +281,7 @@ impl Shell {
 
     fn carry_out(&self, live: Live) -> Entry {
         match live {
-            Live::Request { call, asked, action, manner } => {
+            Live::Request { call, asked, action, mode } => {
                 let artifact = action.artifact.map(|artifact| artifact.facts().clone());
                 let input_hash = action.capability;
                 Entry::Requested {
@@ -291,7 +291,7 @@ impl Shell {
                     artifact,
                     input_hash,
                     expires_at: later(self.now, 1000),
-                    manner,
+                    mode,
                 }
             }
             Live::Redeem { call, asked, invocation } => self.redeem(call, asked, &invocation),
