@@ -38,8 +38,8 @@ mod table;
 mod turn;
 mod types;
 
-pub use command::asked::{Asked, PreparedCommand};
 pub use command::event::{Event, EventNumber};
+pub use command::recorded::{PreparedCommand, RecordedCommand};
 pub use command::step::{Backoff, Retry, StepConfig};
 pub use command::{
     Action, Alarm, Artifact, ArtifactFacts, Call, Command, Expectation, Invocation, Measure, Sleep, Start,

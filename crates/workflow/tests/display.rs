@@ -3,7 +3,7 @@
 use crate::common::{Ask as _, about, at, begin, fold, origin};
 use crate::strategies;
 use proptest::prelude::*;
-use workflow::{Asked, Entry};
+use workflow::{Entry, RecordedCommand};
 
 /// One line whose characters are all visible: none moves the cursor, changes the direction or hides.
 fn is_visible_line(text: &str) -> bool {
@@ -37,7 +37,7 @@ proptest! {
 #[test]
 fn a_line_stays_short_enough_to_read() {
     let long = "x".repeat(1 << 20);
-    let asked = || Asked::Step { name: long.clone() };
+    let asked = || RecordedCommand::Step { name: long.clone() };
     let entries = [
         about::step_named(0, &long),
         Entry::Rejected { call: 0, asked: asked(), message: long.clone() },
@@ -57,7 +57,8 @@ fn a_line_says_what_happened_to_whom() {
     assert!(told(&loaded).starts_with("loaded      component sha256 "), "{loaded}");
     assert_eq!(told(&started), r#"started     workflow "release" for tenant acme, actor agent:builder"#);
     let message = "the evidence is not JSON: duplicate key `\u{1b}[2K` before byte 9".to_owned();
-    let rejected = Entry::Rejected { call: 7, asked: Asked::Step { name: "a".to_owned() }, message };
+    let rejected =
+        Entry::Rejected { call: 7, asked: RecordedCommand::Step { name: "a".to_owned() }, message };
     assert_eq!(
         told(&rejected),
         r#"rejected    #7 step "a": the evidence is not JSON: duplicate key `\u{1b}[2K` before byte 9"#

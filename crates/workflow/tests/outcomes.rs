@@ -5,8 +5,8 @@ use crate::common::{
 };
 use receipt::Decision;
 use workflow::{
-    Approval, Asked, Begun, CallMode, Check, Command, Effect, Entry, Live, Outcome, Pending, Performance,
-    Replay, Status, Turn, Unsettled, Wait,
+    Approval, Begun, CallMode, Check, Command, Effect, Entry, Live, Outcome, Pending, Performance,
+    RecordedCommand, Replay, Status, Turn, Unsettled, Wait,
 };
 
 fn after(entries: &[Entry]) -> Replay {
@@ -92,10 +92,10 @@ fn what_has_to_be_done_carries_what_was_asked() {
     let live = |command: &Command| after(&[]).ask(command, at(0));
     let (action, invocation) = (action(), invocation(&action(), receipt_id(0)));
     assert_eq!(live(&begin("build")), Ok(Turn::Record(about::step_started(0))));
-    let (asked, mode) = (Asked::from(&action), CallMode::Blocking);
+    let (asked, mode) = (RecordedCommand::from(&action), CallMode::Blocking);
     let request = Live::Request { call: 0, asked, action, mode };
     assert_eq!(live(&approve()), Ok(Turn::Do(request)));
-    let redeem = Live::Redeem { call: 0, asked: Asked::from(&invocation), invocation };
+    let redeem = Live::Redeem { call: 0, asked: RecordedCommand::from(&invocation), invocation };
     assert_eq!(live(&perform()), Ok(Turn::Do(redeem)));
 }
 

@@ -8,8 +8,8 @@ use proptest::prelude::*;
 use proptest::sample::select;
 use receipt::{Decision, Digest, Timestamp};
 use workflow::{
-    Action, ArtifactFacts, Asked, Backoff, CallMode, Check, Effect, Entry, EventType, Failure, Finding,
-    ReceiptId, RequestId, StepConfig,
+    Action, ArtifactFacts, Backoff, CallMode, Check, Effect, Entry, EventType, Failure, Finding, ReceiptId,
+    RecordedCommand, RequestId, StepConfig,
 };
 
 /// Any program of the size that a person would write.
@@ -121,19 +121,19 @@ pub(crate) fn artifact_facts() -> impl Strategy<Value = ArtifactFacts> {
     (text(), digest(), any::<u64>()).prop_map(|(name, sha256, bytes)| ArtifactFacts { name, sha256, bytes })
 }
 
-fn asked() -> impl Strategy<Value = Asked> {
+fn asked() -> impl Strategy<Value = RecordedCommand> {
     prop_oneof![
-        text().prop_map(|name| Asked::Step { name }),
-        text().prop_map(|name| Asked::Sleep { name }),
-        (text(), text()).prop_map(|(name, event_type)| Asked::Event { name, event_type }),
-        (text(), text(), digest()).prop_map(|(capability, resource, action)| Asked::Approval {
+        text().prop_map(|name| RecordedCommand::Step { name }),
+        text().prop_map(|name| RecordedCommand::Sleep { name }),
+        (text(), text()).prop_map(|(name, event_type)| RecordedCommand::Event { name, event_type }),
+        (text(), text(), digest()).prop_map(|(capability, resource, action)| RecordedCommand::Approval {
             capability,
             resource,
             action
         }),
         (text(), text(), artifact_facts(), receipt()).prop_map(
             |(capability, resource, artifact, receipt)| {
-                Asked::Perform { capability, resource, artifact, receipt }
+                RecordedCommand::Perform { capability, resource, artifact, receipt }
             }
         ),
     ]

@@ -6,7 +6,7 @@ use crate::common::{
 use receipt::Decision;
 use receipt::Decision::{Approved, Denied};
 use workflow::CallMode::{Blocking, Started};
-use workflow::{Asked, Call, Command, Effect, Entry, Limits, ReceiptId, Replay};
+use workflow::{Call, Command, Effect, Entry, Limits, ReceiptId, RecordedCommand, Replay};
 
 /// A state: its name, the journal that leads there, and the names of all entries that may follow.
 struct Case {
@@ -317,7 +317,7 @@ fn strangers(next: Call) -> Vec<(&'static str, Entry)> {
 
 /// Entries whose answer does not fit their command.
 fn misfits(next: Call) -> Vec<(&'static str, Entry)> {
-    let with = |mut entry: Entry, other: Asked| {
+    let with = |mut entry: Entry, other: RecordedCommand| {
         if let Entry::Requested { asked, .. } | Entry::Redeemed { asked, .. } | Entry::Refused { asked, .. } =
             &mut entry
         {
@@ -325,9 +325,9 @@ fn misfits(next: Call) -> Vec<(&'static str, Entry)> {
         }
         entry
     };
-    let step = || Asked::Step { name: "build".to_owned() };
-    let approval = || Asked::from(&action());
-    let perform = |receipt: ReceiptId| Asked::from(&invocation(&action(), receipt));
+    let step = || RecordedCommand::Step { name: "build".to_owned() };
+    let approval = || RecordedCommand::from(&action());
+    let perform = |receipt: ReceiptId| RecordedCommand::from(&invocation(&action(), receipt));
     let fresh = || receipt_id(8);
     vec![
         ("requested by a step", with(about::requested(next), step())),

@@ -4,7 +4,7 @@ use super::journals::delete;
 use super::requests::ask;
 use super::*;
 use store::{InstanceState, Precondition, ReceiptPage, ReceiptState, Signed, StoreError, StoredReceipt};
-use workflow::{ArtifactFacts, Asked, ReceiptId};
+use workflow::{ArtifactFacts, ReceiptId, RecordedCommand};
 
 fn id(name: &str) -> ReceiptId {
     format!("rcpt_{name}").parse().unwrap()
@@ -39,7 +39,7 @@ fn issue_for(store: &dyn Store, company: &str, name: &str) {
 fn redemption(name: &str, seen: Precondition, signed: Option<Signed>) -> Batch {
     let facts = ArtifactFacts { name: "app.js".to_owned(), sha256: Digest::of(b"artifact"), bytes: 8 };
     let (capability, resource) = ("a.b".to_owned(), "r".to_owned());
-    let asked = Asked::Perform { capability, resource, artifact: facts, receipt: id(name) };
+    let asked = RecordedCommand::Perform { capability, resource, artifact: facts, receipt: id(name) };
     let redeemed = Entry::Redeemed { call: 2, asked, receipt: id(name), idempotency_key: Digest::of(b"key") };
     Batch { seen: Some(Box::new(seen)), signed: signed.map(Box::new), ..batch(vec![redeemed]) }
 }

@@ -5,12 +5,13 @@ use receipt::Decision;
 use store::{
     NewRequest, Notice, NoticeChannel, NoticeKind, RequestFilter, SentNotices, Signed, StoreError, Write,
 };
-use workflow::{Asked, ReceiptId, RequestId};
+use workflow::{ReceiptId, RecordedCommand, RequestId};
 
 /// A request to do `subject` to a resource, in a journal of so many entries.
 fn request(key: &InstanceKey, id: &str, subject: &str, quotas: Option<Quotas>) -> Batch {
     let (capability, resource) = ("a.b".to_owned(), subject.to_owned());
-    let asked = Asked::Approval { capability, resource: subject.to_owned(), action: Digest::of(b"action") };
+    let asked =
+        RecordedCommand::Approval { capability, resource: subject.to_owned(), action: Digest::of(b"action") };
     let id: RequestId = id.parse().unwrap();
     let requested = Entry::Requested {
         call: 0,

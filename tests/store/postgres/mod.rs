@@ -22,7 +22,7 @@ use store::{
 };
 use store_postgres::Postgres;
 use tempfile::TempDir;
-use workflow::{ArtifactFacts, Asked, CallMode, Entry, ReceiptId};
+use workflow::{ArtifactFacts, CallMode, Entry, ReceiptId, RecordedCommand};
 
 const TTL: Duration = Duration::from_secs(60);
 
@@ -63,7 +63,7 @@ fn request(name: &str, quotas: Quotas) -> Batch {
     let requested = Entry::Requested {
         call: 0,
         request: id.clone(),
-        asked: Asked::Approval { capability, resource, action: Digest::of(b"action") },
+        asked: RecordedCommand::Approval { capability, resource, action: Digest::of(b"action") },
         artifact: None,
         input_hash: Digest::of(b"input").to_string(),
         expires_at: AT,
@@ -91,7 +91,7 @@ fn receipt(round: u64, number: usize) -> ReceiptId {
 fn redemption(receipt: &ReceiptId, acts: u64) -> Batch {
     let facts = ArtifactFacts { name: "app.js".to_owned(), sha256: Digest::of(b"artifact"), bytes: 8 };
     let (capability, resource) = ("a.b".to_owned(), "r".to_owned());
-    let asked = Asked::Perform { capability, resource, artifact: facts, receipt: receipt.clone() };
+    let asked = RecordedCommand::Perform { capability, resource, artifact: facts, receipt: receipt.clone() };
     let idempotency_key = Digest::of(b"key");
     let redeemed = Entry::Redeemed { call: 2, asked, receipt: receipt.clone(), idempotency_key };
     let seen = Precondition { receipt: receipt.clone(), receipt_state: ReceiptState::default(), acts };

@@ -14,7 +14,7 @@ use receipt::{Json, Scope, Timestamp};
 use std::sync::Arc;
 use std::time::Duration;
 use store::{Batch, Deployment, KeptArtifact, Precondition, ReceiptState, StoreError, StoredReceipt};
-use workflow::{ArtifactFacts, Asked, Call, Check, Effect, Entry, Invocation, Quoted, ReceiptId};
+use workflow::{ArtifactFacts, Call, Check, Effect, Entry, Invocation, Quoted, ReceiptId, RecordedCommand};
 
 impl Driver {
     /// Checks the receipt, spends it and records the intent. No effect has taken place yet. The verdict is written only
@@ -22,7 +22,7 @@ impl Driver {
     pub(crate) async fn redeem(
         &mut self,
         call: Call,
-        asked: Asked,
+        asked: RecordedCommand,
         invocation: Invocation,
     ) -> Result<(), Error> {
         loop {
@@ -266,7 +266,12 @@ impl Driver {
 }
 
 /// The entry for a verdict.
-fn verdict_entry(call: Call, asked: Asked, invocation: &Invocation, refusal: Option<&Refusal>) -> Entry {
+fn verdict_entry(
+    call: Call,
+    asked: RecordedCommand,
+    invocation: &Invocation,
+    refusal: Option<&Refusal>,
+) -> Entry {
     match refusal {
         None => Entry::Redeemed {
             call,

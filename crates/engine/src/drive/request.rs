@@ -13,7 +13,7 @@ use receipt::{Digest, Json, Scope, Timestamp};
 use sandbox::script::Script;
 use std::sync::Arc;
 use store::{Batch, NewRequest, OverQuota, RATE_WINDOW, StoreError};
-use workflow::{Action, Asked, Call, CallMode, Entry};
+use workflow::{Action, Call, CallMode, Entry, RecordedCommand};
 
 fn facts_of(script: &Script) -> ScriptFacts {
     let module = |(name, sha256, bytes): &(String, Digest, u64)| ModuleFacts {
@@ -34,7 +34,7 @@ impl Driver {
     pub(crate) async fn request(
         &mut self,
         call: Call,
-        asked: Asked,
+        asked: RecordedCommand,
         action: Action,
         mode: CallMode,
     ) -> Result<(), Error> {

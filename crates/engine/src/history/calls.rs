@@ -5,7 +5,8 @@ use std::collections::BTreeMap;
 use std::fmt;
 use store::Fact;
 use workflow::{
-    Asked, Check, Clipped, Effect, Entry, EventNumber, Failure, Finding, Quoted, ReceiptId, RequestId,
+    Check, Clipped, Effect, Entry, EventNumber, Failure, Finding, Quoted, ReceiptId, RecordedCommand,
+    RequestId,
 };
 
 /// One call of a workflow.
@@ -14,7 +15,7 @@ pub struct Call {
     /// Its number.
     pub number: workflow::Call,
     /// The call.
-    pub asked: Asked,
+    pub asked: RecordedCommand,
     /// When.
     pub began: Timestamp,
     /// When its stage last changed.
@@ -157,14 +158,14 @@ impl Calls {
 }
 
 /// The call that an entry begins.
-fn opened(entry: &Entry) -> Option<(workflow::Call, Asked, Stage)> {
+fn opened(entry: &Entry) -> Option<(workflow::Call, RecordedCommand, Stage)> {
     Some(match entry {
-        Entry::StepStarted { call, name, .. } => (*call, Asked::step(name), Stage::Underway),
+        Entry::StepStarted { call, name, .. } => (*call, RecordedCommand::step(name), Stage::Underway),
         Entry::SleepStarted { call, name, until, .. } => {
-            (*call, Asked::Sleep { name: name.clone() }, Stage::Until(*until))
+            (*call, RecordedCommand::Sleep { name: name.clone() }, Stage::Until(*until))
         }
         Entry::WaitStarted { call, name, event_type, until, .. } => {
-            let asked = Asked::Event { name: name.clone(), event_type: event_type.to_string() };
+            let asked = RecordedCommand::Event { name: name.clone(), event_type: event_type.to_string() };
             (*call, asked, Stage::Until(*until))
         }
         Entry::Requested { call, request, asked, expires_at, .. } => {

@@ -8,7 +8,7 @@ use receipt::Digest;
 use std::collections::{BTreeSet, HashSet};
 use std::sync::Arc;
 use store::{Commit, Fact, InstanceKey, JournalPosition, Write};
-use workflow::{Asked, Entry, Replay};
+use workflow::{Entry, RecordedCommand, Replay};
 
 impl Host {
     /// Deletes an ended instance: its journal, its requests and its output; its component where no other instance of
@@ -87,7 +87,7 @@ fn bytes(inner: &HostState, facts: &[Fact]) -> Result<usize, Error> {
 /// Every artifact that it has acted with.
 fn artifacts(facts: &[Fact]) -> HashSet<Digest> {
     let asked = facts.iter().filter_map(|fact| match &fact.entry {
-        Entry::Redeemed { asked: Asked::Perform { artifact, .. }, .. } => Some(artifact.sha256),
+        Entry::Redeemed { asked: RecordedCommand::Perform { artifact, .. }, .. } => Some(artifact.sha256),
         _ => None,
     });
     asked.collect()

@@ -40,7 +40,7 @@ struct Unread {
 /// An action whose artifact has not been read.
 #[derive(ComponentType, Lift)]
 #[component(record)]
-struct Asked {
+struct UnreadAction {
     capability: String,
     resource: String,
     reason: String,
@@ -62,11 +62,11 @@ pub(crate) fn units(bytes: u64) -> u32 {
 pub(crate) fn add_to_linker(linker: &mut Linker<Guest>) -> wasmtime::Result<()> {
     linker.allow_shadowing(true);
     let mut world = linker.instance("permission-protocol:tenant/pp@0.2.0")?;
-    world.func_wrap_async("require-approval", |store, (asked,): (Asked,)| {
-        Box::new(async move { Ok((require_approval(store, asked).await?,)) })
+    world.func_wrap_async("require-approval", |store, (action,): (UnreadAction,)| {
+        Box::new(async move { Ok((require_approval(store, action).await?,)) })
     })?;
-    world.func_wrap_async("start-require-approval", |store, (asked,): (Asked,)| {
-        Box::new(async move { Ok((start_require_approval(store, asked).await?,)) })
+    world.func_wrap_async("start-require-approval", |store, (action,): (UnreadAction,)| {
+        Box::new(async move { Ok((start_require_approval(store, action).await?,)) })
     })?;
     for GatedCall { interface, function, call } in &imports::GATED {
         let mut world = linker.instance(&format!("{interface}@0.2.0"))?;
@@ -75,9 +75,9 @@ pub(crate) fn add_to_linker(linker: &mut Linker<Guest>) -> wasmtime::Result<()> 
         })?;
     }
     let mut before = linker.instance("permission-protocol:tenant/pp@0.1.0")?;
-    before.func_wrap_async("require-approval", |store, (asked,): (Asked,)| {
+    before.func_wrap_async("require-approval", |store, (action,): (UnreadAction,)| {
         Box::new(async move {
-            let answer = require_approval(store, asked).await?;
+            let answer = require_approval(store, action).await?;
             Ok((answer.map_err(old_pp::Refusal::from),))
         })
     })?;
@@ -93,16 +93,19 @@ pub(crate) fn add_to_linker(linker: &mut Linker<Guest>) -> wasmtime::Result<()> 
     Ok(())
 }
 
-async fn require_approval(mut store: StoreContextMut<'_, Guest>, asked: Asked) -> wasmtime::Result<Answer> {
-    let action = asked.measured(&mut store).await?;
+async fn require_approval(
+    mut store: StoreContextMut<'_, Guest>,
+    action: UnreadAction,
+) -> wasmtime::Result<Answer> {
+    let action = action.measured(&mut store).await?;
     store.data_mut().ask_permission(action).await
 }
 
 async fn start_require_approval(
     mut store: StoreContextMut<'_, Guest>,
-    asked: Asked,
+    action: UnreadAction,
 ) -> wasmtime::Result<Started> {
-    let action = asked.measured(&mut store).await?;
+    let action = action.measured(&mut store).await?;
     store.data_mut().start_call(workflow::Start::RequireApproval(action)).await
 }
 
@@ -117,7 +120,7 @@ async fn act(
     store.data_mut().perform(call, resource, artifact, receipt).await
 }
 
-impl Asked {
+impl UnreadAction {
     async fn measured(self, store: &mut StoreContextMut<'_, Guest>) -> wasmtime::Result<Action> {
         let Self { capability, resource, reason, evidence, artifact } = self;
         let artifact = match artifact {

@@ -1,7 +1,7 @@
 //! Commands: a guest's calls.
 
-pub(crate) mod asked;
 pub(crate) mod event;
+pub(crate) mod recorded;
 pub(crate) mod step;
 
 use crate::command::step::later;

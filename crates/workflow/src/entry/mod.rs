@@ -4,8 +4,8 @@ pub(crate) mod display;
 pub(crate) mod kind;
 
 use crate::{
-    ActorId, ArtifactFacts, Asked, Call, CallMode, Check, Effect, EventNumber, EventType, Failure, Finding,
-    ReceiptId, RequestId, StepConfig, TenantId,
+    ActorId, ArtifactFacts, Call, CallMode, Check, Effect, EventNumber, EventType, Failure, Finding,
+    ReceiptId, RecordedCommand, RequestId, StepConfig, TenantId,
 };
 use receipt::{Decision, Digest, PersonId, Timestamp};
 use serde::{Deserialize, Serialize};
@@ -94,7 +94,7 @@ pub enum Entry {
         /// The call.
         call: Call,
         /// The call.
-        asked: Asked,
+        asked: RecordedCommand,
         /// What was wrong with the call.
         message: String,
     },
@@ -167,7 +167,7 @@ pub enum Entry {
         /// The request.
         request: RequestId,
         /// The call.
-        asked: Asked,
+        asked: RecordedCommand,
         /// The artifact, where the action is about one.
         artifact: Option<ArtifactFacts>,
         /// Digest of the canonical hashable request, as in the receipt's binding.
@@ -239,7 +239,7 @@ pub enum Entry {
         /// The call that acts.
         call: Call,
         /// The recorded command, including the receipt.
-        asked: Asked,
+        asked: RecordedCommand,
         /// The receipt.
         receipt: ReceiptId,
         /// The key by which a target recognises a repetition.
@@ -250,7 +250,7 @@ pub enum Entry {
         /// The call that was refused.
         call: Call,
         /// The recorded command, including the receipt.
-        asked: Asked,
+        asked: RecordedCommand,
         /// The check that failed.
         check: Check,
         /// The value that did not agree.

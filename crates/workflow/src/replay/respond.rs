@@ -4,8 +4,8 @@ use crate::limits::Problem;
 use crate::table::call::{Recorded, State};
 use crate::table::order::{Frame, Mark, TrailId};
 use crate::{
-    Asked, Begun, Call, CallMode, Command, Effect, Entry, Failure, Live, Outcome, Performance,
-    PreparedCommand, Quoted, Ready, Replay, Retry, Start, Turn, Wait,
+    Begun, Call, CallMode, Command, Effect, Entry, Failure, Live, Outcome, Performance, PreparedCommand,
+    Quoted, Ready, RecordedCommand, Replay, Retry, Start, Turn, Wait,
 };
 use receipt::Timestamp;
 
@@ -90,7 +90,7 @@ impl Replay {
     }
 
     /// A call that is not in the journal.
-    fn live(&self, asked: &Asked, command: &Command, now: Timestamp) -> Turn {
+    fn live(&self, asked: &RecordedCommand, command: &Command, now: Timestamp) -> Turn {
         let call = self.calls.next();
         let earliest = self.guest_clock.map_or(now, |clock| clock.min(now));
         match self.limits.check(call, self.calls.started(), command, earliest) {

@@ -2,15 +2,15 @@
 
 use crate::table::order::{ROOT, TrailId};
 use crate::{
-    Approval, Asked, Call, CallMode, Check, Effect, Entry, EventNumber, EventType, Failure, Finding, Pending,
-    ReceiptId, RequestId, StepConfig,
+    Approval, Call, CallMode, Check, Effect, Entry, EventNumber, EventType, Failure, Finding, Pending,
+    ReceiptId, RecordedCommand, RequestId, StepConfig,
 };
 use receipt::{Decision, Timestamp};
 
 /// One call: the recorded command and its state.
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) struct Recorded {
-    pub(crate) asked: Asked,
+    pub(crate) asked: RecordedCommand,
     pub(crate) mode: CallMode,
     pub(crate) state: State,
     /// The request that it made, where it made one.
@@ -92,7 +92,7 @@ impl Recorded {
     /// This call spent that receipt.
     pub(crate) fn spent(&self, receipt: &ReceiptId) -> bool {
         matches!(self.state, State::Redeemed { .. } | State::Performed { .. } | State::Attested { .. })
-            && matches!(&self.asked, Asked::Perform { receipt: spent, .. } if spent == receipt)
+            && matches!(&self.asked, RecordedCommand::Perform { receipt: spent, .. } if spent == receipt)
     }
 
     /// The pending wait, unless the call has ended.
@@ -244,15 +244,15 @@ pub(crate) fn opened_by(entry: &Entry) -> Option<(Call, Recorded)> {
         Entry::StepStarted { call, name, config: tried, mode: asked_for } => {
             (config, mode) = (tried.clone(), *asked_for);
             // The table assigns the trail.
-            (call, Asked::step(name), State::StepOpen { attempt: 1, trail: ROOT })
+            (call, RecordedCommand::step(name), State::StepOpen { attempt: 1, trail: ROOT })
         }
         Entry::SleepStarted { call, name, until, mode: asked_for } => {
             mode = *asked_for;
-            (call, Asked::Sleep { name: name.clone() }, State::Sleeping { until: *until })
+            (call, RecordedCommand::Sleep { name: name.clone() }, State::Sleeping { until: *until })
         }
         Entry::WaitStarted { call, name, event_type, until, mode: asked_for } => {
             mode = *asked_for;
-            let asked = Asked::Event { name: name.clone(), event_type: event_type.to_string() };
+            let asked = RecordedCommand::Event { name: name.clone(), event_type: event_type.to_string() };
             (call, asked, State::Expecting { event_type: event_type.clone(), until: *until })
         }
         Entry::Rejected { call, asked, message } => (call, asked.clone(), State::Rejected(message.clone())),

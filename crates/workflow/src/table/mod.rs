@@ -8,7 +8,7 @@ pub(crate) mod order;
 use crate::command::event::Mailbox;
 use crate::table::call::{Recorded, State, opened_by};
 use crate::table::order::{Mark, Trails};
-use crate::{Asked, Call, CallMode, Effect, Entry, Event, Finding, ReceiptId, RequestId};
+use crate::{Call, CallMode, Effect, Entry, Event, Finding, ReceiptId, RecordedCommand, RequestId};
 
 /// An entry that is not allowed in its place. The journal is damaged, or two programs wrote it.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -106,15 +106,17 @@ impl Calls {
     /// is unspent.
     fn admit(&self, new: &Recorded) -> Result<(), &'static str> {
         match (&new.state, &new.asked) {
-            (State::Pending { .. }, Asked::Approval { .. }) => {
+            (State::Pending { .. }, RecordedCommand::Approval { .. }) => {
                 let before = self.calls.iter().any(|recorded| recorded.request == new.request);
                 if before { Err("the request has been made before") } else { Ok(()) }
             }
-            (State::Redeemed { receipt, .. }, Asked::Perform { receipt: named, .. }) if receipt == named => {
+            (State::Redeemed { receipt, .. }, RecordedCommand::Perform { receipt: named, .. })
+                if receipt == named =>
+            {
                 let before = self.calls.iter().any(|recorded| recorded.spent(receipt));
                 if before { Err("the receipt has been spent before") } else { Ok(()) }
             }
-            (State::Refused { .. }, Asked::Perform { .. }) => Ok(()),
+            (State::Refused { .. }, RecordedCommand::Perform { .. }) => Ok(()),
             (State::Pending { .. } | State::Redeemed { .. } | State::Refused { .. }, _) => {
                 Err("it does not answer what was asked")
             }

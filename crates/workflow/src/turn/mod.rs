@@ -3,8 +3,8 @@
 pub(crate) mod wait;
 
 use crate::{
-    Action, Asked, Call, CallMode, Check, Effect, Entry, Event, Failure, Invocation, ReceiptId, RequestId,
-    Wait,
+    Action, Call, CallMode, Check, Effect, Entry, Event, Failure, Invocation, ReceiptId, RecordedCommand,
+    RequestId, Wait,
 };
 use receipt::Timestamp;
 
@@ -31,7 +31,7 @@ pub enum Live {
         /// The call.
         call: Call,
         /// The call.
-        asked: Asked,
+        asked: RecordedCommand,
         /// The action.
         action: Action,
         /// Whether the workflow waits for the decision at once.
@@ -42,7 +42,7 @@ pub enum Live {
         /// The call.
         call: Call,
         /// The call.
-        asked: Asked,
+        asked: RecordedCommand,
         /// The capability.
         invocation: Invocation,
     },

@@ -6,8 +6,8 @@ pub(crate) mod shell;
 
 use receipt::{Decision, Digest, Timestamp};
 use workflow::{
-    Action, Artifact, Asked, Call, CallMode, Command, Divergence, Effect, Entry, Failure, Finding,
-    Invocation, Limits, ReceiptId, Replay, RequestId, StepConfig, Turn,
+    Action, Artifact, Call, CallMode, Command, Divergence, Effect, Entry, Failure, Finding, Invocation,
+    Limits, ReceiptId, RecordedCommand, Replay, RequestId, StepConfig, Turn,
 };
 
 /// Asks with a command that is prepared for this one time.
@@ -171,14 +171,18 @@ pub(crate) mod about {
     }
 
     pub(crate) fn rejected(call: Call) -> Entry {
-        Entry::Rejected { call, asked: Asked::Step { name: String::new() }, message: "no name".to_owned() }
+        Entry::Rejected {
+            call,
+            asked: RecordedCommand::Step { name: String::new() },
+            message: "no name".to_owned(),
+        }
     }
 
     pub(crate) fn requested(call: Call) -> Entry {
         Entry::Requested {
             call,
             request: request_id(call),
-            asked: Asked::from(&action()),
+            asked: RecordedCommand::from(&action()),
             artifact: Some(artifact().facts().clone()),
             input_hash: Digest::of(b"request").tagged(),
             expires_at: at(1000),
@@ -206,13 +210,13 @@ pub(crate) mod about {
     }
 
     pub(crate) fn redeemed(call: Call, receipt: ReceiptId) -> Entry {
-        let asked = Asked::from(&invocation(&action(), receipt.clone()));
+        let asked = RecordedCommand::from(&invocation(&action(), receipt.clone()));
         let idempotency_key = Digest::of(receipt.as_str().as_bytes());
         Entry::Redeemed { call, asked, receipt, idempotency_key }
     }
 
     pub(crate) fn refused(call: Call, receipt: ReceiptId) -> Entry {
-        let asked = Asked::from(&invocation(&action(), receipt));
+        let asked = RecordedCommand::from(&invocation(&action(), receipt));
         Entry::Refused { call, asked, check: workflow::Check::Expiry, message: "too late".to_owned() }
     }
 

@@ -8,8 +8,8 @@ use super::program::{Guest, Program, Seen};
 use super::{Ask as _, about, at, origin, request_id};
 use receipt::{Decision, Digest, Timestamp};
 use workflow::{
-    Asked, Call, Check, Divergence, Effect, Entry, Failure, Invocation, Limits, Live, Outcome, Replay,
-    RequestId, Status, Turn,
+    Call, Check, Divergence, Effect, Entry, Failure, Invocation, Limits, Live, Outcome, RecordedCommand,
+    Replay, RequestId, Status, Turn,
 };
 
 /// Why a drive ended before the program did.
@@ -201,7 +201,9 @@ fn decide(journal: &mut Vec<Entry>, request: RequestId) {
 /// One of the words in the resource of a request.
 fn word(journal: &[Entry], wanted: &RequestId, index: usize) -> String {
     let resource = journal.iter().find_map(|entry| match entry {
-        Entry::Requested { request, asked: Asked::Approval { resource, .. }, .. } if request == wanted => {
+        Entry::Requested { request, asked: RecordedCommand::Approval { resource, .. }, .. }
+            if request == wanted =>
+        {
             Some(resource)
         }
         _ => None,
@@ -303,7 +305,7 @@ impl Shell {
         }
     }
 
-    fn redeem(&self, call: Call, asked: Asked, invocation: &Invocation) -> Entry {
+    fn redeem(&self, call: Call, asked: RecordedCommand, invocation: &Invocation) -> Entry {
         let receipt = invocation.receipt.clone();
         let spent =
             |entry: &Entry| matches!(entry, Entry::Redeemed { receipt: spent, .. } if *spent == receipt);

@@ -11,8 +11,8 @@ use store::{
     RecordedDeployment, Selection, StoreError,
 };
 use workflow::{
-    ActorId, Asked, EventType, Failure, Finding, InstanceId, Pending, ReceiptId, RequestId, Status, TenantId,
-    Wait,
+    ActorId, EventType, Failure, Finding, InstanceId, Pending, ReceiptId, RecordedCommand, RequestId, Status,
+    TenantId, Wait,
 };
 
 /// An instance in a list.
@@ -102,7 +102,7 @@ pub struct CallRow {
     /// Its number, from 0.
     pub call: workflow::Call,
     /// The call.
-    pub asked: Asked,
+    pub asked: RecordedCommand,
     /// When it began.
     pub began_at: Timestamp,
     /// When its stage last changed.

@@ -9,7 +9,7 @@ use serde_json::Value;
 use std::fmt::Display;
 use std::io::Write;
 use store::Fact;
-use workflow::{Asked, Clipped, Effect, Entry, Escaped, Quoted};
+use workflow::{Clipped, Effect, Entry, Escaped, Quoted, RecordedCommand};
 
 /// Prints a run for people.
 #[derive(Debug, Clone, Copy)]
@@ -160,7 +160,7 @@ impl Story {
         }
     }
 
-    fn refused(self, asked: &Asked, check: workflow::Check, message: &str) {
+    fn refused(self, asked: &RecordedCommand, check: workflow::Check, message: &str) {
         self.say(BAD, "gate", format_args!("refused by the {check} check: {}", Quoted(message)));
         self.detail("asked", asked);
     }

@@ -8,7 +8,7 @@ use std::fmt;
 /// The journal's record of a command: enough to recognise it on replay, and to describe a difference in words.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "what", rename_all = "kebab-case", deny_unknown_fields)]
-pub enum Asked {
+pub enum RecordedCommand {
     /// A step.
     Step {
         /// Its name.
@@ -48,7 +48,7 @@ pub enum Asked {
     },
 }
 
-impl Asked {
+impl RecordedCommand {
     /// A step of that name.
     #[must_use]
     pub fn step(name: &str) -> Self {
@@ -69,7 +69,7 @@ impl Asked {
 #[derive(Debug)]
 pub struct PreparedCommand {
     command: Command,
-    asked: Option<(Asked, CallMode)>,
+    asked: Option<(RecordedCommand, CallMode)>,
 }
 
 impl PreparedCommand {
@@ -80,7 +80,7 @@ impl PreparedCommand {
     }
 
     /// The recorded form of the command; `None` for a command that refers to an earlier call.
-    pub(crate) fn asked(&self) -> Option<(&Asked, CallMode)> {
+    pub(crate) fn asked(&self) -> Option<(&RecordedCommand, CallMode)> {
         self.asked.as_ref().map(|(asked, mode)| (asked, *mode))
     }
 }
@@ -89,19 +89,19 @@ impl From<Command> for PreparedCommand {
     fn from(command: Command) -> Self {
         let at_once = |asked| Some((asked, CallMode::Blocking));
         let asked = match &command {
-            Command::BeginStep { name } => at_once(Asked::step(name)),
-            Command::Sleep(sleep) => at_once(Asked::from(sleep)),
-            Command::WaitForEvent(expectation) => at_once(Asked::from(expectation)),
-            Command::RequireApproval(action) => at_once(Asked::from(action)),
-            Command::Perform(invocation) => at_once(Asked::from(invocation)),
-            Command::Start(start) => Some((Asked::from(start), CallMode::Started)),
+            Command::BeginStep { name } => at_once(RecordedCommand::step(name)),
+            Command::Sleep(sleep) => at_once(RecordedCommand::from(sleep)),
+            Command::WaitForEvent(expectation) => at_once(RecordedCommand::from(expectation)),
+            Command::RequireApproval(action) => at_once(RecordedCommand::from(action)),
+            Command::Perform(invocation) => at_once(RecordedCommand::from(invocation)),
+            Command::Start(start) => Some((RecordedCommand::from(start), CallMode::Started)),
             Command::EndStep { .. } | Command::FailStep { .. } | Command::Await { .. } => None,
         };
         Self { command, asked }
     }
 }
 
-impl From<&Start> for Asked {
+impl From<&Start> for RecordedCommand {
     fn from(start: &Start) -> Self {
         match start {
             Start::Step { name, .. } => Self::step(name),
@@ -112,19 +112,19 @@ impl From<&Start> for Asked {
     }
 }
 
-impl From<&Sleep> for Asked {
+impl From<&Sleep> for RecordedCommand {
     fn from(sleep: &Sleep) -> Self {
         Self::Sleep { name: brief(&sleep.name) }
     }
 }
 
-impl From<&Expectation> for Asked {
+impl From<&Expectation> for RecordedCommand {
     fn from(expectation: &Expectation) -> Self {
         Self::Event { name: brief(&expectation.name), event_type: brief(&expectation.event_type) }
     }
 }
 
-impl From<&Action> for Asked {
+impl From<&Action> for RecordedCommand {
     fn from(action: &Action) -> Self {
         Self::Approval {
             capability: brief(&action.capability),
@@ -134,7 +134,7 @@ impl From<&Action> for Asked {
     }
 }
 
-impl From<&Invocation> for Asked {
+impl From<&Invocation> for RecordedCommand {
     fn from(invocation: &Invocation) -> Self {
         Self::Perform {
             capability: brief(&invocation.capability),
@@ -159,7 +159,7 @@ fn brief(text: &str) -> String {
     format!("{shown}… [{} bytes, sha256 {}]", text.len(), Digest::of(text.as_bytes()))
 }
 
-impl fmt::Display for Asked {
+impl fmt::Display for RecordedCommand {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         use crate::Quoted;
         match self {
@@ -190,9 +190,9 @@ mod tests {
     #[test]
     fn a_text_too_long_for_the_journal_is_still_told_from_every_other() {
         let (long, other) = ("é".repeat(1_000_000), format!("{}x", "é".repeat(1_000_000)));
-        let recorded = serde_json::to_string(&Asked::step(&long)).unwrap();
+        let recorded = serde_json::to_string(&RecordedCommand::step(&long)).unwrap();
         assert!(recorded.len() < 300, "{recorded}");
-        assert_ne!(Asked::step(&long), Asked::step(&other));
-        assert_eq!(Asked::step("short"), Asked::Step { name: "short".to_owned() });
+        assert_ne!(RecordedCommand::step(&long), RecordedCommand::step(&other));
+        assert_eq!(RecordedCommand::step("short"), RecordedCommand::Step { name: "short".to_owned() });
     }
 }
