@@ -207,7 +207,7 @@ fn of_the_store(error: &StoreError) -> Problem {
         StoreError::Conflict(_) | StoreError::ActsMoved | StoreError::ReceiptMoved(_) => {
             (S::CONFLICT, "changed-meanwhile")
         }
-        StoreError::Spent(_) => (S::CONFLICT, "spent"),
+        StoreError::AlreadyRedeemed(_) => (S::CONFLICT, "spent"),
         StoreError::Revoked(_) => (S::CONFLICT, "revoked"),
         StoreError::Quota(_) => (S::TOO_MANY_REQUESTS, "quota"),
         StoreError::Full(_) => (S::INSUFFICIENT_STORAGE, "full"),

@@ -259,7 +259,7 @@ fn wait() -> impl Strategy<Value = Entry> {
             at
         }),
         vec(call(), 0..40).prop_map(|calls| Entry::Awaiting { calls }),
-        call().prop_map(|call| Entry::Told { call }),
+        call().prop_map(|call| Entry::Delivered { call }),
     ]
 }
 

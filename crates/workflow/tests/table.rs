@@ -95,7 +95,7 @@ fn attempts() -> Vec<Case> {
         running("step failed, started", &[about::started_step(0), about::step_failed(0)], &ENDED),
         running(
             "told of a step",
-            &[about::started_step(0), about::step_completed(0), Entry::Told { call: 0 }],
+            &[about::started_step(0), about::step_completed(0), Entry::Delivered { call: 0 }],
             &[],
         ),
     ]
@@ -260,8 +260,8 @@ fn of_waits(next: Call) -> Vec<(&'static str, Entry)> {
         ("awaiting nothing", Entry::Awaiting { calls: vec![] }),
         ("awaiting one thing twice", Entry::Awaiting { calls: vec![0, 0] }),
         ("awaiting a stranger", Entry::Awaiting { calls: vec![next] }),
-        ("told", Entry::Told { call: 0 }),
-        ("told of a stranger", Entry::Told { call: next }),
+        ("told", Entry::Delivered { call: 0 }),
+        ("told of a stranger", Entry::Delivered { call: next }),
     ]
 }
 

@@ -189,7 +189,7 @@ fn opened(entry: &Entry) -> Option<(workflow::Call, RecordedCommand, Stage)> {
         | Entry::WaitTimedOut { .. }
         | Entry::EventReceived { .. }
         | Entry::Awaiting { .. }
-        | Entry::Told { .. }
+        | Entry::Delivered { .. }
         | Entry::Signed { .. }
         | Entry::Decided { .. }
         | Entry::Issued { .. }

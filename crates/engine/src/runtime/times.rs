@@ -45,7 +45,7 @@ impl Times {
 /// of an end. The guest's computation after it has no effect outside, and after a crash the guest reaches the same
 /// place again. So the entry waits for the next one, or until [`PATIENCE`] is over.
 pub(crate) fn can_wait(entry: &Entry) -> bool {
-    matches!(entry, Entry::StepStarted { .. } | Entry::AttemptStarted { .. } | Entry::Told { .. })
+    matches!(entry, Entry::StepStarted { .. } | Entry::AttemptStarted { .. } | Entry::Delivered { .. })
 }
 
 #[cfg(test)]

@@ -206,7 +206,7 @@ fn stands_for_nothing_else(entry: &Entry) -> bool {
             | Entry::StepFailed { .. }
             | Entry::AttemptStarted { .. }
             | Entry::AttemptFailed { .. }
-            | Entry::Told { .. }
+            | Entry::Delivered { .. }
     )
 }
 

@@ -73,9 +73,9 @@ impl Mailbox {
     }
 
     /// These calls no longer count: the events delivered to them are available again, in their old order.
-    pub(crate) fn give_back(&mut self, is_void: impl Fn(Call) -> bool) {
+    pub(crate) fn give_back(&mut self, is_discarded: impl Fn(Call) -> bool) {
         for (number, received) in (0..).zip(&mut self.received) {
-            if received.taken.is_some_and(&is_void) {
+            if received.taken.is_some_and(&is_discarded) {
                 received.taken = None;
                 self.kept.entry(received.event.event_type.clone()).or_default().insert(number);
                 self.waiting += 1;

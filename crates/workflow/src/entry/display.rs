@@ -20,7 +20,7 @@ impl fmt::Display for Entry {
             | Self::WaitTimedOut { .. }
             | Self::EventReceived { .. }
             | Self::Awaiting { .. }
-            | Self::Told { .. } => self.write_wait(f),
+            | Self::Delivered { .. } => self.write_wait(f),
             Self::Requested { .. }
             | Self::Signed { .. }
             | Self::Decided { .. }
@@ -102,7 +102,7 @@ impl Entry {
                 shown.into_iter().try_for_each(|call| write!(f, " #{call}"))?;
                 if more > 0 { write!(f, " and {more} more") } else { Ok(()) }
             }
-            Self::Told { call } => write!(f, "told        of the end of #{call}"),
+            Self::Delivered { call } => write!(f, "told        of the end of #{call}"),
             _ => Ok(()),
         }
     }

@@ -22,7 +22,7 @@ impl Entry {
             Self::WaitTimedOut { .. } => "wait-timed-out",
             Self::EventReceived { .. } => "event-received",
             Self::Awaiting { .. } => "awaiting",
-            Self::Told { .. } => "told",
+            Self::Delivered { .. } => "told",
             Self::Requested { .. } => "requested",
             Self::Signed { .. } => "signed",
             Self::Decided { .. } => "decided",

@@ -155,8 +155,9 @@ pub enum Entry {
         /// The calls that began them.
         calls: Vec<Call>,
     },
-    /// The workflow was told of the end of this call, one of several that it had started.
-    Told {
+    /// The end of this call, one of several that the workflow had started, was delivered to the workflow.
+    #[serde(rename = "told")]
+    Delivered {
         /// The call that began it.
         call: Call,
     },

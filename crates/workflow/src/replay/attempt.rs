@@ -2,7 +2,7 @@
 
 use crate::replay::respond::opened;
 use crate::table::call::{Recorded, State};
-use crate::table::order::Frame;
+use crate::table::trails::Frame;
 use crate::{Call, Divergence, Entry, Failure, Outcome, Replay, Retry, StepConfig, Turn};
 use receipt::Timestamp;
 

@@ -2,7 +2,7 @@
 
 use crate::limits::Problem;
 use crate::table::call::{Recorded, State};
-use crate::table::order::{Frame, Mark, TrailId};
+use crate::table::trails::{Frame, Mark, TrailId};
 use crate::{
     Begun, Call, CallMode, Command, Effect, Entry, Failure, Live, Outcome, Performance, PreparedCommand,
     Quoted, Ready, RecordedCommand, Replay, Retry, Start, Turn, Wait,
@@ -61,7 +61,7 @@ impl Replay {
         let Some((place, mark)) = self.ahead() else { return Ok(self.live(asked, command, now)) };
         let recorded = match mark {
             Mark::Call(call) => self.calls.get(call).map(|recorded| (call, recorded)),
-            Mark::Told { .. } | Mark::Attempt { .. } => None,
+            Mark::Delivered { .. } | Mark::Attempt { .. } => None,
         };
         let same = |(_, recorded): &(Call, &Recorded)| {
             let rejected = matches!(recorded.state, State::Rejected(_));
@@ -173,7 +173,7 @@ impl Replay {
     fn await_first(&mut self, calls: &[Call], now: Timestamp) -> Result<Turn, Divergence> {
         let Some((place, mark)) = self.ahead() else { return Ok(self.await_live(calls, now)) };
         match mark {
-            Mark::Told { call, index } if calls.contains(&call) => {
+            Mark::Delivered { call, index } if calls.contains(&call) => {
                 self.pass(place);
                 self.position = index;
                 Ok(woken(call, self.ready(call)))
@@ -214,7 +214,7 @@ impl Replay {
     /// Whether the call was started in the guest's current trail.
     fn is_here(&self, call: Call) -> bool {
         self.frames.last().is_some_and(|frame| frame.trail == self.calls.innermost())
-            && self.calls.may_be_told(call)
+            && self.calls.is_deliverable(call)
     }
 
     /// Ends that are in the journal come first, then those that time alone has reached.
@@ -243,7 +243,7 @@ impl Replay {
             return Some((index, Entry::WaitMatched { call, event }));
         }
         let recorded = self.calls.get(call).filter(|recorded| recorded.has_ended())?;
-        Some((recorded.answered, Entry::Told { call }))
+        Some((recorded.answered, Entry::Delivered { call }))
     }
 
     /// The end of a call, as the guest is told it.
@@ -270,7 +270,7 @@ impl Replay {
             Mark::Attempt { call, trail, .. } => {
                 self.calls.get(*call).is_some_and(|recorded| opened(recorded) == Some(*trail))
             }
-            Mark::Call(_) | Mark::Told { .. } => true,
+            Mark::Call(_) | Mark::Delivered { .. } => true,
         };
         marks.into_iter().find(counts).map(|(place, mark)| (place, *mark))
     }
@@ -286,7 +286,7 @@ impl Replay {
             |call| self.calls.get(call).map(|recorded| recorded.asked.to_string()).unwrap_or_default();
         let (call, recorded) = match mark {
             Mark::Call(call) => (call, asked(call)),
-            Mark::Told { call, .. } => (call, format!("that it waited for the end of {}", asked(call))),
+            Mark::Delivered { call, .. } => (call, format!("that it waited for the end of {}", asked(call))),
             Mark::Attempt { call, .. } => (call, format!("another attempt of {}", asked(call))),
         };
         Divergence { call, recorded, now }

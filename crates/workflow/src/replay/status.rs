@@ -1,7 +1,7 @@
 //! The state of an instance.
 
 use crate::table::Calls;
-use crate::table::order::Mark;
+use crate::table::trails::Mark;
 use crate::{Call, CallMode, Failure, Pending, RequestId, Wait};
 use std::fmt;
 

@@ -1,6 +1,6 @@
 //! One call of a guest, and its state.
 
-use crate::table::order::{ROOT, TrailId};
+use crate::table::trails::{ROOT, TrailId};
 use crate::{
     Approval, Call, CallMode, Check, Effect, Entry, EventNumber, EventType, Failure, Finding, Pending,
     ReceiptId, RecordedCommand, RequestId, StepConfig,
@@ -23,10 +23,10 @@ pub(crate) struct Recorded {
     pub(crate) answered: usize,
     /// The index of the entry after which a guest continues without waiting for the call.
     pub(crate) begun: usize,
-    /// Whether the guest has been told of the call's end.
-    pub(crate) told: bool,
+    /// Whether the call's end has been delivered to the guest.
+    pub(crate) delivered: bool,
     /// The workflow went back to before it.
-    pub(crate) void: bool,
+    pub(crate) discarded: bool,
 }
 
 /// The state of a call.
@@ -89,10 +89,10 @@ pub(crate) enum State {
 }
 
 impl Recorded {
-    /// This call spent that receipt.
-    pub(crate) fn spent(&self, receipt: &ReceiptId) -> bool {
+    /// The call has redeemed the receipt.
+    pub(crate) fn has_redeemed(&self, receipt: &ReceiptId) -> bool {
         matches!(self.state, State::Redeemed { .. } | State::Performed { .. } | State::Attested { .. })
-            && matches!(&self.asked, RecordedCommand::Perform { receipt: spent, .. } if spent == receipt)
+            && matches!(&self.asked, RecordedCommand::Perform { receipt: redeemed, .. } if redeemed == receipt)
     }
 
     /// The pending wait, unless the call has ended.
@@ -277,8 +277,8 @@ pub(crate) fn opened_by(entry: &Entry) -> Option<(Call, Recorded)> {
         trail: ROOT,
         answered: 0,
         begun: 0,
-        told: false,
-        void: false,
+        delivered: false,
+        discarded: false,
     };
     Some((*call, recorded))
 }

@@ -1,13 +1,13 @@
 //! State × event: which entry may follow which. Combinations that the table does not name are illegal.
 
-mod back;
 pub(crate) mod call;
-mod look;
-pub(crate) mod order;
+mod queries;
+mod restart;
+pub(crate) mod trails;
 
 use crate::command::event::Mailbox;
 use crate::table::call::{Recorded, State, opened_by};
-use crate::table::order::{Mark, Trails};
+use crate::table::trails::{Mark, Trails};
 use crate::{Call, CallMode, Effect, Entry, Event, Finding, ReceiptId, RecordedCommand, RequestId};
 
 /// An entry that is not allowed in its place. The journal is damaged, or two programs wrote it.
@@ -73,7 +73,7 @@ impl Calls {
                 Ok(())
             }
             Entry::Awaiting { calls } => self.await_first(calls),
-            Entry::Told { call } => self.tell(index, *call),
+            Entry::Delivered { call } => self.deliver(index, *call),
             Entry::WaitMatched { call, event } => self.take(index, *call, *event),
             Entry::AttemptStarted { call, attempt } => self.start_attempt(index, *call, *attempt),
             Entry::Restarted { from, .. } => self.go_back(*from),
@@ -113,7 +113,7 @@ impl Calls {
             (State::Redeemed { receipt, .. }, RecordedCommand::Perform { receipt: named, .. })
                 if receipt == named =>
             {
-                let before = self.calls.iter().any(|recorded| recorded.spent(receipt));
+                let before = self.calls.iter().any(|recorded| recorded.has_redeemed(receipt));
                 if before { Err("the receipt has been spent before") } else { Ok(()) }
             }
             (State::Refused { .. }, RecordedCommand::Perform { .. }) => Ok(()),
@@ -185,7 +185,7 @@ impl Calls {
             | Entry::Lapsed { request } => self.made(request)?,
             _ => return None,
         };
-        self.get(call).is_some_and(|recorded| !recorded.void).then_some(call)
+        self.get(call).is_some_and(|recorded| !recorded.discarded).then_some(call)
     }
 
     /// The call that made a request.
@@ -200,7 +200,7 @@ impl Calls {
         if calls.is_empty() || !sorted {
             return Err("it names no call, or one twice, or not in order");
         }
-        if !calls.iter().all(|call| self.may_be_told(*call)) {
+        if !calls.iter().all(|call| self.is_deliverable(*call)) {
             return Err("it names a call that the workflow cannot wait for here");
         }
         self.awaiting = Some(calls.to_vec());
@@ -208,9 +208,9 @@ impl Calls {
     }
 
     /// The guest gets the end of an operation that it started here.
-    fn tell(&mut self, index: usize, call: Call) -> Result<(), &'static str> {
+    fn deliver(&mut self, index: usize, call: Call) -> Result<(), &'static str> {
         let ended = self.get(call).is_some_and(Recorded::has_ended);
-        if !ended || !self.may_be_told(call) {
+        if !ended || !self.is_deliverable(call) {
             return Err("the workflow cannot be told of this end here");
         }
         self.woke(index, call);
@@ -233,14 +233,14 @@ impl Calls {
         Ok(())
     }
 
-    /// Records that the entry of that index told the guest the call's end.
+    /// Records that the entry of that index delivered the call's end to the guest.
     fn woke(&mut self, index: usize, call: Call) {
         self.awaiting = None;
         let Some(recorded) = self.calls.get_mut(call as usize) else { return };
         if recorded.mode == CallMode::Started {
-            recorded.told = true;
+            recorded.delivered = true;
             self.started = self.started.saturating_sub(1);
-            self.trails.push(recorded.trail, Mark::Told { call, index });
+            self.trails.push(recorded.trail, Mark::Delivered { call, index });
         }
     }
 
@@ -248,7 +248,7 @@ impl Calls {
         let innermost = self.innermost();
         let due = |recorded: &&mut Recorded| {
             matches!(recorded.state, State::StepDue { attempt, .. } if attempt == number)
-                && !recorded.void
+                && !recorded.discarded
                 && recorded.trail == innermost
         };
         let Some(recorded) = self.calls.get_mut(call as usize).filter(due) else {

@@ -57,7 +57,7 @@ fn wakes(entry: &Entry, woken: Call, ready: &Ready) -> bool {
         (Ready::Slept, Entry::SleepEnded { call })
         | (Ready::TimedOut { .. }, Entry::WaitTimedOut { call })
         | (Ready::Event(_), Entry::WaitMatched { call, .. })
-        | (_, Entry::Told { call }) => woken == *call,
+        | (_, Entry::Delivered { call }) => woken == *call,
         _ => false,
     }
 }

@@ -109,6 +109,6 @@ fn is_notable(entry: &Entry) -> bool {
             | Entry::WaitTimedOut { .. }
             | Entry::EventReceived { .. }
             | Entry::Awaiting { .. }
-            | Entry::Told { .. }
+            | Entry::Delivered { .. }
     )
 }

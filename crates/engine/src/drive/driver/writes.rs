@@ -211,7 +211,7 @@ fn is_of_the_guest(entry: &Entry) -> bool {
         | Entry::SleepEnded { .. }
         | Entry::WaitMatched { .. }
         | Entry::WaitTimedOut { .. }
-        | Entry::Told { .. }
+        | Entry::Delivered { .. }
         | Entry::Signed { .. }
         | Entry::Decided { .. }
         | Entry::Issued { .. }

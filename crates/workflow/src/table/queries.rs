@@ -2,7 +2,7 @@
 
 use crate::command::event::Mailbox;
 use crate::table::call::{Recorded, State};
-use crate::table::order::{Mark, ROOT, TrailId};
+use crate::table::trails::{Mark, ROOT, TrailId};
 use crate::table::{Calls, Unknown, Unsettled};
 use crate::{Call, CallMode, Effect, RequestId};
 
@@ -52,19 +52,19 @@ impl Calls {
         }
     }
 
-    /// Whether the call was started in the workflow's current trail, and its end has not been told.
-    pub(crate) fn may_be_told(&self, call: Call) -> bool {
+    /// Whether the call was started in the workflow's current trail, and its end has not been delivered.
+    pub(crate) fn is_deliverable(&self, call: Call) -> bool {
         self.get(call).is_some_and(|recorded| {
             recorded.mode == CallMode::Started
                 && recorded.trail == self.innermost()
-                && !recorded.told
-                && !recorded.void
+                && !recorded.delivered
+                && !recorded.discarded
         })
     }
 
     /// The event for a call that waits for one, if it has arrived; with the index of its entry.
     pub(crate) fn matching(&self, call: Call) -> Option<(u32, usize)> {
-        let recorded = self.get(call).filter(|recorded| !recorded.void)?;
+        let recorded = self.get(call).filter(|recorded| !recorded.discarded)?;
         let State::Expecting { event_type, until } = &recorded.state else { return None };
         self.mailbox.first(event_type, *until)
     }
@@ -73,7 +73,7 @@ impl Calls {
     pub(crate) fn is_pending(&self, request: &RequestId) -> bool {
         let pending = |recorded: &Recorded| {
             matches!(&recorded.state, State::Pending { request: made, .. } if made == request)
-                && !recorded.void
+                && !recorded.discarded
         };
         self.calls.iter().any(pending)
     }

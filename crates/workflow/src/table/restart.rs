@@ -2,7 +2,7 @@
 
 use crate::table::Calls;
 use crate::table::call::{Recorded, State};
-use crate::table::order::{Mark, ROOT, TrailId};
+use crate::table::trails::{Mark, ROOT, TrailId};
 use crate::{Call, CallMode, Failure};
 use receipt::Timestamp;
 use std::collections::BTreeSet;
@@ -19,21 +19,21 @@ impl Calls {
         }
         let dropped = self.trails.cut(from);
         if !dropped.is_empty() {
-            self.void(&dropped);
+            self.discard(&dropped);
             self.open.clear();
         }
         self.awaiting = None;
         Ok(())
     }
 
-    /// Marks everything in `dropped` as void: the calls with all calls inside them, the attempts, and the ends that the
-    /// workflow was told of.
-    fn void(&mut self, dropped: &[Mark]) {
+    /// Discards everything in `dropped`: the calls with all calls inside them, the attempts, and the deliveries of
+    /// ends to the workflow.
+    fn discard(&mut self, dropped: &[Mark]) {
         let (mut calls, mut trails) = (BTreeSet::new(), BTreeSet::new());
         for mark in dropped {
             match *mark {
                 Mark::Call(call) => drop(calls.insert(call)),
-                Mark::Told { call, .. } => self.untell(call),
+                Mark::Delivered { call, .. } => self.reset_delivery(call),
                 Mark::Attempt { call, trail, .. } => {
                     trails.insert(trail);
                     self.unstart(call, trail);
@@ -45,24 +45,24 @@ impl Calls {
             let Some(recorded) = self.get(call) else { break };
             let inside = self.trails.owner(recorded.trail).and_then(|owner| self.get(owner));
             let is_dropped = calls.contains(&call) || trails.contains(&recorded.trail);
-            if is_dropped || inside.is_some_and(|owner| owner.void) {
-                self.void_call(call);
+            if is_dropped || inside.is_some_and(|owner| owner.discarded) {
+                self.discard_call(call);
             }
         }
         let calls = &self.calls;
-        self.mailbox.give_back(|call| calls.get(call as usize).is_some_and(|recorded| recorded.void));
+        self.mailbox.give_back(|call| calls.get(call as usize).is_some_and(|recorded| recorded.discarded));
     }
 
-    fn void_call(&mut self, call: Call) {
+    fn discard_call(&mut self, call: Call) {
         let Some(recorded) = self.calls.get_mut(call as usize) else { return };
-        let counted = recorded.mode == CallMode::Started && !recorded.told && !recorded.void;
+        let counted = recorded.mode == CallMode::Started && !recorded.delivered && !recorded.discarded;
         self.started = self.started.saturating_sub(usize::from(counted));
-        recorded.void = true;
+        recorded.discarded = true;
     }
 
-    fn untell(&mut self, call: Call) {
+    fn reset_delivery(&mut self, call: Call) {
         if let Some(recorded) = self.calls.get_mut(call as usize)
-            && std::mem::take(&mut recorded.told)
+            && std::mem::take(&mut recorded.delivered)
         {
             self.started += 1;
         }

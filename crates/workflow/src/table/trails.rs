@@ -18,8 +18,8 @@ pub(crate) const ROOT: TrailId = 0;
 pub(crate) enum Mark {
     /// It made this call.
     Call(Call),
-    /// The entry of that index told it the end of this started call.
-    Told { call: Call, index: usize },
+    /// The entry of that index delivered the end of this started call to it.
+    Delivered { call: Call, index: usize },
     /// It was given the next attempt of a step to make, by the entry of that index. When the attempt has ended, a guest is not given it
     /// again, and the mark is passed by.
     Attempt { call: Call, trail: TrailId, index: usize },
