@@ -127,7 +127,7 @@ impl Race {
             OperatorAct::Revoke => {
                 let revoke = |id: &&ReceiptId| match self.idle.revoke(id, "operator", None) {
                     Ok(_) => true,
-                    Err(engine::Error::Store(StoreError::Spent(_))) => false,
+                    Err(engine::Error::Store(StoreError::AlreadyRedeemed(_))) => false,
                     Err(error) => panic!("{error}"),
                 };
                 return receipts.iter().rev().filter(revoke).count();

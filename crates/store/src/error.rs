@@ -37,7 +37,7 @@ pub enum StoreError {
     ReceiptMoved(ReceiptId),
     /// The receipt is spent and cannot be revoked.
     #[error("receipt {0} is spent already: its action is under way or done (pp-host receipts show {0})")]
-    Spent(ReceiptId),
+    AlreadyRedeemed(ReceiptId),
     /// Taken back before.
     #[error("receipt {0} is revoked already")]
     Revoked(ReceiptId),

@@ -44,12 +44,12 @@ fn redemption(name: &str, seen: Precondition, signed: Option<Signed>) -> Batch {
     Batch { seen: Some(Box::new(seen)), signed: signed.map(Box::new), ..batch(vec![redeemed]) }
 }
 
-fn unspent(name: &str, acts: u64) -> Precondition {
+fn unredeemed(name: &str, acts: u64) -> Precondition {
     Precondition { receipt: id(name), receipt_state: ReceiptState::default(), acts }
 }
 
 fn redeem(store: &dyn Store, name: &str) -> store::Written {
-    store.append(place(&key(name), 4), &redemption(name, unspent(name, 0), None)).wait()
+    store.append(place(&key(name), 4), &redemption(name, unredeemed(name, 0), None)).wait()
 }
 
 fn state(store: &dyn Store, name: &str) -> ReceiptState {
@@ -70,7 +70,9 @@ pub(super) fn are_spent_or_taken_back_and_never_both(engine: &impl Engine) {
         });
         let ReceiptState { redeemed, revoked: taken_back, .. } = state(&*store, &name);
         match (spent, revoked) {
-            (Ok(_), Err(StoreError::Spent(_))) => assert!(redeemed.is_some() && taken_back.is_none()),
+            (Ok(_), Err(StoreError::AlreadyRedeemed(_))) => {
+                assert!(redeemed.is_some() && taken_back.is_none())
+            }
             (Err(StoreError::ReceiptMoved(_)), Ok(())) => assert!(redeemed.is_none() && taken_back.is_some()),
             both => panic!("{both:?}"),
         }
@@ -113,10 +115,10 @@ pub(super) fn are_spent_as_the_writer_saw_them(engine: &impl Engine) {
         matches!(redeem(&*store, "a"), Err(StoreError::ActsMoved)),
         "an operator said something meanwhile"
     );
-    let seen = redemption("a", unspent("a", 1), None);
+    let seen = redemption("a", unredeemed("a", 1), None);
     store.append(place(&key("a"), 4), &seen).wait().unwrap();
     assert!(state(&*store, "a").redeemed.is_some());
-    let again = store.append(place(&key("a"), 5), &redemption("a", unspent("a", 1), None)).wait();
+    let again = store.append(place(&key("a"), 5), &redemption("a", unredeemed("a", 1), None)).wait();
     assert!(matches!(again, Err(StoreError::ReceiptMoved(_))));
     store.revoke(id("b"), AT, r#"{"id":"rev"}"#.to_owned()).unwrap();
     assert!(matches!(store.revoke(id("b"), AT, "{}".to_owned()), Err(StoreError::Revoked(_))));
@@ -138,7 +140,7 @@ pub(super) fn are_precedents_once_spent(engine: &impl Engine) {
         issue(&*store, name);
         assert!(!known("acme", &code).contains(&id(name)), "not before it is spent");
         let signed = Signed { keys: keys.to_owned(), digests: vec![code, bytes] };
-        let spent = redemption(name, unspent(name, 0), Some(signed));
+        let spent = redemption(name, unredeemed(name, 0), Some(signed));
         store.append(place(&key(name), 4), &spent).wait().unwrap();
     }
     assert_eq!(

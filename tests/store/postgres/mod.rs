@@ -144,7 +144,7 @@ fn a_receipt_is_spent_by_one_host_or_taken_back_by_another() {
         });
         for (number, answers) in redeemed.into_iter().zip(revoked).enumerate() {
             match answers {
-                (Ok(_), Err(StoreError::Spent(_))) => {
+                (Ok(_), Err(StoreError::AlreadyRedeemed(_))) => {
                     (lengths[number], spent) = (lengths[number] + 1, spent + 1)
                 }
                 (Err(StoreError::ReceiptMoved(_)), Ok(_)) => taken_back += 1,

@@ -142,7 +142,7 @@ impl Gate {
     ///
     /// # Errors
     /// The first check that fails.
-    pub fn check_spent(
+    pub fn check_redeemed(
         &self,
         action: &ProposedAction<'_>,
         receipt: Option<&StoredReceipt>,

@@ -3,7 +3,7 @@
 mod writes;
 
 use crate::Error;
-use crate::drive::spent::SpentReceipt;
+use crate::drive::redeemed::RedeemedReceipt;
 use crate::runtime::journals::Origin;
 use crate::runtime::lease::Lease;
 use crate::runtime::slots::RunSlot;
@@ -41,7 +41,7 @@ pub(crate) struct Driver {
     since: Instant,
     slice: RunSlot,
     /// The receipt that was spent last, for its permit.
-    pub(crate) spent: Option<SpentReceipt>,
+    pub(crate) redeemed: Option<RedeemedReceipt>,
     /// The exclusive right to drive this instance, for as long as this driver, or an effect that it began, exists.
     pub(crate) lease: Arc<Lease>,
 }
@@ -184,7 +184,7 @@ impl Driver {
     ) -> Self {
         let quotas = inner.journals.settings.of(&origin.key.tenant).quotas;
         let (unwritten, is_ahead, since) = (Vec::new(), false, Instant::now());
-        let (origin, slice, spent) = (Arc::new(origin), inner.slots.begin(), None);
+        let (origin, slice, redeemed) = (Arc::new(origin), inner.slots.begin(), None);
         let row = Some(row);
         Self {
             inner,
@@ -199,7 +199,7 @@ impl Driver {
             row,
             since,
             slice,
-            spent,
+            redeemed,
             lease,
         }
     }

@@ -6,7 +6,7 @@ use crate::capability::{
     Refusal,
 };
 use crate::drive::driver::Driver;
-use crate::drive::spent::{SpentReceipt, idempotency_key};
+use crate::drive::redeemed::{RedeemedReceipt, idempotency_key};
 use crate::runtime::claims::ActionClaim;
 use crate::runtime::journals::Origin;
 use crate::trust::{Known, Trust, scope_of};
@@ -48,8 +48,8 @@ impl Driver {
                     }
                 }
                 Ok(order) => {
-                    self.spent =
-                        verdict.ok().map(|permit| SpentReceipt::new(invocation.receipt, permit, order));
+                    self.redeemed =
+                        verdict.ok().map(|permit| RedeemedReceipt::new(invocation.receipt, permit, order));
                     return Ok(());
                 }
                 Err(error) => return Err(error),
@@ -120,12 +120,12 @@ impl Driver {
     ) -> Result<(), Error> {
         let receipt = invocation.receipt.clone();
         // A receipt that another drive has spent is read and verified again.
-        let spent = self.spent.take().filter(|spent| spent.receipt == receipt);
-        let scope = match &spent {
-            Some(SpentReceipt { permit, .. }) => scope_of(permit.receipt().key_id()),
+        let redeemed = self.redeemed.take().filter(|redeemed| redeemed.receipt == receipt);
+        let scope = match &redeemed {
+            Some(RedeemedReceipt { permit, .. }) => scope_of(permit.receipt().key_id()),
             None => self.scope_of(&receipt).await?,
         };
-        let (effect, deployment) = self.effect(invocation, spent, interrupted).await?;
+        let (effect, deployment) = self.effect(invocation, redeemed, interrupted).await?;
         let attested = self.attested(call, &receipt, scope, &effect).await;
         let performed = Entry::Performed { call, receipt, effect };
         // The outcome is recorded even where it cannot be signed; the next drive signs it.
@@ -163,7 +163,7 @@ impl Driver {
     async fn effect(
         &self,
         invocation: &Invocation,
-        spent: Option<SpentReceipt>,
+        redeemed: Option<RedeemedReceipt>,
         interrupted: bool,
     ) -> Result<(Effect, Option<Box<Deployment>>), Error> {
         let unknown = |message: String| Ok((Effect::Unknown { message }, None));
@@ -181,8 +181,8 @@ impl Driver {
             self.outlast().await?;
         }
         let started_at = self.inner.now()?;
-        let permitted = match spent {
-            Some(SpentReceipt { permit, attempt, .. }) => Ok((permit, attempt)),
+        let permitted = match redeemed {
+            Some(RedeemedReceipt { permit, execution, .. }) => Ok((permit, execution)),
             None => self.permit(invocation).await?,
         };
         let (permit, attempt) = match permitted {
@@ -258,7 +258,7 @@ impl Driver {
         let attempt = Execution::new(idempotency_key(&invocation.receipt), order);
         // The scope was judged when it was spent; it is the receipt's own since.
         let scope = receipt.map_or(Scope::Production, |receipt| scope_of(&receipt.artifact.key_id));
-        let permit = self.inner.gate().check_spent(&self.proposed(invocation, at), receipt, scope);
+        let permit = self.inner.gate().check_redeemed(&self.proposed(invocation, at), receipt, scope);
         Ok(permit
             .map(|permit| (permit, attempt))
             .map_err(|refusal| format!("the receipt was spent and is now {refusal}")))

@@ -2,8 +2,8 @@
 
 mod driver;
 mod effect;
+mod redeemed;
 mod request;
-mod spent;
 
 use crate::drive::driver::{Driver, Shared, Stop, Writing};
 use crate::runtime::due::{instance_state, schedule_row};

@@ -77,7 +77,7 @@ pub enum Stage {
     /// A request was taken back.
     Withdrawn(RequestId),
     /// A receipt is spent, and the action was begun.
-    Spent(ReceiptId),
+    Redeemed(ReceiptId),
     /// An action ended so.
     Ended {
         /// The receipt that permitted it.
@@ -172,7 +172,9 @@ fn opened(entry: &Entry) -> Option<(workflow::Call, RecordedCommand, Stage)> {
             let (request, expires_at) = (request.clone(), *expires_at);
             (*call, asked.clone(), Stage::Asks { request, signed: Vec::new(), expires_at })
         }
-        Entry::Redeemed { call, asked, receipt, .. } => (*call, asked.clone(), Stage::Spent(receipt.clone())),
+        Entry::Redeemed { call, asked, receipt, .. } => {
+            (*call, asked.clone(), Stage::Redeemed(receipt.clone()))
+        }
         Entry::Refused { call, asked, check, message } => {
             (*call, asked.clone(), Stage::Refused { check: *check, message: message.clone() })
         }
@@ -269,7 +271,7 @@ impl Stage {
             Self::Decided { decision: Decision::Denied, .. } => "denied",
             Self::Lapsed(_) => "lapsed",
             Self::Withdrawn(_) => "withdrawn",
-            Self::Spent(_) => "acting",
+            Self::Redeemed(_) => "acting",
             Self::Ended { effect: Effect::Succeeded { .. }, .. } => "succeeded",
             Self::Ended { effect: Effect::Failed { .. }, .. } => "not-done",
             Self::Ended { effect: Effect::Unknown { .. }, .. } => "unknown",
@@ -295,7 +297,7 @@ impl Stage {
     pub fn receipt(&self) -> Option<&ReceiptId> {
         match self {
             Self::Decided { receipt, .. } => receipt.as_ref(),
-            Self::Spent(receipt) | Self::Ended { receipt, .. } => Some(receipt),
+            Self::Redeemed(receipt) | Self::Ended { receipt, .. } => Some(receipt),
             _ => None,
         }
     }
@@ -326,7 +328,7 @@ impl fmt::Display for Stage {
             }
             Self::Lapsed(request) => write!(f, "{request} lapsed: no decision in time"),
             Self::Withdrawn(request) => write!(f, "{request} was withdrawn"),
-            Self::Spent(receipt) => write!(f, "{receipt} is spent, and how it ended is not recorded"),
+            Self::Redeemed(receipt) => write!(f, "{receipt} is spent, and how it ended is not recorded"),
             Self::Ended { receipt, effect, attested, finding } => {
                 write_end(f, receipt, effect, *attested, *finding)
             }

@@ -1,7 +1,6 @@
-//! The end of a drive, with a message that helps.
+//! The end of a drive, with a message that helps; and the errors with which a host function unwinds a guest.
 
 use crate::guest::bindings::exports::permission_protocol::tenant::entrypoint;
-use crate::guest::unwinding::{Marked, TooMuchText};
 use crate::limits::{Refused, names};
 use crate::runtime::output::Output;
 use crate::{Halt, SandboxLimits};
@@ -23,6 +22,16 @@ pub enum End {
 
 type Ran = Result<wasmtime::Result<Result<String, entrypoint::Failure>>, Elapsed>;
 
+/// A handler's error on its way through the guest's stack.
+#[derive(Debug, thiserror::Error)]
+#[error("the drive was halted: {0}")]
+pub(crate) struct HandlerHalt(pub(crate) Halt);
+
+/// A call with more text than its limit.
+#[derive(Debug, thiserror::Error)]
+#[error("the call hands over too much text")]
+pub(crate) struct TooMuchText;
+
 /// Sorts the ends of a call.
 pub(crate) fn classify(ran: Ran, limits: &SandboxLimits, refused: Option<Refused>, output: &Output) -> End {
     let error = match ran {
@@ -36,8 +45,8 @@ pub(crate) fn classify(ran: Ran, limits: &SandboxLimits, refused: Option<Refused
         Ok(Ok(result)) => return End::Returned(result.map_err(Into::into)),
         Ok(Err(error)) => error,
     };
-    let error = match error.downcast::<Marked>() {
-        Ok(Marked(halt)) => return End::Halted(halt),
+    let error = match error.downcast::<HandlerHalt>() {
+        Ok(HandlerHalt(halt)) => return End::Halted(halt),
         Err(error) => error,
     };
     // The host's fault: each instance has places in the pool before it is made.

@@ -7,11 +7,10 @@ pub(crate) mod exit;
 mod pp;
 mod side_by_side;
 mod steps;
-pub(crate) mod unwinding;
 mod v0_1;
 
 use crate::bundle::Script;
-use crate::guest::unwinding::{Marked, TooMuchText};
+use crate::guest::exit::{HandlerHalt, TooMuchText};
 use crate::limits::{HostTime, Meter};
 use crate::runtime::determinism::{Clock, VirtualTime};
 use crate::runtime::throttle::{CpuThrottle, ThrottlePermit};
@@ -91,7 +90,7 @@ impl Guest {
         if waited && !self.turn.answered(now) {
             self.throttle.next_turn(&self.turn, &self.host_time).await;
         }
-        outcome.map_err(|halt| wasmtime::Error::new(Marked(halt)))
+        outcome.map_err(|halt| wasmtime::Error::new(HandlerHalt(halt)))
     }
 
     /// The part of the state that the guest's monotonic clock works on.
@@ -136,10 +135,10 @@ impl WasiView for Guest {
 
 /// For the bindings of functions that copy their arguments: others are linked in their place.
 fn linked_elsewhere<T>() -> wasmtime::Result<T> {
-    Err(wasmtime::Error::new(Marked("this function has to be linked otherwise".into())))
+    Err(wasmtime::Error::new(HandlerHalt("this function has to be linked otherwise".into())))
 }
 
 /// The handler answered one kind of command with another kind's outcome: an error of the host, which ends the drive and not the instance.
 fn unexpected<T>(outcome: &Outcome) -> wasmtime::Result<T> {
-    Err(wasmtime::Error::new(Marked(format!("the host answered with {outcome:?}").into())))
+    Err(wasmtime::Error::new(HandlerHalt(format!("the host answered with {outcome:?}").into())))
 }

@@ -363,7 +363,7 @@ fn act(state: &mut State, seen: u64, at: Timestamp, body: &str) -> Result<(), St
 fn revoke(state: &mut State, receipt: &ReceiptId, at: Timestamp, body: &str) -> Result<(), StoreError> {
     let mut receipt_state = state.receipt_states.get(receipt).cloned().unwrap_or_default();
     match (&receipt_state.redeemed, &receipt_state.revoked) {
-        (Some(_), _) => Err(StoreError::Spent(receipt.clone())),
+        (Some(_), _) => Err(StoreError::AlreadyRedeemed(receipt.clone())),
         (_, Some(_)) => Err(StoreError::Revoked(receipt.clone())),
         (None, None) => {
             receipt_state.revoked = Some((at, body.to_owned()));

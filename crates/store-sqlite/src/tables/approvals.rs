@@ -206,7 +206,7 @@ pub(crate) fn revoke(
 ) -> Result<(), StoreError> {
     let receipt_state = receipt_state(db, receipt)?;
     match (receipt_state.redeemed, receipt_state.revoked) {
-        (Some(_), _) => Err(StoreError::Spent(receipt.clone())),
+        (Some(_), _) => Err(StoreError::AlreadyRedeemed(receipt.clone())),
         (_, Some(_)) => Err(StoreError::Revoked(receipt.clone())),
         (None, None) => {
             let insert = "INSERT INTO revocations VALUES (?1, ?2, ?3)";

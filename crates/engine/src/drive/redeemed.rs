@@ -4,17 +4,17 @@ use crate::capability::{Execution, Permit};
 use receipt::Digest;
 use workflow::ReceiptId;
 
-/// A receipt that this drive has spent, and whose action has not begun.
-pub(crate) struct SpentReceipt {
+/// A receipt that this drive has redeemed, and whose action has not begun.
+pub(crate) struct RedeemedReceipt {
     pub(super) receipt: ReceiptId,
     pub(super) permit: Permit,
-    pub(super) attempt: Execution,
+    pub(super) execution: Execution,
 }
 
-impl SpentReceipt {
+impl RedeemedReceipt {
     pub(super) fn new(receipt: ReceiptId, permit: Permit, order: u64) -> Self {
-        let attempt = Execution::new(idempotency_key(&receipt), order);
-        Self { receipt, permit, attempt }
+        let execution = Execution::new(idempotency_key(&receipt), order);
+        Self { receipt, permit, execution }
     }
 }
 
