@@ -1,6 +1,6 @@
 //! Deployments of several hosts to one resource: one of them is live, and what each holds is counted once.
 
-use super::parts::{artifacts, deploy, deployment};
+use super::usage_stripes::{artifacts, deploy, deployment};
 use super::*;
 use crate::support::until;
 use engine::{Host, StoreLocation};
@@ -73,7 +73,7 @@ fn a_live_deployment_that_another_host_commits_in_between_is_replaced_once() {
     let url = server.schema();
     let schema = postgres::schema_name(&url);
     let [a, b, c] = ["a", "b", "c"].map(|id| (host(&url, id), format!("of-{id}")));
-    // Each host's part has users of the artifact and room, so that no deployment below locks all parts.
+    // Each host's stripe has users of the artifact and headroom, so that no deployment below locks all stripes.
     for (store, name) in [&a, &b, &c] {
         create(store, name);
         append(store, name, 1, &request(name, Quotas::default()), Writer::Outside).wait().unwrap();

@@ -2,8 +2,8 @@
 
 mod claims;
 mod deployments;
-mod parts;
 mod server;
+mod usage_stripes;
 
 use super::lossy::Lossy;
 use crate::support::postgres::{self, Server};

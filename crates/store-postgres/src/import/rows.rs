@@ -3,19 +3,19 @@
 use crate::blob::blobs;
 use crate::error::Trouble;
 use crate::session::connection::{Call, Connection, Value, values};
-use crate::write::balance::signed;
 use crate::write::decide::number;
 use crate::write::lines::{NEXT, Spot, sum};
 use crate::write::record::revocation_id;
 use crate::write::save::{
     ACTS, DENIALS, ENTRIES, HOLDERS, HOLDINGS, NEW_INSTANCES, NEW_REQUESTS, OUTPUTS, PRECEDENTS, RATES,
-    SUBJECTS, bytes, columns, in_part,
+    SUBJECTS, bytes, columns, in_stripe,
 };
+use crate::write::usage_stripes::signed;
 use receipt::Digest;
 use store::TransferRow;
 
-/// What has parts is moved to this one.
-const PART: i16 = 0;
+/// What has stripes is moved to this one.
+const STRIPE: i16 = 0;
 
 const COMPONENT: &str = "INSERT INTO components VALUES ($1, $2, $3)";
 const RECEIPTS: &str = "INSERT INTO receipts (seq, id, request, body) OVERRIDING SYSTEM VALUE
@@ -103,7 +103,7 @@ fn requests(rows: &[TransferRow], calls: &mut Vec<Call>) {
     push(calls, NEW_REQUESTS, columns);
     let subjects = of_kind!(rows, TransferRow::Subject(tenant, subject, times) => (tenant, subject, times));
     let subjects = columns!(subjects, row => row.0.to_string(), bytes(row.1), row.2.cast_signed());
-    push(calls, SUBJECTS, in_part(subjects, PART));
+    push(calls, SUBJECTS, in_stripe(subjects, STRIPE));
     let denials =
         of_kind!(rows, TransferRow::Denial(tenant, subject, by, times) => (tenant, subject, by, times));
     push(
@@ -113,7 +113,7 @@ fn requests(rows: &[TransferRow], calls: &mut Vec<Call>) {
     );
     let rates = of_kind!(rows, TransferRow::Rate(tenant, minute, times) => (tenant, minute, times));
     let rates = columns!(rates, row => row.0.to_string(), *row.1, row.2.cast_signed());
-    push(calls, RATES, in_part(rates, PART));
+    push(calls, RATES, in_stripe(rates, STRIPE));
 }
 
 fn receipts(rows: &[TransferRow], calls: &mut Vec<Call>) {
@@ -134,7 +134,7 @@ fn receipts(rows: &[TransferRow], calls: &mut Vec<Call>) {
     let columns = columns!(precedents, row =>
         row.tenant.to_string(), row.digest.to_string(), bytes(&row.signers), row.seq.cast_signed(), row.receipt.to_string(),
     );
-    push(calls, PRECEDENTS, in_part(columns, PART));
+    push(calls, PRECEDENTS, in_stripe(columns, STRIPE));
     let acts = of_kind!(rows, TransferRow::Act(act) => act);
     push(calls, ACTS, columns!(acts, row => row.seq.cast_signed(), row.at.as_millis(), row.body.clone()));
 }
@@ -143,7 +143,7 @@ fn counts(rows: &[TransferRow], calls: &mut Vec<Call>) {
     let holdings =
         of_kind!(rows, TransferRow::Holding(tenant, component, times) => (tenant, component, times));
     let holdings = columns!(holdings, row => row.0.to_string(), row.1.to_string(), row.2.cast_signed());
-    push(calls, HOLDINGS, in_part(holdings, PART));
+    push(calls, HOLDINGS, in_stripe(holdings, STRIPE));
     let usage = of_kind!(rows, TransferRow::Usage(tenant, usage) => (tenant, usage));
     let columns = columns!(usage, row =>
         row.0.to_string(), signed(row.1.instances), signed(row.1.pending_approvals), signed(row.1.stored_bytes),

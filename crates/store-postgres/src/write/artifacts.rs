@@ -1,7 +1,7 @@
 //! The artifacts that a tenant keeps, and the live ones of its resources.
 
-use crate::write::balance::Refused;
 use crate::write::state::{Held, Live, State, Users};
+use crate::write::usage_stripes::Refused;
 use std::sync::Arc;
 use store::{Deployment, StoreError};
 use workflow::TenantId;
@@ -17,8 +17,8 @@ pub(crate) fn hold(
     let bytes = i64::try_from(bytes).unwrap_or(i64::MAX);
     let held = state.artifacts.get(&key).copied().unwrap_or(Held { bytes, holders: Users::default() });
     let Users { own, others } = held.holders;
-    if own == 0 && !state.is_whole(tenant) {
-        return Err(state.refuse(tenant, Refused::Room));
+    if own == 0 && !state.is_fully_locked(tenant) {
+        return Err(state.refuse(tenant, Refused::Headroom));
     }
     if state.holders.get(&hold) != Some(&true) {
         state.holders.set(hold, true);
@@ -36,8 +36,8 @@ fn let_go(state: &mut State, tenant: &TenantId, sha256: &str, holder: i64) -> Re
     }
     let holders = match held.holders {
         Users { own, others } if own > 1 => Users { own: own - 1, others },
-        _ if !state.is_whole(tenant) => return Err(state.refuse(tenant, Refused::Room)),
-        // This part takes over the others.
+        _ if !state.is_fully_locked(tenant) => return Err(state.refuse(tenant, Refused::Headroom)),
+        // This stripe takes over the others.
         Users { own: 0, others } => Users { own: others - 1, others: 0 },
         Users { own, others } => Users { own: own - 1, others },
     };

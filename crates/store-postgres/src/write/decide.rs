@@ -1,10 +1,10 @@
 //! The effect of one write on locked rows in memory: pure, and independent of the other writes of the transaction.
 
 use crate::write::artifacts::{hold, record_deployment};
-use crate::write::balance::Refused;
 use crate::write::lines::{Lines, Spot, sum};
 use crate::write::record::{Beside, Record};
 use crate::write::state::{EntryRow, Instance, NewReceipt, Request, State, Users};
+use crate::write::usage_stripes::Refused;
 use receipt::{Digest, Timestamp};
 use std::sync::Arc;
 use store::{
@@ -133,7 +133,7 @@ fn prepare(
     if let Some(KeptArtifact { sha256, bytes, quotas }) = beside.batch.artifact.as_deref() {
         let more = hold(state, tenant, (&sha256.to_string(), *bytes), found.id)?;
         let kept = UsageChange { bytes: more, ..UsageChange::default() };
-        let checked = state.balance(tenant).check(tenant, kept, Some(quotas));
+        let checked = state.usage_of(tenant).check(tenant, kept, Some(quotas));
         checked.map_err(|refused| state.refuse(tenant, refused))?;
         change.bytes = change.bytes.saturating_add(more);
     }
@@ -325,8 +325,8 @@ fn keep_component(
 ) -> Result<(), StoreError> {
     let key = (tenant.clone(), *digest);
     let Users { own, others } = state.holdings.get(&key).copied().unwrap_or_default();
-    if own == 0 && !state.is_whole(tenant) {
-        return Err(state.refuse(tenant, Refused::Room));
+    if own == 0 && !state.is_fully_locked(tenant) {
+        return Err(state.refuse(tenant, Refused::Headroom));
     }
     state.holdings.set(key, Users { own: own + 1, others });
     if own + others == 0 {
@@ -394,9 +394,9 @@ fn charge(
     if change == UsageChange::default() {
         return Ok(());
     }
-    let mut balance = state.balance(tenant);
-    balance.charge(tenant, change, quotas).map_err(|refused| state.refuse(tenant, refused))?;
-    state.usage.set(tenant.clone(), balance);
+    let mut usage = state.usage_of(tenant);
+    usage.charge(tenant, change, quotas).map_err(|refused| state.refuse(tenant, refused))?;
+    state.usage.set(tenant.clone(), usage);
     Ok(())
 }
 
@@ -404,9 +404,9 @@ fn charge(
 fn ask(state: &mut State, tenant: &TenantId, at: i64, quotas: &Quotas) -> Result<(), StoreError> {
     let window = i64::try_from(RATE_WINDOW.as_millis()).unwrap_or(i64::MAX);
     let since = minute(at.saturating_sub(window));
-    let (asked, mut balance) = (asked_since(state, tenant, since), state.balance(tenant));
-    balance.ask(tenant, quotas, (since, asked)).map_err(|refused| state.refuse(tenant, refused))?;
-    state.usage.set(tenant.clone(), balance);
+    let (asked, mut usage) = (asked_since(state, tenant, since), state.usage_of(tenant));
+    usage.ask(tenant, quotas, (since, asked)).map_err(|refused| state.refuse(tenant, refused))?;
+    state.usage.set(tenant.clone(), usage);
     Ok(())
 }
 

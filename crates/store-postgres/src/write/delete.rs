@@ -3,19 +3,19 @@
 
 use crate::error::Trouble;
 use crate::session::connection::{Call, Connection, values};
-use crate::write::balance::signed;
-use crate::write::load::{FIRST_PARTS, usage};
+use crate::write::load::{FIRST_STRIPES, usage};
 use crate::write::record::Deletion;
+use crate::write::usage_stripes::signed;
 use store::{StoreError, UsageChange};
 
 const INSTANCE: &str =
     "SELECT id, next, ended, state, since FROM instances WHERE tenant = $1 AND instance = $2 FOR UPDATE";
-// All parts are locked: the statements below count users over all parts.
-const PARTS: &str =
+// All stripes are locked: the statements below count users over all stripes.
+const LOCK_STRIPES: &str =
     "SELECT instances, pending, bytes FROM usage_parts WHERE tenant = $1 ORDER BY part FOR UPDATE";
 const TENANT: &str = "SELECT sum(instances)::bigint, sum(pending)::bigint, sum(bytes)::bigint FROM usage_parts WHERE tenant = $1";
 const PRINTED: &str = "SELECT octet_length(text)::bigint FROM outputs WHERE instance = $1";
-// Of the part that is decreased, the count does not become negative. The sum is that before the change.
+// Of the stripe that is decreased, the count does not become negative. The sum is that before the change.
 const LET_GO: &str = "UPDATE holdings SET instances = instances - 1 WHERE tenant = $1 AND component = $2
         AND part = (SELECT min(part) FROM holdings WHERE tenant = $1 AND component = $2 AND instances > 0)
     RETURNING (SELECT sum(instances)::bigint FROM holdings WHERE tenant = $1 AND component = $2) - 1";
@@ -51,8 +51,8 @@ pub(crate) async fn delete(
     if !ended || usize::try_from(next) != Ok(deletion.place.after) {
         return Ok(Err(StoreError::Conflict(key.clone())));
     }
-    db.query(FIRST_PARTS, values![vec![tenant.clone()]]).await?;
-    db.query(PARTS, values![tenant.clone()]).await?;
+    db.query(FIRST_STRIPES, values![vec![tenant.clone()]]).await?;
+    db.query(LOCK_STRIPES, values![tenant.clone()]).await?;
     let before = db.one(TENANT, values![tenant.clone()]).await?.map(|row| usage(&row, 0)).unwrap_or_default();
     let printed = db.one(PRINTED, values![id]).await?.map_or(0, |row| row.get::<_, i64>(0));
     let kept = i64::try_from(deletion.bytes).unwrap_or(i64::MAX).saturating_add(printed);

@@ -1,14 +1,14 @@
 //! Locks and reads the rows that a group of writes touches, in one exchange with the server.
 //!
 //! Every program takes locks in this order, and those of one table in the order of their keys: the writer's own row, claims, the last act, instances,
-//! tenants, receipts, live deployments, new components, denials, the last deployment's place; of the tenants' parts, those with number 0 first. Everything
-//! else belongs to an instance, a part of a tenant or a resource that is locked.
+//! tenants, receipts, live deployments, new components, denials, the last deployment's place; of the tenants' stripes, those with number 0 first. Everything
+//! else belongs to an instance, a stripe of a tenant or a resource that is locked.
 
 use crate::error::{Trouble, damaged};
 use crate::session::connection::{Call, Connection, values};
-use crate::write::balance::{Balance, part};
 use crate::write::needs::{ActsLock, Needs};
 use crate::write::state::{Held, Instance, Live, NewReceipt, Request, State, Users};
+use crate::write::usage_stripes::{TenantUsage, stripe};
 use receipt::Timestamp;
 use std::collections::BTreeSet;
 use std::str::FromStr;
@@ -36,12 +36,12 @@ const INSTANCES: &str = "SELECT i.tenant, i.instance, i.id, i.next, i.at, i.stat
     FROM unnest($1::text[], $2::text[]) AS k(tenant, instance) JOIN instances i USING (tenant, instance)
     ORDER BY i.tenant, i.instance FOR UPDATE OF i";
 const NEW_TENANTS: &str = "INSERT INTO usage_parts SELECT k, 0, 0, 0 FROM unnest($1::text[]) AS k ORDER BY k ON CONFLICT DO NOTHING";
-// A part is added only while part 0 is locked: a transaction that has locked part 0 sees all parts with its next statement.
-pub(crate) const FIRST_PARTS: &str =
+// A stripe is added only while stripe 0 is locked: a transaction that has locked stripe 0 sees all stripes with its next statement.
+pub(crate) const FIRST_STRIPES: &str =
     "SELECT 1 FROM usage_parts WHERE tenant = ANY($1::text[]) AND part = 0 ORDER BY tenant FOR UPDATE";
-const NEW_PARTS: &str = "INSERT INTO usage_parts (tenant, instances, pending, bytes, part)
+const NEW_STRIPES: &str = "INSERT INTO usage_parts (tenant, instances, pending, bytes, part)
     SELECT tenant, 0, 0, 0, $2::smallint FROM usage_parts WHERE tenant = ANY($1::text[]) AND part = 0 ORDER BY tenant ON CONFLICT DO NOTHING";
-// The parts of this writer, and all parts of some tenants.
+// The stripes of this writer, and all stripes of some tenants.
 const TENANTS: &str = "SELECT tenant, part, instances, pending, bytes, room_instances, room_pending, room_bytes, room_requests,
         most_instances, most_pending, most_bytes, most_requests, since FROM usage_parts
     WHERE tenant = ANY($1::text[]) AND part = $2::smallint OR tenant = ANY($3::text[]) ORDER BY tenant, part FOR UPDATE";
@@ -89,21 +89,21 @@ pub(crate) struct Group<'a> {
     pub(crate) number: i64,
     /// The claim that the host's drivers write under.
     pub(crate) claim: &'a str,
-    /// The number of the writer's parts.
-    pub(crate) part: i16,
+    /// The number of the writer's stripes.
+    pub(crate) stripe: i16,
 }
 
 type Take = fn(&mut State, &Row) -> Result<(), StoreError>;
 
-/// Begins a transaction, and locks and reads rows: all parts of the tenants in `whole`, and this writer's of the others. If there are such tenants, the
-/// transaction in which their room did not suffice is still open, and ends first. Returns the state, and the place of each write's entries among all facts.
+/// Begins a transaction, and locks and reads rows: all stripes of the tenants in `locked`, and this writer's of the others. If there are such tenants, the
+/// transaction in which their headroom did not suffice is still open, and ends first. Returns the state, and the place of each write's entries among all facts.
 pub(crate) async fn load(
     db: &Connection,
     group: &Group<'_>,
-    (needs, whole): (&Needs, &BTreeSet<TenantId>),
+    (needs, locked): (&Needs, &BTreeSet<TenantId>),
 ) -> Result<(State, Vec<i64>), Trouble> {
-    let mut plan = locks((needs, whole), group);
-    plan.extend(reads(needs, whole));
+    let mut plan = locks((needs, locked), group);
+    plan.extend(reads(needs, locked));
     let entries: usize = needs.entries.iter().sum();
     let facts = Call::new(FACTS, values![entries.cast_signed() as i64]);
     let shards: Vec<i16> = needs.shards.iter().map(|shard| i16::from(shard.number())).collect();
@@ -121,15 +121,15 @@ pub(crate) async fn load(
         takes.push(take);
     }
     calls.push(facts);
-    let begin = if whole.is_empty() { "BEGIN" } else { "ROLLBACK; BEGIN" };
+    let begin = if locked.is_empty() { "BEGIN" } else { "ROLLBACK; BEGIN" };
     let mut answers = db.begin(begin, &calls).await?.into_iter();
     let own = answers.next().unwrap_or_default();
     let own = own.first().ok_or(Trouble::Lost(StoreError::Stopped))?;
-    let mut state = State { is_synchronous: own.get(0), part: group.part, ..State::default() };
+    let mut state = State { is_synchronous: own.get(0), stripe: group.stripe, ..State::default() };
     for shard in own.get::<_, Vec<i16>>(1) {
         state.held.insert(Shard::new(u8::try_from(shard).map_err(damaged)?));
     }
-    whole.iter().for_each(|tenant| state.usage.read(tenant.clone(), Balance::whole()));
+    locked.iter().for_each(|tenant| state.usage.read(tenant.clone(), TenantUsage::fully_locked()));
     for take in takes {
         for row in answers.next().unwrap_or_default() {
             take(&mut state, &row)?;
@@ -173,7 +173,7 @@ fn runs(given: &[i64], lengths: &[usize]) -> Option<Vec<i64>> {
     Some(firsts)
 }
 
-fn locks((needs, whole): (&Needs, &BTreeSet<TenantId>), group: &Group<'_>) -> Vec<(Call, Take)> {
+fn locks((needs, locked): (&Needs, &BTreeSet<TenantId>), group: &Group<'_>) -> Vec<(Call, Take)> {
     let mut plan: Vec<(Call, Take)> = Vec::new();
     match needs.acts {
         ActsLock::None => {}
@@ -185,7 +185,7 @@ fn locks((needs, whole): (&Needs, &BTreeSet<TenantId>), group: &Group<'_>) -> Ve
         plan.push((Call::new(INSTANCES, values![tenants, names]), take_instance));
     }
     if !needs.tenants.is_empty() {
-        plan.extend(parts((needs, whole), group.part));
+        plan.extend(stripes((needs, locked), group.stripe));
     }
     if !needs.receipt_states.is_empty() {
         let receipts: Vec<String> = needs.receipt_states.iter().map(ToString::to_string).collect();
@@ -199,20 +199,20 @@ fn locks((needs, whole): (&Needs, &BTreeSet<TenantId>), group: &Group<'_>) -> Ve
     plan
 }
 
-/// The locks of tenants' parts.
-fn parts((needs, whole): (&Needs, &BTreeSet<TenantId>), part: i16) -> Vec<(Call, Take)> {
+/// The locks of tenants' stripes.
+fn stripes((needs, locked): (&Needs, &BTreeSet<TenantId>), stripe: i16) -> Vec<(Call, Take)> {
     let mut plan: Vec<(Call, Take)> = Vec::new();
     let texts = |tenants: &BTreeSet<TenantId>| tenants.iter().map(ToString::to_string).collect::<Vec<_>>();
-    let (all, whole) = (texts(&needs.tenants), texts(whole));
-    if !whole.is_empty() {
+    let (all, locked) = (texts(&needs.tenants), texts(locked));
+    if !locked.is_empty() {
         if needs.creations > 0 {
-            plan.push((Call::new(NEW_TENANTS, values![whole.clone()]), nothing));
+            plan.push((Call::new(NEW_TENANTS, values![locked.clone()]), nothing));
         }
-        let first = if part == 0 { &all } else { &whole };
-        plan.push((Call::new(FIRST_PARTS, values![first.clone()]), nothing));
-        plan.push((Call::new(NEW_PARTS, values![whole.clone(), part]), nothing));
+        let first = if stripe == 0 { &all } else { &locked };
+        plan.push((Call::new(FIRST_STRIPES, values![first.clone()]), nothing));
+        plan.push((Call::new(NEW_STRIPES, values![locked.clone(), stripe]), nothing));
     }
-    plan.push((Call::new(TENANTS, values![all, part, whole]), take_part));
+    plan.push((Call::new(TENANTS, values![all, stripe, locked]), take_stripe));
     plan
 }
 
@@ -220,7 +220,7 @@ fn nothing(_: &mut State, _: &Row) -> Result<(), StoreError> {
     Ok(())
 }
 
-fn reads(needs: &Needs, whole: &BTreeSet<TenantId>) -> Vec<(Call, Take)> {
+fn reads(needs: &Needs, locked: &BTreeSet<TenantId>) -> Vec<(Call, Take)> {
     let mut plan: Vec<(Call, Take)> = Vec::new();
     if !needs.requests.is_empty() || !needs.ending.is_empty() {
         let ids: Vec<String> = needs.requests.iter().map(ToString::to_string).collect();
@@ -232,7 +232,7 @@ fn reads(needs: &Needs, whole: &BTreeSet<TenantId>) -> Vec<(Call, Take)> {
         let requests: Vec<String> = needs.receipts.values().map(ToString::to_string).collect();
         plan.push((Call::new(RECEIPTS, values![ids, requests]), take_receipt));
     }
-    let counted = needs.minutes.iter().filter(|(tenant, _)| whole.contains(tenant));
+    let counted = needs.minutes.iter().filter(|(tenant, _)| locked.contains(tenant));
     let (tenants, first): (Vec<String>, Vec<i64>) =
         counted.map(|(tenant, first)| (tenant.to_string(), *first)).unzip();
     if !tenants.is_empty() {
@@ -329,11 +329,11 @@ fn take_instance(state: &mut State, row: &Row) -> Result<(), StoreError> {
     Ok(())
 }
 
-fn take_part(state: &mut State, row: &Row) -> Result<(), StoreError> {
+fn take_stripe(state: &mut State, row: &Row) -> Result<(), StoreError> {
     let tenant = name(row, 0)?;
-    let mut balance = state.balance(&tenant);
-    balance.read(row.get(1), state.part, part(row, 2));
-    state.usage.read(tenant, balance);
+    let mut usage = state.usage_of(&tenant);
+    usage.read(row.get(1), state.stripe, stripe(row, 2));
+    state.usage.read(tenant, usage);
     Ok(())
 }
 
@@ -371,7 +371,7 @@ fn take_minute(state: &mut State, row: &Row) -> Result<(), StoreError> {
 fn take_holding(state: &mut State, row: &Row) -> Result<(), StoreError> {
     let key = (name(row, 0)?, name(row, 1)?);
     let mut users = state.holdings.get(&key).copied().unwrap_or_default();
-    users.read((row.get(2), state.part), row.get(3));
+    users.read((row.get(2), state.stripe), row.get(3));
     state.holdings.read(key, users);
     Ok(())
 }
@@ -390,7 +390,7 @@ fn take_live(state: &mut State, row: &Row) -> Result<(), StoreError> {
 fn take_artifact(state: &mut State, row: &Row) -> Result<(), StoreError> {
     let key = (name(row, 0)?, row.get(1));
     let mut holders = state.artifacts.get(&key).map_or_else(Users::default, |held| held.holders);
-    holders.read((row.get(3), state.part), row.get(4));
+    holders.read((row.get(3), state.stripe), row.get(4));
     state.artifacts.read(key, Held { bytes: row.get(2), holders });
     Ok(())
 }

@@ -1,7 +1,6 @@
 //! Writes: what a record needs is loaded, decided, and saved, in one transaction of the group.
 
 pub(crate) mod artifacts;
-pub(crate) mod balance;
 pub(crate) mod decide;
 pub(crate) mod delete;
 pub(crate) mod lines;
@@ -12,4 +11,5 @@ pub(crate) mod rows;
 pub(crate) mod save;
 pub(crate) mod state;
 pub(crate) mod steps;
+pub(crate) mod usage_stripes;
 pub(crate) mod writer;

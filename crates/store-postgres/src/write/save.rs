@@ -29,7 +29,7 @@ pub(crate) const SUBJECTS: &str =
 pub(crate) const RATES: &str =
     "INSERT INTO rates AS r SELECT k.*, $4::smallint FROM unnest($1::text[], $2::bigint[], $3::bigint[]) AS k
     ON CONFLICT (tenant, minute, part) DO UPDATE SET times = r.times + excluded.times";
-// Of the writer's part, and of all parts where they are locked.
+// Of the writer's stripe, and of all stripes where they are locked.
 const LONG_AGO: &str =
     "DELETE FROM rates r USING unnest($1::text[], $2::bigint[], $3::boolean[]) AS k(tenant, minute, is_whole)
     WHERE r.tenant = k.tenant AND r.minute < k.minute - 24 * 60 AND (k.is_whole OR r.part = $4::smallint)";
@@ -126,9 +126,9 @@ pub(crate) fn save(state: &State) -> Vec<Call> {
     calls
 }
 
-/// Rows of one part.
-pub(crate) fn in_part((rows, mut values): (usize, Vec<Value>), part: i16) -> (usize, Vec<Value>) {
-    values.extend(values![part]);
+/// Rows of one stripe.
+pub(crate) fn in_stripe((rows, mut values): (usize, Vec<Value>), stripe: i16) -> (usize, Vec<Value>) {
+    values.extend(values![stripe]);
     (rows, values)
 }
 
@@ -148,7 +148,7 @@ fn journals(state: &State) -> Combined {
     let holdings = columns!(state.holdings.changed(), row =>
         row.0.0.to_string(), row.0.1.to_string(), row.1.own,
     );
-    calls.push("loaded", HOLDINGS, in_part(holdings, state.part));
+    calls.push("loaded", HOLDINGS, in_stripe(holdings, state.stripe));
     let altered = columns!(state.instances.altered(), row =>
         row.1.id, row.1.next, row.1.at, row.1.state, row.1.due, row.1.since, row.1.ended,
     );
@@ -166,15 +166,16 @@ fn journals(state: &State) -> Combined {
 fn approvals(state: &State) -> Combined {
     let mut calls = Combined::default();
     let subjects = columns!(state.subjects.changed(), row => row.0.0.to_string(), bytes(&row.0.1), *row.1);
-    calls.push("asked", SUBJECTS, in_part(subjects, state.part));
+    calls.push("asked", SUBJECTS, in_stripe(subjects, state.stripe));
     let denials = columns!(state.denials.changed(), row =>
         row.0.0.to_string(), bytes(&row.0.1.0), bytes(&row.0.1.1), *row.1,
     );
     calls.push("denied", DENIALS, denials);
     let rates = columns!(state.rates.changed(), row => row.0.0.to_string(), row.0.1, *row.1);
-    calls.push("counted", RATES, in_part(rates, state.part));
-    let old = columns!(state.rates.changed(), row => row.0.0.to_string(), row.0.1, state.is_whole(&row.0.0));
-    calls.push("old", LONG_AGO, in_part(old, state.part));
+    calls.push("counted", RATES, in_stripe(rates, state.stripe));
+    let old =
+        columns!(state.rates.changed(), row => row.0.0.to_string(), row.0.1, state.is_fully_locked(&row.0.0));
+    calls.push("old", LONG_AGO, in_stripe(old, state.stripe));
     let made = columns!(state.requests.made(), row =>
         row.0.to_string(), row.1.instance, row.1.seq, row.1.tenant.to_string(), bytes(&row.1.subject), row.1.open,
         row.1.outcome.clone(), row.1.body.as_deref().unwrap_or_default().to_owned(), row.1.notified,
@@ -195,7 +196,7 @@ fn receipts(state: &State) -> Combined {
     let changed = state.artifacts.changed();
     let held =
         columns!(&changed, row => row.0.0.to_string(), row.0.1.clone(), row.1.bytes, row.1.holders.own);
-    calls.push("kept", ARTIFACTS, in_part(held, state.part));
+    calls.push("kept", ARTIFACTS, in_stripe(held, state.stripe));
     let (held, free): (Vec<_>, Vec<_>) = state.holders.changed().into_iter().partition(|(_, holds)| **holds);
     let known = |rows: Vec<(&(i64, String), &bool)>| {
         let rows = rows.into_iter().filter(|row| !is_new(row.0.0));
@@ -206,7 +207,7 @@ fn receipts(state: &State) -> Combined {
     let precedents = columns!(state.precedents.changed(), row =>
         row.0.0.to_string(), row.0.1.0.clone(), bytes(&row.0.1.1), row.1.0, row.1.1.to_string(),
     );
-    calls.push("known", PRECEDENTS, in_part(precedents, state.part));
+    calls.push("known", PRECEDENTS, in_stripe(precedents, state.stripe));
     let receipt_states = columns!(state.receipt_states.changed(), row =>
         row.0.to_string(), row.1.redeemed.map(|(at, _)| at.as_millis()), row.1.redeemed.map(|(_, seq)| seq.cast_signed()),
         row.1.attestation.clone(), row.1.revoked.as_ref().map(|(at, _)| at.as_millis()),
@@ -220,10 +221,10 @@ fn unused_artifacts(state: &State) -> Combined {
     let (mut calls, changed) = (Combined::default(), state.artifacts.changed());
     let none = changed.iter().filter(|row| row.1.holders.own == 0);
     let none = columns!(none, row => row.0.0.to_string(), row.0.1.clone());
-    calls.push("own", NO_ARTIFACTS, in_part(none, state.part));
-    let alone = changed.iter().filter(|row| row.1.holders.others == 0 && state.is_whole(&row.0.0));
+    calls.push("own", NO_ARTIFACTS, in_stripe(none, state.stripe));
+    let alone = changed.iter().filter(|row| row.1.holders.others == 0 && state.is_fully_locked(&row.0.0));
     let alone = columns!(alone, row => row.0.0.to_string(), row.0.1.clone());
-    calls.push("others", OTHER_ARTIFACTS, in_part(alone, state.part));
+    calls.push("others", OTHER_ARTIFACTS, in_stripe(alone, state.stripe));
     calls
 }
 
@@ -270,19 +271,19 @@ fn deployments(state: &State) -> Combined {
     calls
 }
 
-/// The parts of tenants' usage.
+/// The stripes of tenants' usage.
 fn usage(state: &State) -> (usize, Vec<Value>) {
     let rows: Vec<_> = state
         .usage
         .changed()
         .into_iter()
-        .flat_map(|(tenant, balance)| {
-            balance.rows(state.part).into_iter().map(move |(part, row)| (tenant.to_string(), part, row))
+        .flat_map(|(tenant, usage)| {
+            usage.rows(state.stripe).into_iter().map(move |(stripe, row)| (tenant.to_string(), stripe, row))
         })
         .collect();
     columns!(&rows, row =>
         row.0.clone(), row.1, row.2.used[0], row.2.used[1], row.2.used[2],
-        row.2.room[0], row.2.room[1], row.2.room[2], row.2.room[3],
+        row.2.headroom[0], row.2.headroom[1], row.2.headroom[2], row.2.headroom[3],
         row.2.most[0], row.2.most[1], row.2.most[2], row.2.most[3], row.2.since,
     )
 }

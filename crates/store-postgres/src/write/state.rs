@@ -1,7 +1,7 @@
 //! The rows that a group of writes has locked and read, and their changes.
 
-use crate::write::balance::{Balance, Refused};
 use crate::write::rows::Rows;
+use crate::write::usage_stripes::{Refused, TenantUsage};
 use receipt::Digest;
 use std::collections::{BTreeSet, HashMap, HashSet};
 use std::sync::Arc;
@@ -54,19 +54,19 @@ pub(crate) struct Live {
     pub(crate) sha256: String,
 }
 
-/// The number of users of something, in parts. None is negative.
+/// The number of users of something, in stripes. None is negative.
 #[derive(Debug, Clone, Copy, Default)]
 pub(crate) struct Users {
-    /// The writer's own part.
+    /// The writer's own stripe.
     pub(crate) own: i64,
-    /// The other parts, which are exact if all parts of the tenant's usage are locked.
+    /// The other stripes, which are exact if all stripes of the tenant's usage are locked.
     pub(crate) others: i64,
 }
 
 impl Users {
-    /// Adds a part that was read.
-    pub(crate) fn read(&mut self, (part, own): (i16, i16), count: i64) {
-        match part == own {
+    /// Adds a stripe that was read.
+    pub(crate) fn read(&mut self, (stripe, own): (i16, i16), count: i64) {
+        match stripe == own {
             true => self.own = count,
             false => self.others += count,
         }
@@ -109,12 +109,12 @@ pub(crate) struct State {
     pub(crate) requests: Rows<RequestId, Request>,
     pub(crate) receipts: Rows<ReceiptId, NewReceipt>,
     pub(crate) receipt_states: Rows<ReceiptId, ReceiptState>,
-    /// The number of this writer's parts.
-    pub(crate) part: i16,
-    pub(crate) usage: Rows<TenantId, Balance>,
-    /// Tenants all of whose parts have to be locked before the group can be judged.
-    pub(crate) incomplete: BTreeSet<TenantId>,
-    /// Requests in each minute before this group, of the tenants whose rate is checked with all parts locked.
+    /// The number of this writer's stripes.
+    pub(crate) stripe: i16,
+    pub(crate) usage: Rows<TenantId, TenantUsage>,
+    /// Tenants all of whose stripes have to be locked before the group can be judged.
+    pub(crate) lacks_headroom: BTreeSet<TenantId>,
+    /// Requests in each minute before this group, of the tenants whose rate is checked with all stripes locked.
     pub(crate) minutes: HashMap<TenantId, Vec<(i64, u64)>>,
     /// The group's additional requests in each minute.
     pub(crate) rates: Rows<Of<i64>, i64>,
@@ -172,21 +172,21 @@ impl State {
     }
 
     /// What is locked of a tenant's usage, including the group's changes.
-    pub(crate) fn balance(&self, tenant: &TenantId) -> Balance {
+    pub(crate) fn usage_of(&self, tenant: &TenantId) -> TenantUsage {
         self.usage.get(tenant).cloned().unwrap_or_default()
     }
 
-    /// Whether the sum of the parts is known: that of a tenant's usage, and of whatever has parts.
-    pub(crate) fn is_whole(&self, tenant: &TenantId) -> bool {
-        self.usage.get(tenant).is_some_and(Balance::is_whole)
+    /// Whether the sum of the stripes is known: that of a tenant's usage, and of whatever has stripes.
+    pub(crate) fn is_fully_locked(&self, tenant: &TenantId) -> bool {
+        self.usage.get(tenant).is_some_and(TenantUsage::is_fully_locked)
     }
 
-    /// The refusal of a change. If it is only for want of room, the group is judged again with all parts of the tenant locked, and no caller gets this answer.
+    /// The refusal of a change. If it is only for want of headroom, the group is judged again with all stripes of the tenant locked, and no caller gets this answer.
     pub(crate) fn refuse(&mut self, tenant: &TenantId, refused: Refused) -> StoreError {
         match refused {
             Refused::Quota(over) => over.into(),
-            Refused::Room => {
-                self.incomplete.insert(tenant.clone());
+            Refused::Headroom => {
+                self.lacks_headroom.insert(tenant.clone());
                 StoreError::Stopped
             }
         }

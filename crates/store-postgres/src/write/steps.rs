@@ -1,7 +1,7 @@
 //! Steps in one exchange with the server: a group of plain appends is one statement, which is a transaction of its own.
 //!
 //! The statement takes the locks of [`load`](crate::write::load) in their order, and judges what [`decide`](crate::write::decide) does: the claims, each
-//! append's position, the room in the writer's part of the quotas. It writes everything or nothing. If it writes nothing, the group is loaded and judged write by write, so that
+//! append's position, the headroom in the writer's stripe of the quotas. It writes everything or nothing. If it writes nothing, the group is loaded and judged write by write, so that
 //! every refusal has its reason from one place.
 
 use crate::error::Trouble;
@@ -153,14 +153,14 @@ impl<'a> Steps<'a> {
             ([step], [shard]) if step.lines.count <= OF_ONE => {
                 let mut values = values![writer, group.number, is_synchronous, *shard, claim];
                 values.extend(self.of_one(step));
-                values.extend(values![group.part]);
+                values.extend(values![group.stripe]);
                 db.query(STEP, values).await?
             }
             _ => {
                 let mut values = values![writer, group.number, is_synchronous, shards, claim];
                 values.extend(self.columns());
                 values.extend(self.growth());
-                values.extend(values![group.part]);
+                values.extend(values![group.stripe]);
                 db.query(STEPS, values).await?
             }
         };

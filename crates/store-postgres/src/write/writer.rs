@@ -16,7 +16,6 @@ use crate::error::{PostgresError, Trouble};
 use crate::schema::LOCK;
 use crate::session::connection::{Call, Connection, values};
 use crate::session::shared::Shared;
-use crate::write::balance::PARTS;
 use crate::write::decide::write;
 use crate::write::delete::delete;
 use crate::write::load::{Group, load};
@@ -25,6 +24,7 @@ use crate::write::record::Record;
 use crate::write::save::save;
 use crate::write::state::State;
 use crate::write::steps::Steps;
+use crate::write::usage_stripes::STRIPES;
 use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::Duration;
@@ -60,8 +60,8 @@ pub(crate) struct Job {
 pub(crate) struct Writer {
     shared: Arc<Shared>,
     name: String,
-    /// The number of its parts of tenants' usage.
-    part: i16,
+    /// The number of its stripes of tenants' usage.
+    stripe: i16,
     /// The number of the last group that was begun.
     number: i64,
     /// The number of the last acknowledged group, and the number of promotions up to which that was verified.
@@ -122,9 +122,9 @@ impl Writer {
     /// Registers on a session.
     pub(crate) async fn start(shared: Arc<Shared>, db: Connection) -> Result<Self, Trouble> {
         db.run(SETTINGS).await?;
-        let (name, part) = register(&db).await?;
+        let (name, stripe) = register(&db).await?;
         let promotions = shared.promotions();
-        Ok(Self { shared, name, part, number: 0, acknowledged: 0, promotions, db: Some(db) })
+        Ok(Self { shared, name, stripe, number: 0, acknowledged: 0, promotions, db: Some(db) })
     }
 
     /// Writes submitted writes until the queue is closed or the database can no longer be used.
@@ -197,7 +197,7 @@ impl Writer {
     }
 
     fn group<'a>(&'a self, claim: &'a str) -> Group<'a> {
-        Group { writer: &self.name, number: self.number, claim, part: self.part }
+        Group { writer: &self.name, number: self.number, claim, stripe: self.stripe }
     }
 
     fn doubt(&mut self, answers: Option<Vec<Written>>) -> Attempt {
@@ -304,7 +304,7 @@ impl Writer {
             self.promotions = self.shared.promotions();
         }
         db.run(SETTINGS).await?;
-        db.query(AGAIN, values![self.name.clone(), self.part]).await?;
+        db.query(AGAIN, values![self.name.clone(), self.stripe]).await?;
         Ok(db)
     }
 }
@@ -329,8 +329,8 @@ async fn write_group(writer: &mut impl CommitGroup, group: &[Record]) -> Vec<Wri
     }
 }
 
-/// Gives a writer its name and a part: the one with the fewest writers that were seen lately, then with the fewest of all, as a process that was killed leaves
-/// its row. Among equals the first, so that a lone host has the same part after each start. Writers that start at once do so one after another.
+/// Gives a writer its name and a stripe: the one with the fewest writers that were seen lately, then with the fewest of all, as a process that was killed leaves
+/// its row. Among equals the first, so that a lone host has the same stripe after each start. Writers that start at once do so one after another.
 async fn register(db: &Connection) -> Result<(String, i16), Trouble> {
     const ALONE: &str = "SELECT pg_advisory_xact_lock($1::bigint # 'writers'::regclass::oid::bigint)";
     const LONG_GONE: &str = "DELETE FROM writers WHERE seen < now() - interval '30 days'";
@@ -338,8 +338,11 @@ async fn register(db: &Connection) -> Result<(String, i16), Trouble> {
         FROM generate_series(0, $1::smallint - 1) AS p(part)
         ORDER BY (SELECT count(*) FROM writers w WHERE w.part = p.part AND w.seen > now() - interval '10 minutes'),
             (SELECT count(*) FROM writers w WHERE w.part = p.part), p.part LIMIT 1 RETURNING writer, part";
-    let calls =
-        [Call::new(ALONE, values![LOCK]), Call::new(LONG_GONE, Vec::new()), Call::new(NAME, values![PARTS])];
+    let calls = [
+        Call::new(ALONE, values![LOCK]),
+        Call::new(LONG_GONE, Vec::new()),
+        Call::new(NAME, values![STRIPES]),
+    ];
     let answers = db.begin("BEGIN", &calls).await?;
     db.commit(&[]).await?;
     let row = answers.last().and_then(|rows| rows.first()).ok_or(StoreError::Stopped)?;
@@ -353,9 +356,9 @@ async fn prepare(
     number: Group<'_>,
     group: &[Record],
 ) -> Result<(Option<Vec<Call>>, Vec<Written>), Trouble> {
-    let (needs, mut whole) = (Needs::of(group), BTreeSet::new());
+    let (needs, mut locked) = (Needs::of(group), BTreeSet::new());
     loop {
-        let (mut state, places) = load(db, &number, (&needs, &whole)).await?;
+        let (mut state, places) = load(db, &number, (&needs, &locked)).await?;
         shared.check_commit(state.is_synchronous)?;
         if let [Record::Delete(deletion)] = group {
             return Ok(match delete(db, deletion).await? {
@@ -364,12 +367,12 @@ async fn prepare(
             });
         }
         let answers = judge(&mut state, group, places);
-        if state.incomplete.is_empty() {
+        if state.lacks_headroom.is_empty() {
             let calls = answers.iter().any(Result::is_ok).then(|| save(&state));
             return Ok((calls, answers));
         }
-        // The room of this writer's parts does not suffice. Locks are taken in their order, so it begins again.
-        whole.append(&mut state.incomplete);
+        // The headroom of this writer's stripes does not suffice. Locks are taken in their order, so it begins again.
+        locked.append(&mut state.lacks_headroom);
     }
 }
 

@@ -1,4 +1,4 @@
-//! What a tenant has is counted in parts, one for each writer: quotas are exact, and no host's commit waits for another's.
+//! What a tenant has is counted in stripes, one for each writer: quotas are exact, and no host's commit waits for another's.
 
 use super::*;
 use crate::support::root;
@@ -79,7 +79,7 @@ fn two_hosts_have_as_many_instances_as_the_quota_says() {
     let quotas = Quotas { instances: ROOM, ..Quotas::default() };
     let created = at_once([&a, &b], |store, name| create_in(store, name, quotas.clone()));
     assert_eq!((created.len() as u64, usage(&a).instances), (ROOM, ROOM));
-    // What has ended on another host than that which created it makes room on both.
+    // What has ended on another host than that which created it makes headroom on both.
     created.iter().for_each(|name| end(if name.starts_with("h0") { &b } else { &a }, name, 1));
     assert_eq!(usage(&b).instances, 0);
     let again = at_once([&a, &b], |store, name| create_in(store, &format!("again-{name}"), quotas.clone()));
@@ -139,7 +139,7 @@ fn no_write_waits_for_another_hosts_commit_in_the_same_tenant() {
         create(store, name);
         append(store, name, 1, &request(name, Quotas::default()), Writer::Outside).wait().unwrap();
     }
-    // The rows of the first host's part are locked, as by a commit that takes long.
+    // The rows of the first host's stripe are locked, as by a commit that takes long.
     let mut session = server.session();
     session.run("BEGIN; SELECT 1;");
     for table in ["usage_parts", "rates", "subjects", "precedents", "holdings", "artifacts"] {
@@ -156,7 +156,7 @@ fn no_write_waits_for_another_hosts_commit_in_the_same_tenant() {
     session.run("COMMIT; SELECT 1;");
 }
 
-/// Processes that were killed have left rows, most of them in the first parts.
+/// Processes that were killed have left rows, most of them in the first stripes.
 #[test]
 fn writers_that_start_at_once_have_parts_of_their_own() {
     const WRITERS: i16 = 8;
@@ -176,8 +176,8 @@ fn writers_that_start_at_once_have_parts_of_their_own() {
         let opening: Vec<_> = (0..WRITERS).map(|_| scope.spawn(open)).collect();
         opening.into_iter().map(|opening| opening.join().unwrap()).collect()
     });
-    let parts = format!("SELECT count(DISTINCT part) FROM {schema}.writers WHERE writer NOT LIKE 'gone%'");
-    assert_eq!(server.sql(&parts), WRITERS.to_string());
+    let stripes = format!("SELECT count(DISTINCT part) FROM {schema}.writers WHERE writer NOT LIKE 'gone%'");
+    assert_eq!(server.sql(&stripes), WRITERS.to_string());
 }
 
 /// Two hosts are users of one component, and one of them removes both.
@@ -270,7 +270,7 @@ fn an_artifact_that_two_hosts_hold_counts_once() {
     assert_eq!((artifacts(server, &url, &b), keeps(b"second")), (1_000, false));
 }
 
-/// Two hosts bring the same components and artifacts at once, so that each may be the first in its part, and none in the tenant.
+/// Two hosts bring the same components and artifacts at once, so that each may be the first in its stripe, and none in the tenant.
 #[test]
 fn what_two_hosts_bring_at_once_counts_once() {
     let Some(server) = postgres::shared() else { return };
