@@ -2,7 +2,7 @@
 
 pub(crate) mod codec;
 pub(crate) mod heads;
-pub(crate) mod parts;
+pub(crate) mod range;
 pub(crate) mod sparse_index;
 pub(crate) mod tenant;
 

@@ -13,7 +13,7 @@ const STEP: usize = 64;
 const MOST: usize = 1 << 16;
 
 /// Places of rows, by their instance's row and their index in its journal. A journal only grows, so a place remains right
-/// until its instance is deleted; [`parts`](super::parts) compares it with the row.
+/// until its instance is deleted; [`range`](super::range) compares it with the row.
 #[derive(Debug, Default)]
 pub(crate) struct SparseIndex(BTreeMap<(i64, i64), i64>);
 

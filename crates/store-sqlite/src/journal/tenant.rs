@@ -5,7 +5,7 @@
 //! most rows are the tenant's; the other walks back through the journals of the tenant's instances, and is short where
 //! the tenant has few rows. So a part costs about what the cheaper one does.
 
-use crate::journal::parts::link;
+use crate::journal::range::link;
 use crate::journal::{check_link, heads, missing, read, row_at, rows};
 use crate::sql::{cell, every, key_at, one};
 use rusqlite::{Connection, params};

@@ -10,7 +10,7 @@ use crate::file::readers::Readers;
 use crate::file::wal::Wal;
 use crate::journal::heads::Hint;
 use crate::journal::sparse_index::SparseIndex;
-use crate::journal::{self, heads, parts, tenant};
+use crate::journal::{self, heads, range, tenant};
 use crate::tables::usage::usage;
 use crate::tables::{approvals, artifacts, deletions, deployments, query, requests, schedule};
 use crate::writer::Writer;
@@ -168,7 +168,7 @@ impl JournalStore for Sqlite {
 
     fn facts_from(&self, key: &InstanceKey, index: u64, limit: u32) -> Answer<Vec<Fact>> {
         let hint = self.hint(key);
-        self.answer(|db| parts::from(db, key, (index, limit), hint, &self.sparse_index))
+        self.answer(|db| range::from(db, key, (index, limit), hint, &self.sparse_index))
     }
 
     fn deletions(&self, tenant: Option<&TenantId>, from: Timestamp, limit: u32) -> Answer<Vec<Deleted>> {
@@ -188,7 +188,7 @@ impl JournalStore for Sqlite {
     }
 
     fn facts_after(&self, seq: u64, limit: u32) -> Answer<Vec<Fact>> {
-        self.answer(|db| parts::after(db, seq, limit))
+        self.answer(|db| range::after(db, seq, limit))
     }
 
     fn facts_of_tenant(&self, tenant: &TenantId, seq: u64, limit: u32) -> Answer<Vec<Fact>> {

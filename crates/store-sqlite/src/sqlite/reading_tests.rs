@@ -3,7 +3,7 @@
 use crate::Sqlite;
 use crate::file::open;
 use crate::journal;
-use crate::journal::parts;
+use crate::journal::range;
 use crate::journal::sparse_index::SparseIndex;
 use crate::journal::tenant;
 use receipt::{Digest, Timestamp};
@@ -90,7 +90,7 @@ fn cost_of_parts(entries: usize) -> u64 {
     let (_folder, db, count) = journal(&[("acme", entries), ("globex", 10)]);
     let (sparse_index, mut read) = (Mutex::<SparseIndex>::default(), 0);
     while read < entries {
-        let part = parts::from(&db, &key("acme"), (read as u64, 16), None, &sparse_index).unwrap();
+        let part = range::from(&db, &key("acme"), (read as u64, 16), None, &sparse_index).unwrap();
         assert_eq!((part[0].index, part.len()), (read as u64, 16.min(entries - read)));
         read += part.len();
     }

@@ -1,12 +1,12 @@
 //! The folder that everything is kept in.
 
 pub mod files;
+mod layout;
 pub mod ownership;
-mod parts;
 
 use crate::error::{FolderError, StoreError};
 use crate::records::claim::HostId;
-use parts::{FolderState, JOURNAL, KEY_SET, MAKING, Part, incomplete, keep_out_of_git, part, state};
+use layout::{FolderState, JOURNAL, KEY_SET, MAKING, Presence, incomplete, keep_out_of_git, presence, state};
 use std::fs::{File, TryLockError};
 use std::os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _};
 use std::path::{Path, PathBuf};
@@ -82,9 +82,9 @@ impl DataFolder {
     /// As for [`own`](Self::own).
     pub fn own_without_journal(path: &Path) -> Result<Self, StoreError> {
         Self::make(path)?;
-        Self::lock(path, |path| match (part(path, MAKING)?, part(path, KEY_SET)?) {
-            (Part::Missing, Part::Missing) => Ok(FolderState::New),
-            (Part::Missing, _) => Ok(FolderState::Used),
+        Self::lock(path, |path| match (presence(path, MAKING)?, presence(path, KEY_SET)?) {
+            (Presence::Missing, Presence::Missing) => Ok(FolderState::New),
+            (Presence::Missing, _) => Ok(FolderState::Used),
             _ => Ok(FolderState::Unfinished),
         })
     }
@@ -142,9 +142,9 @@ impl DataFolder {
     /// # Errors
     /// When there is none.
     pub fn read(path: &Path) -> Result<Self, StoreError> {
-        match (state(path)?, part(path, JOURNAL)?) {
-            (state, Part::Whole) => Ok(Self { path: path.to_owned(), state, lock: None }),
-            (_, Part::Missing | Part::Empty) => Err(FolderError::NoData(path.to_owned()).into()),
+        match (state(path)?, presence(path, JOURNAL)?) {
+            (state, Presence::Complete) => Ok(Self { path: path.to_owned(), state, lock: None }),
+            (_, Presence::Missing | Presence::Empty) => Err(FolderError::NoData(path.to_owned()).into()),
         }
     }
 
@@ -159,8 +159,10 @@ impl DataFolder {
     /// # Errors
     /// When it has not.
     pub fn check_keys(&self) -> Result<(), StoreError> {
-        match (self.state, part(&self.path, KEY_SET)?) {
-            (FolderState::New | FolderState::Unfinished, _) | (FolderState::Used, Part::Whole) => Ok(()),
+        match (self.state, presence(&self.path, KEY_SET)?) {
+            (FolderState::New | FolderState::Unfinished, _) | (FolderState::Used, Presence::Complete) => {
+                Ok(())
+            }
             (FolderState::Used, lacking) => Err(incomplete(&self.path, KEY_SET, lacking)),
         }
     }

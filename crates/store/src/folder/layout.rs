@@ -1,4 +1,4 @@
-//! The parts of a data folder, and what their presence says about it.
+//! The layout of a data folder, and what the presence of its parts says about it.
 
 use crate::error::{FolderError, StoreError};
 use std::fs::File;
@@ -49,39 +49,39 @@ pub(super) fn keep_out_of_git(path: &Path) -> io::Result<()> {
     made.write_all(b"*\n")
 }
 
-/// The state of a part of a folder.
+/// Whether a part of a folder exists and has content.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Part {
+pub(super) enum Presence {
     Missing,
     Empty,
-    Whole,
+    Complete,
 }
 
-pub(super) fn part(folder: &Path, name: &str) -> Result<Part, StoreError> {
+pub(super) fn presence(folder: &Path, name: &str) -> Result<Presence, StoreError> {
     match fs::metadata(folder.join(name)) {
-        Ok(found) if found.len() == 0 => Ok(Part::Empty),
-        Ok(_) => Ok(Part::Whole),
-        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(Part::Missing),
+        Ok(found) if found.len() == 0 => Ok(Presence::Empty),
+        Ok(_) => Ok(Presence::Complete),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(Presence::Missing),
         Err(error) => Err(FolderError::Unusable { path: folder.to_owned(), error }.into()),
     }
 }
 
 /// The state of a folder. One that has data and no journal is refused.
 pub(super) fn state(folder: &Path) -> Result<FolderState, StoreError> {
-    if part(folder, MAKING)? != Part::Missing {
+    if presence(folder, MAKING)? != Presence::Missing {
         return Ok(FolderState::Unfinished);
     }
     if DATA.iter().all(|name| !folder.join(name).exists()) {
         return Ok(FolderState::New);
     }
-    match part(folder, JOURNAL)? {
-        Part::Whole => Ok(FolderState::Used),
+    match presence(folder, JOURNAL)? {
+        Presence::Complete => Ok(FolderState::Used),
         lacking => Err(incomplete(folder, JOURNAL, lacking)),
     }
 }
 
-pub(super) fn incomplete(folder: &Path, part: &'static str, lacking: Part) -> StoreError {
-    let problem = if lacking == Part::Empty { "empty" } else { "missing" };
+pub(super) fn incomplete(folder: &Path, part: &'static str, lacking: Presence) -> StoreError {
+    let problem = if lacking == Presence::Empty { "empty" } else { "missing" };
     FolderError::Incomplete { path: folder.to_owned(), part, problem }.into()
 }
 
