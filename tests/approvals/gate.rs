@@ -6,7 +6,7 @@ use engine::issuer::{
     Before, DecisionBasis, DemoDecider, Environment, Form, Governed, IssueOrder, Issuer as _, Judgement,
     JudgingContext, LocalIssuer, Performer, Request, Reversibility,
 };
-use engine::trust::{Known, Trust};
+use engine::trust::{Precedents, Trust};
 use proptest::prelude::*;
 use receipt::{Decision, Digest, Ed25519Signer, Key, KeySet, KeyStatus, Salt, Scope, Signer as _, Timestamp};
 use serde_json::{Value, json};
@@ -42,7 +42,7 @@ fn request() -> Request {
         reversibility: Reversibility::Reversible,
         performer: Performer::Here,
         before: Before::default(),
-        known: Known::default(),
+        known: Precedents::default(),
         governed: Governed::default(),
         form: Form::Dated,
         created_at: at(0),
@@ -137,7 +137,7 @@ fn refused_in(
         scope,
         trust: &Trust::default(),
         policy: &policy::ask_one(),
-        known: &Known::default(),
+        known: &Precedents::default(),
         environment: Environment::Development,
     };
     gate.check(&owned.action(), receipt, receipt_state, measure).err().map(|refusal| refusal.check)

@@ -7,7 +7,7 @@ use crate::support::{block_on, entries, formats};
 use engine::issuer::{
     DecisionBasis, IssueOrder, Issuer as _, IssuerServer, JudgingContext, Keyring, RemoteIssuer,
 };
-use engine::trust::{Act, Known};
+use engine::trust::{Act, Precedents};
 use engine::{Host, Recorded, Status};
 use policy::Novelty;
 use receipt::{Digest, Scope, StatementSigner as _, Timestamp};
@@ -430,7 +430,7 @@ fn an_authority_knows_nothing_that_it_is_not_shown() {
         _ => None,
     });
     claimed.known = known.unwrap();
-    assert_ne!(claimed.known, Known::default());
+    assert_ne!(claimed.known, Precedents::default());
     assert!(issue(&claimed).unwrap_err().to_string().contains("the policy asks"));
 }
 

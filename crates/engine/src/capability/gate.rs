@@ -1,7 +1,7 @@
 //! The check in front of every capability: is this receipt for exactly this, here, now?
 
 use crate::trust::signed_approvals;
-use crate::trust::{Count, CountVerdict, Freeze, Known, Subject, Trust, count, scope_of};
+use crate::trust::{Count, CountVerdict, Freeze, Precedents, Subject, Trust, count, scope_of};
 use policy::{Answer, Environment, Policy};
 use receipt::{
     Digest, Json, Judged, KeySet, NotApproved, Opened, Scope, Timestamp, VerifiedDecision, VerifiedReceipt,
@@ -26,7 +26,7 @@ pub struct GateContext<'a> {
     /// The policy, which has to allow the action with the approvals in the receipt.
     pub policy: &'a dyn Policy,
     /// The code and bytes that are known. A request's statement about them counts only if this confirms it.
-    pub known: &'a Known,
+    pub known: &'a Precedents,
     /// The environment in which the action takes effect.
     pub environment: Environment,
 }

@@ -9,7 +9,7 @@ use crate::drive::driver::Driver;
 use crate::drive::redeemed::{RedeemedReceipt, idempotency_key};
 use crate::runtime::claims::ActionClaim;
 use crate::runtime::journals::Origin;
-use crate::trust::{Known, Trust, scope_of};
+use crate::trust::{Precedents, Trust, scope_of};
 use receipt::{Json, Scope, Timestamp};
 use std::sync::Arc;
 use std::time::Duration;
@@ -70,7 +70,7 @@ impl Driver {
         &self,
         invocation: &Invocation,
         (receipt, receipt_state): (Option<&StoredReceipt>, &ReceiptState),
-        (trust, known): (&Trust, &Known),
+        (trust, known): (&Trust, &Precedents),
         at: Timestamp,
     ) -> Result<Permit, Refusal> {
         let measure = GateContext {

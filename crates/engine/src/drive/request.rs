@@ -6,7 +6,7 @@ use crate::issuer::{
     Before, DecisionBasis, Form, Governed, InvalidRequest, Issued, ModuleFacts, Performer, Request,
     Reversibility, ScriptFacts, after,
 };
-use crate::trust::{Known, Subject, Trust};
+use crate::trust::{Precedents, Subject, Trust};
 use crate::{Error, ids};
 use policy::{Answer, Ask, Novelty, Ruling};
 use receipt::{Digest, Json, Scope, Timestamp};
@@ -145,7 +145,7 @@ impl Driver {
     pub(crate) async fn known(
         &self,
         artifact: Option<&Digest>,
-    ) -> Result<(Arc<Trust>, Known, Timestamp), Error> {
+    ) -> Result<(Arc<Trust>, Precedents, Timestamp), Error> {
         let digests = [self.origin.component].into_iter().chain(artifact.copied()).collect();
         self.inner.known(&self.origin.key.tenant, digests).await
     }
@@ -154,7 +154,7 @@ impl Driver {
         &self,
         (capability, resource): (&str, &str),
         artifact: Option<&Digest>,
-        known: &Known,
+        known: &Precedents,
         trust: &Trust,
     ) -> Result<Before, Error> {
         let asked = self.inner.journals.store.asked(&self.origin.key.tenant, capability, resource).await?;

@@ -1,7 +1,7 @@
 //! Judging a request by its signatures and the policy, from what the issuer verifies itself.
 
 use crate::issuer::{IssueError, IssueOrder, JudgingContext, RECEIPT_LIFETIME, Request, after};
-use crate::trust::Known;
+use crate::trust::Precedents;
 use crate::trust::{Act, BreakGlassUse, Count, CountVerdict, Subject, Trust, count};
 use policy::{Answer, Ask, Policy, Ruling};
 use receipt::{
@@ -244,7 +244,7 @@ fn check_borne_out(
     statements: &[VerifiedDecision],
     verdict: CountVerdict,
     context: JudgingContext<'_>,
-    (document, known): (&Json, &Known),
+    (document, known): (&Json, &Precedents),
 ) -> Result<(), IssueError> {
     let again = count(context.policy, &Subject::of(document, known)?, statements);
     match again.verdict == verdict {

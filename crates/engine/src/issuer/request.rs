@@ -1,7 +1,7 @@
 //! A request: one action, by one call of one instance, waiting for a decision.
 
 use crate::capability::Reversibility;
-use crate::trust::Known;
+use crate::trust::Precedents;
 use policy::{Environment, Novelty, Policy as _, TooManyPeople};
 use receipt::{Digest, Json, JsonError, LAPSES_AT, MintError, PersonId, REQUESTED_AT, Timestamp};
 use serde::{Deserialize, Serialize};
@@ -59,7 +59,7 @@ pub struct Request {
     pub before: Before,
     /// The part of that which is still known. Looked up at each reading of the request, and not part of it.
     #[serde(skip)]
-    pub known: Known,
+    pub known: Precedents,
     /// The policy's ruling when it was made.
     #[serde(default)]
     pub governed: Governed,

@@ -1,7 +1,7 @@
 //! Reviews of break-glass decisions: what a second person signs about, and the act that records it.
 
 use crate::issuer::{IssueError, JudgingContext, Request};
-use crate::trust::{Act, Known, Subject};
+use crate::trust::{Act, Precedents, Subject};
 use policy::Policy;
 use receipt::{Digest, Envelope, Expected, Json, Key, KeySet, KeyStatus, Matter};
 use store::StoredReceipt;
@@ -49,7 +49,7 @@ impl Reviewable {
 
     /// The tenant, and the people who are responsible for the request.
     pub(crate) fn subject(&self) -> Result<Subject, IssueError> {
-        Ok(Subject::of(&self.document, &Known::default())?)
+        Ok(Subject::of(&self.document, &Precedents::default())?)
     }
 
     /// The matter of a statement about it.

@@ -11,7 +11,7 @@ use crate::issuer::{
     KeyringError, LocalIssuer, Request, Reviewable, tally, wire,
 };
 use crate::trust::{
-    Act, ActError, BY_INVITATION, InvitationCode, Judge, Known, Precedent, RecordedTrustAct, Trust,
+    Act, ActError, BY_INVITATION, InvitationCode, Judge, Precedent, Precedents, RecordedTrustAct, Trust,
 };
 use policy::Policy;
 use receipt::{KeySet, RegistrationResponse, Salt, Scope, Timestamp};
@@ -344,7 +344,7 @@ impl IssuerServer {
 
     /// The code and bytes of a request that are known: those for which the host sends receipts that count here. The
     /// host's claim alone makes nothing known.
-    fn known(&self, request: &Request, precedents: Vec<Precedent>) -> Result<Known, IssueError> {
+    fn known(&self, request: &Request, precedents: Vec<Precedent>) -> Result<Precedents, IssueError> {
         let trust = self.trust()?;
         let at = self.now(&self.records(), Some(&trust));
         let keys = self.keys()?;

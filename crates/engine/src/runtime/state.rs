@@ -14,7 +14,7 @@ use crate::runtime::publisher::{Problems, Publisher};
 use crate::runtime::requests;
 use crate::runtime::slots::RunSlots;
 use crate::runtime::wakeups::Wakeups;
-use crate::trust::{Judge, Known, Recall, Trust, scope_of};
+use crate::trust::{Judge, Precedents, Recall, Trust, scope_of};
 use receipt::{Digest, Scope, Timestamp};
 use sandbox::Program;
 use std::sync::{Arc, Mutex};
@@ -165,7 +165,7 @@ impl HostState {
         self: &Arc<Self>,
         tenant: &TenantId,
         digests: Vec<Digest>,
-    ) -> Result<(Arc<Trust>, Known, Timestamp), Error> {
+    ) -> Result<(Arc<Trust>, Precedents, Timestamp), Error> {
         let tenant = tenant.clone();
         let look = move |inner: &Self| {
             let ((trust, at), gate) = (inner.trust_now()?, inner.gate());

@@ -3,7 +3,7 @@
 //! No fact records that code is known. The store lists candidate receipts ([`Store::precedents`]), and each look-up
 //! verifies them again.
 
-use crate::trust::precedent::{Known, Precedent};
+use crate::trust::precedent::{Precedent, Precedents};
 use crate::trust::{CountVerdict, Subject, Trust, count, scope_of};
 use policy::Policy;
 use receipt::{AttestationArtifact, Decision, Digest, Judged, KeySet, Scope, Timestamp, VerifiedDecision};
@@ -32,8 +32,8 @@ impl Judge<'_> {
     /// The code and bytes that these receipts make known in a tenant. A receipt that does not count makes nothing
     /// known.
     #[must_use]
-    pub fn known_by(&self, tenant: &TenantId, precedents: Vec<Precedent>) -> Known {
-        let mut known = Known::default();
+    pub fn known_by(&self, tenant: &TenantId, precedents: Vec<Precedent>) -> Precedents {
+        let mut known = Precedents::default();
         for precedent in precedents.into_iter().map(Arc::new) {
             for digest in self.made_known(tenant, &precedent).into_iter().flatten() {
                 known.0.insert(digest, Arc::clone(&precedent));
@@ -56,7 +56,7 @@ impl Judge<'_> {
         let attestation = AttestationArtifact::parse(attestation).ok()?;
         receipt::verify_attestation(&attestation, &verified, self.keys).ok()?;
         let opened = verified.open(&receipt.opening()?).ok()?;
-        let subject = Subject::of(opened.request(), &Known::default()).ok()?;
+        let subject = Subject::of(opened.request(), &Precedents::default()).ok()?;
         let judged = Judged::InRetrospect(self.at);
         let decisions = receipt::verify_approvals(&opened, self.trust.deciders(), judged).ok()?;
         let counts = subject.tenant == *tenant && suffices(self.policy, &subject, &decisions);
@@ -78,7 +78,7 @@ pub(crate) fn signed_approvals(
     length: usize,
     decisions: &[VerifiedDecision],
 ) -> Option<Signed> {
-    let unknown = Subject::of(request, &Known::default()).ok()?;
+    let unknown = Subject::of(request, &Precedents::default()).ok()?;
     let makes_known = length <= LONGEST && suffices(policy, &unknown, decisions);
     makes_known.then(|| Signed { keys: keys_of(decisions.iter()), digests: unknown.digests() })
 }
@@ -113,7 +113,7 @@ impl<'a> Recall<'a> {
         &mut self,
         tenant: &TenantId,
         digests: impl IntoIterator<Item = Digest>,
-    ) -> Result<Known, StoreError> {
+    ) -> Result<Precedents, StoreError> {
         let digests: Vec<Digest> = digests.into_iter().collect();
         let name = |digest: &Digest| (tenant.clone(), *digest);
         let unknown: Vec<Digest> =
@@ -126,7 +126,7 @@ impl<'a> Recall<'a> {
                 self.found.insert(name(&digest), found);
             }
         }
-        let mut known = Known::default();
+        let mut known = Precedents::default();
         for digest in digests {
             let found = self.found.get(&name(&digest)).cloned().flatten();
             known.0.extend(found.map(|precedent| (digest, precedent)));

@@ -24,7 +24,7 @@ pub(crate) use invitation::BY_INVITATION;
 pub use invitation::{InvalidInvitationCode, Invitation, InvitationCode, LONGEST_INVITATION_MS};
 pub use known::Judge;
 pub(crate) use known::{Recall, signed_approvals, signed_denials};
-pub use precedent::{Known, Precedent};
+pub use precedent::{Precedent, Precedents};
 pub use shortfall::{Shortfall, shortfalls};
 pub(crate) use subject::is_own;
 pub use subject::{InvalidRequestDocument, Subject};

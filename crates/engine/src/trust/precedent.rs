@@ -19,9 +19,9 @@ pub struct Precedent {
 
 /// The known digests among a request's component and artifact, each with the receipt that makes it known.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Known(pub(super) BTreeMap<Digest, Arc<Precedent>>);
+pub struct Precedents(pub(super) BTreeMap<Digest, Arc<Precedent>>);
 
-impl Known {
+impl Precedents {
     /// Whether code or bytes of that digest are known.
     #[must_use]
     pub fn novelty_of(&self, digest: &Digest) -> Novelty {

@@ -1,7 +1,7 @@
 //! The subject of a policy's question, read from the signed request document: the policy judges what was signed.
 
 use crate::trust::identity::is_same;
-use crate::trust::precedent::Known;
+use crate::trust::precedent::Precedents;
 use policy::{Approver, Artifact, Component, Environment, Novelty, Question};
 use receipt::{Digest, Json, PersonId};
 use workflow::{ActorId, TenantId};
@@ -40,7 +40,7 @@ impl Subject {
     ///
     /// # Errors
     /// When a required member is missing.
-    pub fn of(document: &Json, known: &Known) -> Result<Self, InvalidRequestDocument> {
+    pub fn of(document: &Json, known: &Precedents) -> Result<Self, InvalidRequestDocument> {
         let text = |path: &[&'static str], what| {
             document.pointer(path.iter().copied()).and_then(Json::as_str).ok_or(InvalidRequestDocument(what))
         };

@@ -52,12 +52,12 @@ pub(crate) struct Writer {
     queue: Option<Sender<Job>>,
     thread: Option<JoinHandle<()>>,
     session: Arc<Mutex<Session>>,
-    known: Arc<Known>,
+    shared: Arc<SharedState>,
 }
 
 /// State that readers may use without querying the database.
 #[derive(Debug)]
-struct Known {
+struct SharedState {
     /// The latest time ever recorded.
     latest: AtomicI64,
     /// The place of the last act of an operator; [`UNKNOWN`] where that has to be asked.
@@ -83,25 +83,26 @@ impl Writer {
         cache.begin(&db)?;
         cache.next(&db)?;
         cache.publish(&mut tail);
-        let known = Arc::new(Known {
+        let shared = Arc::new(SharedState {
             latest: AtomicI64::new(cache.latest().as_millis()),
             acts: AtomicU64::new(approvals::last_act(&db).unwrap_or(UNKNOWN)),
             queued: AtomicUsize::new(0),
             tail: Mutex::new(tail),
         });
-        let session = Arc::new(Mutex::new(Session { db, cache, log: Some(log), known: Arc::clone(&known) }));
-        let (at_session, known_there) = (Arc::clone(&session), Arc::clone(&known));
+        let session =
+            Arc::new(Mutex::new(Session { db, cache, log: Some(log), shared: Arc::clone(&shared) }));
+        let (at_session, shared_there) = (Arc::clone(&session), Arc::clone(&shared));
         let thread = std::thread::Builder::new()
             .name("pp-host-writer".to_owned())
-            .spawn(move || serve(&at_session, &known_there, &jobs));
-        Ok(thread.map(|thread| Self { queue: Some(queue), thread: Some(thread), session, known }))
+            .spawn(move || serve(&at_session, &shared_there, &jobs));
+        Ok(thread.map(|thread| Self { queue: Some(queue), thread: Some(thread), session, shared }))
     }
 
     /// Hands a write over.
     pub(crate) fn hand_over(&self, record: Record) -> Commit {
         let (promise, commit) = Commit::promised();
         if let Some(queue) = &self.queue {
-            self.known.queued.fetch_add(1, Ordering::AcqRel);
+            self.shared.queued.fetch_add(1, Ordering::AcqRel);
             // When the thread is gone, the promise is returned and dropped, which answers the caller with an error.
             drop(queue.send(Job { record, promise }));
         }
@@ -111,7 +112,7 @@ impl Writer {
     /// Writes, and blocks this thread until it is on disk. Where no write is under way or waits, this thread does it: two threads that wait for
     /// each other take as long as half a commit.
     pub(crate) fn write_here(&self, record: Record) -> Written {
-        let none_waits = self.known.queued.load(Ordering::Acquire) == 0;
+        let none_waits = self.shared.queued.load(Ordering::Acquire) == 0;
         match none_waits.then(|| self.session.try_lock().ok()).flatten() {
             Some(mut session) => session.write(&[record]).pop().unwrap_or(Err(StoreError::Stopped)),
             None => self.hand_over(record).wait(),
@@ -120,27 +121,27 @@ impl Writer {
 
     /// The latest time ever recorded.
     pub(crate) fn latest(&self) -> Option<Timestamp> {
-        let latest = self.known.latest.load(Ordering::Acquire);
+        let latest = self.shared.latest.load(Ordering::Acquire);
         (latest > i64::MIN).then(|| Timestamp::from_millis(latest))
     }
 
     /// Whether there is no act after that place, as far as this process knows.
     pub(crate) fn has_no_act_after(&self, seq: u64) -> bool {
-        self.known.acts.load(Ordering::Acquire) <= seq
+        self.shared.acts.load(Ordering::Acquire) <= seq
     }
 
     /// The known end of an instance's journal, for reads that begin afterwards.
     pub(crate) fn hint(&self, key: &InstanceKey) -> Hint {
-        self.known.tail().hint(key)
+        self.shared.tail().hint(key)
     }
 
     /// A tenant's bytes in the tail.
     pub(crate) fn bytes_in_tail(&self, tenant: &TenantId) -> i64 {
-        self.known.tail().bytes(tenant)
+        self.shared.tail().bytes(tenant)
     }
 }
 
-impl Known {
+impl SharedState {
     fn tail(&self) -> MutexGuard<'_, Seen> {
         self.tail.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -163,17 +164,17 @@ struct Session {
     cache: WriterCache,
     /// None when everything is over.
     log: Option<Wal>,
-    known: Arc<Known>,
+    shared: Arc<SharedState>,
 }
 
 /// The thread. After a panic in the middle of a write, nothing more is written.
-fn serve(session: &Mutex<Session>, known: &Known, jobs: &Receiver<Job>) {
+fn serve(session: &Mutex<Session>, shared: &SharedState, jobs: &Receiver<Job>) {
     let (mut records, mut promises, mut gathering) = (Vec::new(), Vec::new(), Gathering::new());
     while let Ok(first) = jobs.recv() {
-        gathering.wait(&known.queued, std::thread::sleep);
+        gathering.wait(&shared.queued, std::thread::sleep);
         let Ok(mut session) = session.lock() else { return };
         gather(first, jobs, &mut records, &mut promises);
-        known.queued.fetch_sub(records.len(), Ordering::AcqRel);
+        shared.queued.fetch_sub(records.len(), Ordering::AcqRel);
         gathering.closed(records.len());
         let answers = session.write(&records);
         drop(session);
@@ -194,7 +195,7 @@ impl Session {
         let answers = self.commit(group);
         if acts {
             let last = approvals::last_act(&self.db).unwrap_or(UNKNOWN);
-            self.known.acts.store(last, Ordering::Release);
+            self.shared.acts.store(last, Ordering::Release);
         }
         if let Some(log) = &mut self.log {
             log.tend(&self.db);
@@ -249,8 +250,8 @@ impl Session {
         if let Some(log) = &mut self.log {
             log.begun();
         }
-        self.known.latest.store(self.cache.latest().as_millis(), Ordering::Release);
-        self.cache.publish(&mut self.known.tail());
+        self.shared.latest.store(self.cache.latest().as_millis(), Ordering::Release);
+        self.cache.publish(&mut self.shared.tail());
     }
 
     fn roll_back(&self) {

@@ -3,7 +3,7 @@
 use alloc::borrow::ToOwned;
 use alloc::vec::Vec;
 
-use super::{ApprovalError, Known, VerifiedDecision};
+use super::{ApprovalError, StatusAsOf, VerifiedDecision};
 use crate::fields::{Decision, Scope};
 use crate::format::decider::{DeciderProof, Webauthn};
 use crate::format::projection::Projection;
@@ -49,11 +49,11 @@ pub fn verify_approvals(
         Judged::Now(now) => now.max(said.created_at),
         Judged::InRetrospect(_) => said.created_at,
     };
-    let known = match judged {
-        Judged::AsIssued => Known { at: said.created_at, granted_at: Some(said.created_at) },
-        Judged::Now(now) | Judged::InRetrospect(now) => Known::now(now.max(said.created_at)),
+    let status = match judged {
+        Judged::AsIssued => StatusAsOf { at: said.created_at, granted_at: Some(said.created_at) },
+        Judged::Now(now) | Judged::InRetrospect(now) => StatusAsOf::now(now.max(said.created_at)),
     };
-    let verify = |envelope| verify_one(opened.request(), envelope, deciders, (at, known));
+    let verify = |envelope| verify_one(opened.request(), envelope, deciders, (at, status));
     let verified: Vec<_> = opened.approvals()?.iter().map(verify).collect::<Result<_, _>>()?;
     // A decision that adds no person is judged too, so that the verdict does not depend on the order.
     agree(opened.request(), said, &verified)?;
@@ -132,11 +132,11 @@ fn verify_one(
     request: &Json,
     envelope: &Envelope,
     deciders: &DeciderSet,
-    (at, known): (Timestamp, Known),
+    (at, status): (Timestamp, StatusAsOf),
 ) -> Result<VerifiedDecision, ApprovalError> {
     let authentic = deciders.authenticate(envelope)?;
     // The request does not contain the view or the policy. Everything else is compared with it.
     let Matter { view, policy, .. } = authentic.statement.matter;
     let matter = Matter::of(request, view, policy)?;
-    deciders.judge(envelope, authentic, &Expected::about(&matter, at).open_for(request)?, known)
+    deciders.judge(envelope, authentic, &Expected::about(&matter, at).open_for(request)?, status)
 }

@@ -99,7 +99,7 @@ impl DeciderSet {
         envelope: &Envelope,
         expected: &Expected<'_>,
     ) -> Result<VerifiedDecision, ApprovalError> {
-        self.judge(envelope, self.authenticate(envelope)?, expected, Known::now(expected.at))
+        self.judge(envelope, self.authenticate(envelope)?, expected, StatusAsOf::now(expected.at))
     }
 
     /// Admits a decision that arrives at [`Expected::at`]: verifies it, and refuses a key that may not sign at that
@@ -148,18 +148,18 @@ impl DeciderSet {
         }
     }
 
-    /// Judges the remaining rules: the decision counts by the keys and people that are `known`, and matches `expected`.
+    /// Judges the remaining rules: the decision counts by the keys and people as of `status`, and matches `expected`.
     fn judge(
         &self,
         envelope: &Envelope,
         Authentic { signer: KeyHolder { person, key }, statement, assertion }: Authentic<'_>,
         expected: &Expected<'_>,
-        known: Known,
+        status: StatusAsOf,
     ) -> Result<VerifiedDecision, ApprovalError> {
         let key_id = key.key.key_id();
-        self.counted_as_known(key_id, statement.decided_at, known.at)?;
+        self.counted_as_known(key_id, statement.decided_at, status.at)?;
         statement.check(expected)?;
-        let (roles, tenants) = person.grants(known.granted_at);
+        let (roles, tenants) = person.grants(status.granted_at);
         if !roles.contains(&statement.role) {
             return Err(ApprovalError::Role { person: statement.decider, role: statement.role });
         }
@@ -172,7 +172,7 @@ impl DeciderSet {
 
 /// The knowledge of keys and people that a decision is judged by.
 #[derive(Clone, Copy)]
-struct Known {
+struct StatusAsOf {
     /// What happened to keys and people later is not looked at.
     at: Timestamp,
     /// When a person has to have had their role and tenant; at present, without it. A clock that was set back revives
@@ -180,7 +180,7 @@ struct Known {
     granted_at: Option<Timestamp>,
 }
 
-impl Known {
+impl StatusAsOf {
     fn now(at: Timestamp) -> Self {
         Self { at, granted_at: None }
     }
