@@ -171,7 +171,7 @@ fn crates_know_those_that_the_map_says() {
 }
 
 /// Public types of one name, and why: no reader meets both without their crates' names.
-const NAMESAKES: [(&str, &str); 16] = [
+const NAMESAKES: [(&str, &str); 15] = [
     ("Answer", "policy: allow, ask or deny; store: what a read is answered with, later"),
     (
         "Artifact",
@@ -185,7 +185,6 @@ const NAMESAKES: [(&str, &str); 16] = [
     ("Kind", "sandbox::script: of a module; signer: of a key"),
     ("Limits", "workflow: of a workflow; engine::limits: of a tenant, with those in it"),
     ("Mismatch", "policy: why a rule does not match; receipt: what a statement differs in"),
-    ("Problem", "the reason inside an error of engine::limits, policy and signer"),
     ("PublicKey", "signer knows no receipts, receipt knows no key files"),
     ("PublicKeyError", "as PublicKey"),
     ("Quorum", "policy: what is asked for; receipt: what is committed to"),

@@ -11,12 +11,12 @@ pub struct PolicyError {
     /// The line, from 1; `None` for the whole text.
     pub line: Option<usize>,
     /// The fault.
-    pub problem: Problem,
+    pub problem: PolicyErrorKind,
 }
 
 /// The fault.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-pub enum Problem {
+pub enum PolicyErrorKind {
     /// The text is longer than this many bytes allow.
     #[error("the text has {0} bytes; a policy has at most {MOST_TEXT}")]
     TooLong(usize),

@@ -58,7 +58,7 @@ mod ruling;
 
 #[cfg(feature = "cedar")]
 pub use cedar::Cedar;
-pub use error::{PolicyError, Problem, Suggestion, Warning};
+pub use error::{PolicyError, PolicyErrorKind, Suggestion, Warning};
 pub use grammar::name::{InvalidName, RuleId};
 pub use grammar::value::{InvalidValue, parse_duration, show_duration};
 pub use people::Approver;

@@ -73,7 +73,7 @@ mod public;
 
 pub use agent::{Agent, AgentError, AgentKey, Identity, Patience};
 pub use file::passphrase::{Passphrase, ask_on_terminal};
-pub use file::{FileError, KeyFile, Problem, generate};
+pub use file::{FileError, FileErrorKind, KeyFile, generate};
 pub use key::{DeciderKey, SignError};
 pub use kind::{Kind, Unsupported};
 pub use public::{PublicKey, PublicKeyError};

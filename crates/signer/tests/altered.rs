@@ -2,7 +2,7 @@
 
 use base64::Engine as _;
 use base64::prelude::BASE64_STANDARD;
-use signer::{KeyFile, Problem, PublicKey};
+use signer::{FileErrorKind, KeyFile, PublicKey};
 
 use crate::common::{PASSPHRASE, alice, fixture, folder, open, open_with, place};
 
@@ -19,7 +19,7 @@ fn armor(label: &str, bytes: &[u8]) -> String {
     format!("-----BEGIN {label}-----\n{lines}\n-----END {label}-----\n")
 }
 
-fn try_open(label: &str, bytes: &[u8]) -> Result<KeyFile, Problem> {
+fn try_open(label: &str, bytes: &[u8]) -> Result<KeyFile, FileErrorKind> {
     let folder = folder();
     let path = place(&folder, "key", armor(label, bytes));
     match label {
@@ -87,7 +87,7 @@ impl OpenSsh {
         Self { cipher, kdf, options, count: 1, public: string(&mut rest), private: string(&mut rest) }
     }
 
-    fn open(&self) -> Result<KeyFile, Problem> {
+    fn open(&self) -> Result<KeyFile, FileErrorKind> {
         let mut bytes = b"openssh-key-v1\0".to_vec();
         [&self.cipher, &self.kdf, &self.options].iter().for_each(|field| put(&mut bytes, field));
         bytes.extend(self.count.to_be_bytes());
@@ -120,9 +120,12 @@ fn work_without_a_bound_is_refused_and_no_passphrase_is_asked_for() {
     };
     for rounds in [1025, u32::MAX] {
         let problem = with_rounds(rounds);
-        assert!(matches!(problem, Problem::Work { asked, .. } if asked == u64::from(rounds)), "{problem}");
+        assert!(
+            matches!(problem, FileErrorKind::Work { asked, .. } if asked == u64::from(rounds)),
+            "{problem}"
+        );
     }
-    assert!(matches!(with_rounds(0), Problem::Damaged(_)));
+    assert!(matches!(with_rounds(0), FileErrorKind::Damaged(_)));
 }
 
 #[test]
@@ -135,24 +138,27 @@ fn parameters_of_pkcs8_that_ask_for_too_much_are_refused() {
     };
     let iterations = [2, 2, 8, 0];
     let none = altered("pkcs8-pbkdf2.pem", &iterations, &[2, 2, 0, 0]);
-    assert!(matches!(none, Problem::Damaged(_)), "{none}");
+    assert!(matches!(none, FileErrorKind::Damaged(_)), "{none}");
     // N = 2^14, r = 8, p = 1, in as many bytes: N = 0, which no library checks; half a gigabyte; 2^14 + 1, which is no power.
     let scrypt = [2, 2, 0x40, 0, 2, 1, 8, 2, 1, 1];
     let zero = altered("pkcs8-scrypt.pem", &scrypt, &[2, 1, 0, 2, 2, 0, 200, 2, 1, 1]);
-    assert!(matches!(zero, Problem::Damaged(_)), "{zero}");
+    assert!(matches!(zero, FileErrorKind::Damaged(_)), "{zero}");
     let giant = altered("pkcs8-scrypt.pem", &scrypt, &[2, 2, 0x40, 0, 2, 1, 127, 2, 1, 3]);
-    assert!(matches!(giant, Problem::Work { asked: 799_014_912, .. }), "{giant}");
+    assert!(matches!(giant, FileErrorKind::Work { asked: 799_014_912, .. }), "{giant}");
     let odd = altered("pkcs8-scrypt.pem", &scrypt, &[2, 2, 0x40, 1, 2, 1, 8, 2, 1, 1]);
-    assert!(matches!(odd, Problem::Damaged(_)), "{odd}");
+    assert!(matches!(odd, FileErrorKind::Damaged(_)), "{odd}");
 }
 
 #[test]
 fn halves_of_two_keys_are_refused() {
     let other = OpenSsh { public: OpenSsh::read("openssh-encrypted").public, ..OpenSsh::read("openssh") };
-    assert!(matches!(other.open().unwrap_err(), Problem::Damaged("its halves do not belong together")));
+    assert!(matches!(other.open().unwrap_err(), FileErrorKind::Damaged("its halves do not belong together")));
     let locked =
         OpenSsh { public: OpenSsh::read("openssh-encrypted").public, ..OpenSsh::read("openssh-one-round") };
-    assert!(matches!(locked.open().unwrap_err(), Problem::Damaged("its halves do not belong together")));
+    assert!(matches!(
+        locked.open().unwrap_err(),
+        FileErrorKind::Damaged("its halves do not belong together")
+    ));
 }
 
 #[test]
@@ -160,7 +166,7 @@ fn what_ssh_keygen_never_writes_is_refused() {
     let key = OpenSsh::read("openssh");
     let damaged = |key: OpenSsh| {
         let problem = key.open().unwrap_err();
-        assert!(matches!(problem, Problem::Damaged(_) | Problem::Encryption(_)), "{problem}");
+        assert!(matches!(problem, FileErrorKind::Damaged(_) | FileErrorKind::Encryption(_)), "{problem}");
     };
     damaged(OpenSsh { count: 0, ..key.clone() });
     damaged(OpenSsh { count: 2, ..key.clone() });

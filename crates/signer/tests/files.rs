@@ -4,18 +4,18 @@ use std::fs;
 use std::os::unix::fs::{chown, symlink};
 use std::path::Path;
 
-use signer::{Kind, Problem, PublicKey, Unsupported};
+use signer::{FileErrorKind, Kind, PublicKey, Unsupported};
 
 use crate::common::{PASSPHRASE, alice, fixture, folder, open, open_alone, open_with, place, set_mode};
 
-fn refused(name: &str, content: impl AsRef<[u8]>) -> Problem {
+fn refused(name: &str, content: impl AsRef<[u8]>) -> FileErrorKind {
     let folder = folder();
     open(&place(&folder, name, content)).unwrap_err()
 }
 
 fn of_kind(name: &str) -> Kind {
     match refused(name, fixture(name)) {
-        Problem::Unsupported(Unsupported { kind }) => kind,
+        FileErrorKind::Unsupported(Unsupported { kind }) => kind,
         other => panic!("{other}: {name}"),
     }
 }
@@ -55,9 +55,9 @@ fn keys_open_as_people_have_them() {
             assert_eq!(open(&path).unwrap().public_key(), key, "{name} {index}");
         }
         let cut = refused("cut", &text[..text.len() - 20]);
-        assert!(matches!(cut, Problem::Damaged(_) | Problem::NotAKey), "{cut}");
+        assert!(matches!(cut, FileErrorKind::Damaged(_) | FileErrorKind::NotAKey), "{cut}");
         let utf16: Vec<u8> = format!("\u{feff}{text}").encode_utf16().flat_map(u16::to_le_bytes).collect();
-        assert!(matches!(refused("utf16", utf16), Problem::Utf16));
+        assert!(matches!(refused("utf16", utf16), FileErrorKind::Utf16));
     }
     let public = alice().to_openssh();
     for form in [
@@ -78,7 +78,7 @@ fn a_public_key_is_named_as_one_whatever_its_mode() {
         for mode in [0o600, 0o644] {
             set_mode(&path, mode);
             let problem = open(&path).unwrap_err();
-            assert!(matches!(problem, Problem::NotPrivate), "{mode:o}: {problem}");
+            assert!(matches!(problem, FileErrorKind::NotPrivate), "{mode:o}: {problem}");
         }
     }
 }
@@ -97,12 +97,12 @@ fn encrypted_keys_open_with_their_passphrase_and_no_other() {
         assert_eq!(open_with(&path, PASSPHRASE).unwrap().public_key(), public, "{name}");
         for wrong in ["correct horsf", "correct horse ", "x"] {
             let problem = open_with(&path, wrong).unwrap_err();
-            assert!(matches!(problem, Problem::WrongPassphrase), "{name}: {problem}");
+            assert!(matches!(problem, FileErrorKind::WrongPassphrase), "{name}: {problem}");
         }
         let problem = open_with(&path, "").unwrap_err();
-        assert!(matches!(problem, Problem::NoPassphrase), "{name}: {problem}");
+        assert!(matches!(problem, FileErrorKind::NoPassphrase), "{name}: {problem}");
         let problem = open_alone(&path).unwrap_err();
-        assert!(matches!(problem, Problem::Prompt(_)), "{name}: {problem}");
+        assert!(matches!(problem, FileErrorKind::Prompt(_)), "{name}: {problem}");
     }
 }
 
@@ -122,7 +122,10 @@ fn a_key_that_others_can_get_at_is_refused() {
     for mode in [0o640, 0o604, 0o620, 0o602, 0o610, 0o601, 0o644, 0o666, 0o777] {
         set_mode(&path, mode);
         let problem = open(&path).unwrap_err();
-        assert!(matches!(problem, Problem::Mode { mode: found } if found == mode), "{mode:o}: {problem}");
+        assert!(
+            matches!(problem, FileErrorKind::Mode { mode: found } if found == mode),
+            "{mode:o}: {problem}"
+        );
         assert!(problem.to_string().contains(&format!("mode {mode:04o}")), "{problem}");
     }
     for mode in [0o600, 0o400, 0o700] {
@@ -141,7 +144,7 @@ fn a_key_of_another_person_is_refused() {
         Err(_) => Path::new("/etc/passwd"),
     };
     let problem = open(path).unwrap_err();
-    assert!(matches!(problem, Problem::Owner { owner, user } if owner != user), "{problem}");
+    assert!(matches!(problem, FileErrorKind::Owner { owner, user } if owner != user), "{problem}");
 }
 
 #[test]
@@ -152,12 +155,12 @@ fn a_link_counts_for_what_is_at_its_end() {
     symlink(&path, &link).unwrap();
     assert_eq!(open(&link).unwrap().public_key(), alice());
     set_mode(&path, 0o644);
-    assert!(matches!(open(&link).unwrap_err(), Problem::Mode { mode: 0o644 }));
+    assert!(matches!(open(&link).unwrap_err(), FileErrorKind::Mode { mode: 0o644 }));
     fs::remove_file(&path).unwrap();
-    assert!(matches!(open(&link).unwrap_err(), Problem::Io(_)));
+    assert!(matches!(open(&link).unwrap_err(), FileErrorKind::Io(_)));
     symlink("link2", folder.path().join("link3")).unwrap();
     symlink("link3", folder.path().join("link2")).unwrap();
-    assert!(matches!(open(&folder.path().join("link2")).unwrap_err(), Problem::Io(_)));
+    assert!(matches!(open(&folder.path().join("link2")).unwrap_err(), FileErrorKind::Io(_)));
 }
 
 #[test]
@@ -167,7 +170,7 @@ fn what_is_no_file_is_refused_without_waiting() {
     rustix::fs::mkfifoat(rustix::fs::CWD, &pipe, rustix::fs::Mode::from_raw_mode(0o600)).unwrap();
     for path in [folder.path(), &pipe, Path::new("/dev/zero")] {
         let problem = open(path).unwrap_err();
-        assert!(matches!(problem, Problem::NotAFile), "{}: {problem}", path.display());
+        assert!(matches!(problem, FileErrorKind::NotAFile), "{}: {problem}", path.display());
     }
 }
 
@@ -176,7 +179,7 @@ fn a_giant_is_not_read() {
     let folder = folder();
     let path = place(&folder, "key", fixture("openssh"));
     fs::File::options().write(true).open(&path).unwrap().set_len(1 << 40).unwrap();
-    assert!(matches!(open(&path).unwrap_err(), Problem::TooLarge { limit: 16_384 }));
+    assert!(matches!(open(&path).unwrap_err(), FileErrorKind::TooLarge { limit: 16_384 }));
 }
 
 #[test]
@@ -196,7 +199,7 @@ fn other_kinds_are_named_and_no_passphrase_is_asked_for() {
     let folder = folder();
     let path = place(&folder, "key", fixture("pkcs8-ec-pbkdf2.pem"));
     let problem = open_with(&path, PASSPHRASE).unwrap_err();
-    assert!(matches!(problem, Problem::Unsupported(Unsupported { kind: Kind::Ecdsa })), "{problem}");
+    assert!(matches!(problem, FileErrorKind::Unsupported(Unsupported { kind: Kind::Ecdsa })), "{problem}");
 }
 
 #[test]
@@ -207,7 +210,10 @@ fn encryption_that_is_not_known_is_named_and_no_passphrase_is_asked_for() {
         ("pkcs8-des3.pem", "1.2.840.113549.3.7"),
     ] {
         let problem = refused(name, fixture(name));
-        assert!(matches!(&problem, Problem::Encryption(found) if found == algorithm), "{name}: {problem}");
+        assert!(
+            matches!(&problem, FileErrorKind::Encryption(found) if found == algorithm),
+            "{name}: {problem}"
+        );
     }
 }
 
@@ -215,7 +221,7 @@ fn encryption_that_is_not_known_is_named_and_no_passphrase_is_asked_for() {
 fn a_public_key_is_not_taken_for_a_private_one() {
     for name in ["openssh.pub", "pkcs8.pub.pem", "openssh-rsa.pub"] {
         let problem = refused(name, fixture(name));
-        assert!(matches!(problem, Problem::NotPrivate), "{name}: {problem}");
+        assert!(matches!(problem, FileErrorKind::NotPrivate), "{name}: {problem}");
     }
 }
 
@@ -225,7 +231,7 @@ fn what_is_no_key_is_refused() {
     let certificate = "-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n";
     for content in [b"".as_slice(), b"hello", &[0xff; 40], putty.as_bytes(), certificate.as_bytes()] {
         let problem = refused("key", content);
-        assert!(matches!(problem, Problem::NotAKey), "{problem}");
+        assert!(matches!(problem, FileErrorKind::NotAKey), "{problem}");
     }
 }
 
@@ -233,6 +239,6 @@ fn what_is_no_key_is_refused() {
 fn two_keys_in_a_file_are_refused() {
     for name in ["openssh", "pkcs8.pem"] {
         let problem = refused(name, fixture(name).repeat(2));
-        assert!(matches!(problem, Problem::Damaged(_)), "{name}: {problem}");
+        assert!(matches!(problem, FileErrorKind::Damaged(_)), "{name}: {problem}");
     }
 }

@@ -3,7 +3,7 @@
 use std::fs;
 use std::os::unix::fs::{PermissionsExt as _, symlink};
 
-use signer::{Problem, generate};
+use signer::{FileErrorKind, generate};
 
 use crate::common::{folder, open, place, set_mode};
 
@@ -26,7 +26,7 @@ fn nothing_is_overwritten() {
     symlink(folder.path().join("nowhere"), &dangling).unwrap();
     for path in [&taken, &dangling] {
         let error = generate(path).unwrap_err();
-        assert!(matches!(error.problem, Problem::Exists), "{error}");
+        assert!(matches!(error.problem, FileErrorKind::Exists), "{error}");
     }
     assert_eq!(fs::read_to_string(&taken).unwrap(), "precious");
     assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 2, "nothing is left beside them");
@@ -36,7 +36,7 @@ fn nothing_is_overwritten() {
 fn a_folder_that_is_not_there_is_not_made() {
     let folder = folder();
     let error = generate(&folder.path().join("missing/key.pem")).unwrap_err();
-    assert!(matches!(error.problem, Problem::Io(_)), "{error}");
+    assert!(matches!(error.problem, FileErrorKind::Io(_)), "{error}");
     let file = place(&folder, "file", "");
     set_mode(&file, 0o600);
     assert!(generate(&file.join("key.pem")).is_err());

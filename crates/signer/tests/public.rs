@@ -3,7 +3,7 @@
 use base64::Engine as _;
 use base64::prelude::BASE64_STANDARD;
 use ed25519_dalek::VerifyingKey;
-use signer::{Kind, Problem, PublicKey, PublicKeyError, Unsupported};
+use signer::{FileErrorKind, Kind, PublicKey, PublicKeyError, Unsupported};
 
 use crate::common::{alice, fixture, folder, place};
 
@@ -59,13 +59,13 @@ fn a_file_that_is_no_public_key_says_so() {
     let folder = folder();
     let read = |name: &str, content: &[u8]| PublicKey::read(&place(&folder, name, content)).unwrap_err();
     let problem = read("binary", &[0xff; 32]).problem;
-    assert!(matches!(problem, Problem::Public(PublicKeyError::NotAKey)), "{problem}");
+    assert!(matches!(problem, FileErrorKind::Public(PublicKeyError::NotAKey)), "{problem}");
     let problem = read("large", &[b'a'; 20_000]).problem;
-    assert!(matches!(problem, Problem::TooLarge { limit: 16_384 }), "{problem}");
+    assert!(matches!(problem, FileErrorKind::TooLarge { limit: 16_384 }), "{problem}");
     let error = read("private", fixture("openssh").as_bytes());
     assert!(error.to_string().contains("this is a private key, and the public one is needed"), "{error}");
     let missing = PublicKey::read(&folder.path().join("missing")).unwrap_err();
-    assert!(matches!(missing.problem, Problem::Io(_)), "{missing}");
+    assert!(matches!(missing.problem, FileErrorKind::Io(_)), "{missing}");
 }
 
 #[test]

@@ -18,36 +18,36 @@ pub(super) type Thresholds = BTreeMap<Option<Role>, BTreeSet<u32>>;
 
 /// How a condition's value can change when approvals are added.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Course {
+enum Monotonicity {
     /// Not at all: no approvals occur in it.
-    Still,
+    Constant,
     /// It may become true.
-    Rising,
+    Increasing,
     /// It may become false.
-    Falling,
+    Decreasing,
 }
 
-impl Course {
-    fn turned(self) -> Self {
+impl Monotonicity {
+    fn negated(self) -> Self {
         match self {
-            Self::Still => Self::Still,
-            Self::Rising => Self::Falling,
-            Self::Falling => Self::Rising,
+            Self::Constant => Self::Constant,
+            Self::Increasing => Self::Decreasing,
+            Self::Decreasing => Self::Increasing,
         }
     }
 
-    fn with(self, other: Self) -> Result<Self, Refused> {
+    fn combined(self, other: Self) -> Result<Self, ConditionError> {
         match (self, other) {
-            (Self::Still, course) | (course, Self::Still) => Ok(course),
+            (Self::Constant, monotonicity) | (monotonicity, Self::Constant) => Ok(monotonicity),
             (one, other) if one == other => Ok(one),
-            _ => Err(Refused::Direction),
+            _ => Err(ConditionError::Direction),
         }
     }
 }
 
 /// Why a condition is not accepted.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-pub(super) enum Refused {
+pub(super) enum ConditionError {
     #[error(
         "an approval more may only help: a permit asks for approvals with >= or >, and a forbid holds while there are < or <= so many"
     )]
@@ -72,19 +72,19 @@ pub(super) enum Refused {
 
 /// Checks a policy's conditions, and collects the numbers of approvals that they compare with. Returns the nesting
 /// depth.
-pub(super) fn read(policy: &Template, thresholds: &mut Thresholds) -> Result<usize, Refused> {
+pub(super) fn read(policy: &Template, thresholds: &mut Thresholds) -> Result<usize, ConditionError> {
     let mut reader = Reader { thresholds, deepest: 0 };
     for clause in policy.clauses() {
-        let (course, helps) = match (clause, policy.effect) {
+        let (monotonicity, helps) = match (clause, policy.effect) {
             (Clause::When(condition), Effect::Permit) | (Clause::Unless(condition), Effect::Forbid) => {
-                (reader.course(condition, 0)?, Course::Rising)
+                (reader.monotonicity(condition, 0)?, Monotonicity::Increasing)
             }
             (Clause::Unless(condition), Effect::Permit) | (Clause::When(condition), Effect::Forbid) => {
-                (reader.course(condition, 0)?, Course::Falling)
+                (reader.monotonicity(condition, 0)?, Monotonicity::Decreasing)
             }
         };
-        if course != Course::Still && course != helps {
-            return Err(Refused::Direction);
+        if monotonicity != Monotonicity::Constant && monotonicity != helps {
+            return Err(ConditionError::Direction);
         }
     }
     Ok(reader.deepest)
@@ -96,61 +96,73 @@ struct Reader<'a> {
 }
 
 impl Reader<'_> {
-    fn course(&mut self, expr: &Expr, depth: usize) -> Result<Course, Refused> {
+    fn monotonicity(&mut self, expr: &Expr, depth: usize) -> Result<Monotonicity, ConditionError> {
         let depth = depth + 1;
         self.deepest = self.deepest.max(depth);
         match expr {
-            Expr::Literal(_) | Expr::Var(Var::Principal | Var::Action | Var::Resource) => Ok(Course::Still),
-            Expr::Var(Var::Context) => Err(Refused::Use),
+            Expr::Literal(_) | Expr::Var(Var::Principal | Var::Action | Var::Resource) => {
+                Ok(Monotonicity::Constant)
+            }
+            Expr::Var(Var::Context) => Err(ConditionError::Use),
             Expr::UnaryOp { op, expr } => self.unary(*op, expr, depth),
             Expr::BinaryOp { op, left, right } => self.binary(*op, left, right, depth),
             Expr::GetAttr { expr, attr } => attribute(expr, attr),
             Expr::HasAttr { expr, attrs } => attribute(expr, attrs.first()),
             Expr::Like { expr, pattern } => {
                 vocabulary::check_like(expr, pattern)?;
-                self.still([expr.as_ref()], depth)
+                self.constant([expr.as_ref()], depth)
             }
             Expr::Is { expr, in_expr, .. } => {
                 if in_expr.is_some() {
                     check_within(expr)?;
                 }
-                self.still([expr.as_ref()].into_iter().chain(in_expr.as_deref()), depth)
+                self.constant([expr.as_ref()].into_iter().chain(in_expr.as_deref()), depth)
             }
             Expr::IfThenElse { cond, then_expr, else_expr } => {
-                self.still([cond.as_ref()], depth)?;
-                self.course(then_expr, depth)?.with(self.course(else_expr, depth)?)
+                self.constant([cond.as_ref()], depth)?;
+                self.monotonicity(then_expr, depth)?.combined(self.monotonicity(else_expr, depth)?)
             }
-            Expr::Set(elements) => self.still(elements.iter().map(AsRef::as_ref), depth),
-            other => Err(Refused::Unavailable(format!("`{other}`"))),
+            Expr::Set(elements) => self.constant(elements.iter().map(AsRef::as_ref), depth),
+            other => Err(ConditionError::Unavailable(format!("`{other}`"))),
         }
     }
 
     /// Parts that may have no approvals inside.
-    fn still<'e>(
+    fn constant<'e>(
         &mut self,
         parts: impl IntoIterator<Item = &'e Expr>,
         depth: usize,
-    ) -> Result<Course, Refused> {
+    ) -> Result<Monotonicity, ConditionError> {
         for part in parts {
-            if self.course(part, depth)? != Course::Still {
-                return Err(Refused::Use);
+            if self.monotonicity(part, depth)? != Monotonicity::Constant {
+                return Err(ConditionError::Use);
             }
         }
-        Ok(Course::Still)
+        Ok(Monotonicity::Constant)
     }
 
-    fn unary(&mut self, op: UnaryOp, expr: &Expr, depth: usize) -> Result<Course, Refused> {
+    fn unary(&mut self, op: UnaryOp, expr: &Expr, depth: usize) -> Result<Monotonicity, ConditionError> {
         match (op, expr) {
-            (UnaryOp::Not, _) => Ok(self.course(expr, depth)?.turned()),
-            (UnaryOp::IsEmpty, _) => self.still([expr], depth),
-            (UnaryOp::Neg, Expr::Literal(Literal::Long(number))) if *number >= 0 => Ok(Course::Still),
-            _ => Err(Refused::Unavailable(format!("`{op}`"))),
+            (UnaryOp::Not, _) => Ok(self.monotonicity(expr, depth)?.negated()),
+            (UnaryOp::IsEmpty, _) => self.constant([expr], depth),
+            (UnaryOp::Neg, Expr::Literal(Literal::Long(number))) if *number >= 0 => {
+                Ok(Monotonicity::Constant)
+            }
+            _ => Err(ConditionError::Unavailable(format!("`{op}`"))),
         }
     }
 
-    fn binary(&mut self, op: BinaryOp, left: &Expr, right: &Expr, depth: usize) -> Result<Course, Refused> {
+    fn binary(
+        &mut self,
+        op: BinaryOp,
+        left: &Expr,
+        right: &Expr,
+        depth: usize,
+    ) -> Result<Monotonicity, ConditionError> {
         match op {
-            BinaryOp::And | BinaryOp::Or => self.course(left, depth)?.with(self.course(right, depth)?),
+            BinaryOp::And | BinaryOp::Or => {
+                self.monotonicity(left, depth)?.combined(self.monotonicity(right, depth)?)
+            }
             BinaryOp::Less | BinaryOp::LessEq | BinaryOp::Greater | BinaryOp::GreaterEq => {
                 match (left, right) {
                     (count, Expr::Literal(Literal::Long(number))) if is_count(count) => {
@@ -159,12 +171,12 @@ impl Reader<'_> {
                     (Expr::Literal(Literal::Long(number)), count) if is_count(count) => {
                         self.compared(count, mirrored(op), *number)
                     }
-                    _ => self.still([left, right], depth),
+                    _ => self.constant([left, right], depth),
                 }
             }
             BinaryOp::In => {
                 check_within(left)?;
-                self.still([left, right], depth)
+                self.constant([left, right], depth)
             }
             BinaryOp::Eq
             | BinaryOp::NotEq
@@ -172,26 +184,26 @@ impl Reader<'_> {
             | BinaryOp::ContainsAll
             | BinaryOp::ContainsAny => {
                 vocabulary::check_compared(left, right)?;
-                self.still([left, right], depth)
+                self.constant([left, right], depth)
             }
-            _ => Err(Refused::Unavailable(format!("`{op}`"))),
+            _ => Err(ConditionError::Unavailable(format!("`{op}`"))),
         }
     }
 
     /// A count of approvals, compared with a number: notes from which count on it makes a difference.
-    fn compared(&mut self, count: &Expr, op: BinaryOp, number: i64) -> Result<Course, Refused> {
-        let Expr::GetAttr { attr, .. } = count else { return Err(Refused::Use) };
-        let (threshold, course) = match op {
-            BinaryOp::GreaterEq => (Some(number), Course::Rising),
-            BinaryOp::Greater => (number.checked_add(1), Course::Rising),
-            BinaryOp::Less => (Some(number), Course::Falling),
-            _ => (number.checked_add(1), Course::Falling),
+    fn compared(&mut self, count: &Expr, op: BinaryOp, number: i64) -> Result<Monotonicity, ConditionError> {
+        let Expr::GetAttr { attr, .. } = count else { return Err(ConditionError::Use) };
+        let (threshold, monotonicity) = match op {
+            BinaryOp::GreaterEq => (Some(number), Monotonicity::Increasing),
+            BinaryOp::Greater => (number.checked_add(1), Monotonicity::Increasing),
+            BinaryOp::Less => (Some(number), Monotonicity::Decreasing),
+            _ => (number.checked_add(1), Monotonicity::Decreasing),
         };
         let threshold = threshold.and_then(|threshold| u32::try_from(threshold).ok());
         let threshold = threshold.filter(|threshold| (1..=Ask::MOST).contains(threshold));
         let role = if attr == ANYONE { None } else { Some(crate::grammar::name::role(attr)?) };
-        self.thresholds.entry(role).or_default().insert(threshold.ok_or(Refused::Threshold(number))?);
-        Ok(course)
+        self.thresholds.entry(role).or_default().insert(threshold.ok_or(ConditionError::Threshold(number))?);
+        Ok(monotonicity)
     }
 }
 
@@ -212,20 +224,20 @@ fn is_context(expr: &Expr) -> bool {
 }
 
 /// The attribute of a variable, other than the approvals.
-fn attribute(of: &Expr, name: &str) -> Result<Course, Refused> {
+fn attribute(of: &Expr, name: &str) -> Result<Monotonicity, ConditionError> {
     match of {
-        Expr::Var(Var::Context) if name == APPROVALS => Err(Refused::Use),
-        Expr::Var(_) => Ok(Course::Still),
-        Expr::GetAttr { expr, attr } if is_context(expr) && attr == APPROVALS => Err(Refused::Use),
-        _ => Err(Refused::Attribute),
+        Expr::Var(Var::Context) if name == APPROVALS => Err(ConditionError::Use),
+        Expr::Var(_) => Ok(Monotonicity::Constant),
+        Expr::GetAttr { expr, attr } if is_context(expr) && attr == APPROVALS => Err(ConditionError::Use),
+        _ => Err(ConditionError::Attribute),
     }
 }
 
 /// The left side of `in`. The schema says what every action is in, and a question only what the asked one is in.
-fn check_within(left: &Expr) -> Result<(), Refused> {
+fn check_within(left: &Expr) -> Result<(), ConditionError> {
     match left {
         Expr::Var(Var::Principal | Var::Action | Var::Resource) => Ok(()),
-        _ => Err(Refused::Within),
+        _ => Err(ConditionError::Within),
     }
 }
 

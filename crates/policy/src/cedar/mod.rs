@@ -58,9 +58,9 @@ const STACK_TO_ASK: usize = 256 << 10;
 const STACK_A_LEVEL: usize = 96 << 10;
 
 /// The policies' answer for some approvals, and the rules that determine it. `None`: no policy permits it.
-enum Held {
+enum CedarDecision {
     Permitted(Vec<RuleId>),
-    Refused(Vec<RuleId>),
+    Denied(Vec<RuleId>),
 }
 
 impl Cedar {
@@ -88,16 +88,16 @@ impl Cedar {
     fn ruling(&self, question: &Question<'_>) -> Result<Ruling, String> {
         let facts = Facts::of(&self.types, &self.lattice, question)?;
         let point = self.lattice.at(&Tally::of(question.approvals));
-        if let Held::Permitted(rules) = self.held(&facts, &point)? {
+        if let CedarDecision::Permitted(rules) = self.decision(&facts, &point)? {
             return Ok(Ruling { answer: Answer::Allow, rules, message: None });
         }
-        match self.held(&facts, &self.lattice.top())? {
-            Held::Permitted(_) => self.ask(&facts),
-            Held::Refused(rules) => Ok(self.deny(rules)),
+        match self.decision(&facts, &self.lattice.top())? {
+            CedarDecision::Permitted(_) => self.ask(&facts),
+            CedarDecision::Denied(rules) => Ok(self.deny(rules)),
         }
     }
 
-    fn held(&self, facts: &Facts<'_>, point: &Point) -> Result<Held, String> {
+    fn decision(&self, facts: &Facts<'_>, point: &Point) -> Result<CedarDecision, String> {
         let request = facts.request(point)?;
         let response = Authorizer::new().is_authorized(&request, &self.policies, &facts.entities);
         let diagnostics = response.diagnostics();
@@ -108,15 +108,15 @@ impl Cedar {
         let rules = self.rules.iter().filter(|rule| reasons.contains(rule.id.as_str()));
         let rules = rules.map(|rule| rule.id.clone()).collect();
         Ok(match response.decision() {
-            Decision::Allow => Held::Permitted(rules),
-            Decision::Deny => Held::Refused(rules),
+            Decision::Allow => CedarDecision::Permitted(rules),
+            Decision::Deny => CedarDecision::Denied(rules),
         })
     }
 
     fn ask(&self, facts: &Facts<'_>) -> Result<Ruling, String> {
         let mut enough = Vec::new();
         for point in self.lattice.points() {
-            if let Held::Permitted(rules) = self.held(facts, &self.lattice.implied(&point))? {
+            if let CedarDecision::Permitted(rules) = self.decision(facts, &self.lattice.implied(&point))? {
                 enough.push((point, rules));
             }
         }

@@ -8,7 +8,8 @@ use super::{Rule, counting, facts};
 use crate::error::Lines;
 use crate::grammar::value::{parse_duration, whole};
 use crate::{
-    AnswerKind, Ask, InvalidValue, MOST_MESSAGE, MOST_TEXT, PolicyError, Problem, RuleId, Suggestion, Warning,
+    AnswerKind, Ask, InvalidValue, MOST_MESSAGE, MOST_TEXT, PolicyError, PolicyErrorKind, RuleId, Suggestion,
+    Warning,
 };
 use cedar_policy::{
     ActionConstraint, Effect, EntityId, Policy, PolicyId, PolicySet, Schema, ValidationMode, Validator,
@@ -39,7 +40,7 @@ pub(super) struct Read {
 /// Reads policies, and ensures that they have an answer to every question.
 pub(super) fn read(text: &str) -> Result<Read, PolicyError> {
     if text.len() > MOST_TEXT {
-        return Err(PolicyError { line: None, problem: Problem::TooLong(text.len()) });
+        return Err(PolicyError { line: None, problem: PolicyErrorKind::TooLong(text.len()) });
     }
     let reader = Reader { text, lines: Lines::of(text), statements: statements(text) };
     let rules = reader.rules(&reader.parsed()?)?;
@@ -64,7 +65,7 @@ impl Reader<'_> {
             let first = errors.iter().next();
             let line = first.and_then(|error| self.labelled(error));
             let message = first.map_or_else(|| errors.to_string(), with_help);
-            PolicyError { line, problem: Problem::Syntax { language: "Cedar", message } }
+            PolicyError { line, problem: PolicyErrorKind::Syntax { language: "Cedar", message } }
         })?;
         if policies.templates().next().is_some() {
             return Err(whole_text("templates, with ?principal or ?resource, are not available".to_owned()));
@@ -76,12 +77,12 @@ impl Reader<'_> {
     fn is_parseable(&self) -> Result<(), PolicyError> {
         let count = self.statements.len();
         if count > MOST_POLICIES {
-            return Err(PolicyError { line: None, problem: Problem::TooMany(count, MOST_POLICIES) });
+            return Err(PolicyError { line: None, problem: PolicyErrorKind::TooMany(count, MOST_POLICIES) });
         }
         let Some(long) = self.statements.iter().find(|statement| statement.signs > MOST_SIGNS) else {
             return Ok(());
         };
-        let problem = Problem::TooManySigns(long.signs, MOST_SIGNS);
+        let problem = PolicyErrorKind::TooManySigns(long.signs, MOST_SIGNS);
         Err(PolicyError { line: Some(self.lines.at(long.start)), problem })
     }
 
@@ -97,7 +98,7 @@ impl Reader<'_> {
             let line = self.lines.at(statement.map_or(0, |statement| statement.start));
             let rule = rule(policy, line).map_err(|problem| PolicyError { line: Some(line), problem })?;
             if let Some(first) = lines.insert(rule.id.clone(), line) {
-                let problem = Problem::Duplicate { id: rule.id.to_string(), first };
+                let problem = PolicyErrorKind::Duplicate { id: rule.id.to_string(), first };
                 return Err(PolicyError { line: Some(line), problem });
             }
             rules.push(rule);
@@ -111,7 +112,7 @@ impl Reader<'_> {
         let (mut thresholds, mut deepest) = (Thresholds::new(), 0);
         for rule in rules {
             let refused = |message: String| {
-                let problem = Problem::Cedar { subject: format!("rule {}", rule.id), message };
+                let problem = PolicyErrorKind::Cedar { subject: format!("rule {}", rule.id), message };
                 PolicyError { line: Some(rule.line), problem }
             };
             let tree = rule.policy.to_pst().map_err(|error| refused(error.to_string()))?;
@@ -142,7 +143,7 @@ impl Reader<'_> {
             let subject = format!("rule {}", error.policy_id());
             return Err(PolicyError {
                 line: Some(line),
-                problem: Problem::Cedar { subject, message: with_help(error) },
+                problem: PolicyErrorKind::Cedar { subject, message: with_help(error) },
             });
         }
         let warning = |warning: &cedar_policy::ValidationWarning| Warning {
@@ -160,9 +161,9 @@ impl Reader<'_> {
 }
 
 /// A policy under its own id, with its annotations.
-fn rule(policy: &Policy, line: usize) -> Result<Rule, Problem> {
+fn rule(policy: &Policy, line: usize) -> Result<Rule, PolicyErrorKind> {
     let example = "@id(\"small-changes\")";
-    let missing = Problem::Missing { place: "a policy", key: "@id", example };
+    let missing = PolicyErrorKind::Missing { place: "a policy", key: "@id", example };
     let id: RuleId = policy.annotation("id").ok_or(missing)?.parse()?;
     let kind = match policy.effect() {
         Effect::Permit => AnswerKind::Allow,
@@ -173,7 +174,7 @@ fn rule(policy: &Policy, line: usize) -> Result<Rule, Problem> {
     }
     let denials = policy.annotation("denials").map(people).transpose()?;
     let expires = policy.annotation("expires").map(|text| {
-        parse_duration(text).map_err(|invalid| Problem::Value {
+        parse_duration(text).map_err(|invalid| PolicyErrorKind::Value {
             key: "@expires",
             value: text.to_owned(),
             invalid,
@@ -181,15 +182,16 @@ fn rule(policy: &Policy, line: usize) -> Result<Rule, Problem> {
     });
     let message = policy.annotation("message").map(str::to_owned);
     if let Some(long) = message.as_ref().map(String::len).filter(|len| *len > MOST_MESSAGE) {
-        return Err(Problem::LongMessage(long));
+        return Err(PolicyErrorKind::LongMessage(long));
     }
     let policy = policy.new_id(PolicyId::new(id.as_str()));
     Ok(Rule { id, line, kind, denials, expires: expires.transpose()?, message, policy })
 }
 
-fn known_annotation(key: &str, kind: AnswerKind) -> Result<(), Problem> {
-    let misplaced =
-        |key, goes_with| if goes_with == kind { Ok(()) } else { Err(Problem::Annotation { key, goes_with }) };
+fn known_annotation(key: &str, kind: AnswerKind) -> Result<(), PolicyErrorKind> {
+    let misplaced = |key, goes_with| {
+        if goes_with == kind { Ok(()) } else { Err(PolicyErrorKind::Annotation { key, goes_with }) }
+    };
     match key {
         "id" => Ok(()),
         "denials" => misplaced("@denials", AnswerKind::Allow),
@@ -197,14 +199,14 @@ fn known_annotation(key: &str, kind: AnswerKind) -> Result<(), Problem> {
         "message" => misplaced("@message", AnswerKind::Deny),
         other => {
             let (key, known) = (other.chars().take(64).collect(), Suggestion::of(other, ANNOTATIONS));
-            Err(Problem::UnknownKey { key, place: "the annotations of a policy", known })
+            Err(PolicyErrorKind::UnknownKey { key, place: "the annotations of a policy", known })
         }
     }
 }
 
-fn people(text: &str) -> Result<u32, Problem> {
+fn people(text: &str) -> Result<u32, PolicyErrorKind> {
     let number = whole(text).flatten().and_then(|number| u32::try_from(number).ok());
-    let invalid = || Problem::Value {
+    let invalid = || PolicyErrorKind::Value {
         key: "@denials",
         value: text.to_owned(),
         invalid: InvalidValue::NotACount(1, Ask::MOST),
@@ -229,5 +231,8 @@ fn with_help(error: &(impl Diagnostic + ?Sized)) -> String {
 }
 
 fn whole_text(message: String) -> PolicyError {
-    PolicyError { line: None, problem: Problem::Cedar { subject: "the policies".to_owned(), message } }
+    PolicyError {
+        line: None,
+        problem: PolicyErrorKind::Cedar { subject: "the policies".to_owned(), message },
+    }
 }

@@ -8,7 +8,7 @@ use crate::grammar::name::role;
 use crate::grammar::value::{parse_duration, parse_size};
 use crate::{
     AnswerKind, Ask, Environment, InvalidValue, KeyClass, MOST_MESSAGE, MOST_TEXT, Novelty, Pattern,
-    PolicyError, Problem, RuleId, Suggestion,
+    PolicyError, PolicyErrorKind, RuleId, Suggestion,
 };
 use std::borrow::Cow;
 use std::collections::BTreeMap;
@@ -48,14 +48,14 @@ type Value<'i> = Spanned<DeValue<'i>>;
 /// Reads a policy: its rules in order, and what holds where none matches.
 pub(super) fn read(text: &str) -> Result<(Vec<Rule>, Fallback), PolicyError> {
     if text.len() > MOST_TEXT {
-        return Err(PolicyError { line: None, problem: Problem::TooLong(text.len()) });
+        return Err(PolicyError { line: None, problem: PolicyErrorKind::TooLong(text.len()) });
     }
     let lines = Lines::of(text);
     let root = DeTable::parse(text).map_err(|error| {
         let line = error.span().map(|span| lines.at(span.start));
         PolicyError {
             line,
-            problem: Problem::Syntax { language: "TOML", message: error.message().to_owned() },
+            problem: PolicyErrorKind::Syntax { language: "TOML", message: error.message().to_owned() },
         }
     })?;
     Reader { text, lines }.root(root.get_ref())
@@ -84,13 +84,13 @@ impl Reader<'_> {
         let wanted = "a list of tables: [[rule]] on a line of its own";
         let tables = value.get_ref().as_array().ok_or_else(|| self.wrong_type("rule", value, wanted))?;
         if tables.len() > MOST_RULES {
-            return Err(self.error(value, Problem::TooMany(tables.len(), MOST_RULES)));
+            return Err(self.error(value, PolicyErrorKind::TooMany(tables.len(), MOST_RULES)));
         }
         let rules: Vec<_> = tables.iter().map(|table| self.rule(table)).collect::<Result<_, _>>()?;
         let mut lines = BTreeMap::new();
         for Rule { id, line, .. } in &rules {
             if let Some(first) = lines.insert(id, *line) {
-                let problem = Problem::Duplicate { id: id.to_string(), first };
+                let problem = PolicyErrorKind::Duplicate { id: id.to_string(), first };
                 return Err(PolicyError { line: Some(*line), problem });
             }
         }
@@ -123,7 +123,8 @@ impl Reader<'_> {
         }
         matchers.sort_by_key(Matcher::rank);
         self.agree(value, &matchers)?;
-        let missing = Problem::Missing { place: "a rule", key: "id", example: "id = \"small-changes\"" };
+        let missing =
+            PolicyErrorKind::Missing { place: "a rule", key: "id", example: "id = \"small-changes\"" };
         let id = id.ok_or_else(|| self.error(value, missing))?;
         let line = self.line(value);
         Ok(Rule { id, line, matchers, verdict: draft.finish("a rule", line)? })
@@ -183,7 +184,7 @@ impl Reader<'_> {
         let mut pairs = matchers.iter().flat_map(|one| matchers.iter().map(move |other| (one, other)));
         let Some((one, other)) = pairs.find(|(one, other)| one.contradicts(other)) else { return Ok(()) };
         let written = |matcher: &Matcher| format!("{} ({matcher})", matcher.key());
-        Err(self.error(rule, Problem::Contradiction { one: written(one), other: written(other) }))
+        Err(self.error(rule, PolicyErrorKind::Contradiction { one: written(one), other: written(other) }))
     }
 
     fn patterns(&self, field: Field, value: &Value<'_>) -> Result<Matcher, PolicyError> {
@@ -194,7 +195,7 @@ impl Reader<'_> {
 
     fn pattern(&self, field: Field, value: &Value<'_>, text: &str) -> Result<Pattern, PolicyError> {
         let key = field.key();
-        let star = |_| self.error(value, Problem::Star { key, pattern: clip(text) });
+        let star = |_| self.error(value, PolicyErrorKind::Star { key, pattern: clip(text) });
         let pattern = Pattern::parse(text).map_err(star)?;
         // A tenant or an actor that cannot be is a mistake, and would never match. So is the beginning of one.
         let possible = match field {
@@ -224,7 +225,7 @@ impl Reader<'_> {
     ) -> Result<Vec<T>, PolicyError> {
         match value.get_ref().as_array() {
             None => Ok(vec![one(value)?]),
-            Some(list) if list.is_empty() => Err(self.error(value, Problem::Empty { key })),
+            Some(list) if list.is_empty() => Err(self.error(value, PolicyErrorKind::Empty { key })),
             Some(list) => list.iter().map(one).collect(),
         }
     }
@@ -257,7 +258,7 @@ impl Reader<'_> {
 
     fn text<'v>(&self, key: &'static str, value: &'v Value<'_>) -> Result<&'v str, PolicyError> {
         match value.get_ref().as_str() {
-            Some("") => Err(self.error(value, Problem::Empty { key })),
+            Some("") => Err(self.error(value, PolicyErrorKind::Empty { key })),
             Some(text) => Ok(text),
             None => Err(self.wrong_type(key, value, "a text in quotation marks")),
         }
@@ -268,7 +269,7 @@ impl Reader<'_> {
         let message = self.text("message", value)?;
         match message.len() <= MOST_MESSAGE {
             true => Ok(message.to_owned()),
-            false => Err(self.error(value, Problem::LongMessage(message.len()))),
+            false => Err(self.error(value, PolicyErrorKind::LongMessage(message.len()))),
         }
     }
 
@@ -299,7 +300,7 @@ impl Reader<'_> {
 
     fn unknown(&self, key: &Key<'_>, place: &'static str, known: &'static [&'static str]) -> PolicyError {
         let known = Suggestion::of(key.get_ref(), known);
-        let problem = Problem::UnknownKey { key: clip(key.get_ref()), place, known };
+        let problem = PolicyErrorKind::UnknownKey { key: clip(key.get_ref()), place, known };
         PolicyError { line: Some(self.lines.at(key.span().start)), problem }
     }
 
@@ -311,19 +312,19 @@ impl Reader<'_> {
         known: &'static [&'static str],
     ) -> PolicyError {
         let known = Suggestion::of(word, known);
-        self.error(value, Problem::UnknownWord { key, word: clip(word), known })
+        self.error(value, PolicyErrorKind::UnknownWord { key, word: clip(word), known })
     }
 
     fn wrong_type(&self, key: &'static str, value: &Value<'_>, wanted: &'static str) -> PolicyError {
-        self.error(value, Problem::WrongType { key, found: value.get_ref().type_str(), wanted })
+        self.error(value, PolicyErrorKind::WrongType { key, found: value.get_ref().type_str(), wanted })
     }
 
     fn invalid(&self, key: &'static str, value: &Value<'_>, invalid: InvalidValue) -> PolicyError {
         let written = self.text.get(value.span()).unwrap_or_default();
-        self.error(value, Problem::Value { key, value: clip(written), invalid })
+        self.error(value, PolicyErrorKind::Value { key, value: clip(written), invalid })
     }
 
-    fn error(&self, value: &Value<'_>, problem: Problem) -> PolicyError {
+    fn error(&self, value: &Value<'_>, problem: PolicyErrorKind) -> PolicyError {
         PolicyError { line: Some(self.line(value)), problem }
     }
 

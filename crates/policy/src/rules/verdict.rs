@@ -1,6 +1,6 @@
 //! Verdicts: the answer of a rule.
 
-use crate::{Answer, AnswerKind, Ask, KeyClass, Need, PolicyError, Problem, Question, Quorum, Role};
+use crate::{Answer, AnswerKind, Ask, KeyClass, Need, PolicyError, PolicyErrorKind, Question, Quorum, Role};
 use std::time::Duration;
 
 /// A rule's answer.
@@ -67,12 +67,12 @@ pub(super) struct Draft {
 impl Draft {
     /// The verdict. `place` and `line` locate its table.
     pub(super) fn finish(self, place: &'static str, line: usize) -> Result<Verdict, PolicyError> {
-        let missing = Problem::Missing { place, key: "then", example: "then = \"ask\"" };
+        let missing = PolicyErrorKind::Missing { place, key: "then", example: "then = \"ask\"" };
         let kind = self.then.ok_or(PolicyError { line: Some(line), problem: missing })?;
         if let Some((key, goes_with, line)) = self.misplaced(kind) {
             return Err(PolicyError {
                 line: Some(line),
-                problem: Problem::Misplaced { key, goes_with, kind },
+                problem: PolicyErrorKind::Misplaced { key, goes_with, kind },
             });
         }
         Ok(match kind {

@@ -75,9 +75,12 @@ pub(crate) fn policies() -> impl Strategy<Value = String> {
     let policy = (select(vec!["permit", "permit", "forbid"]), select(vec!["when", "unless"]), condition());
     vec(policy, 1..5).prop_map(|policies| {
         let written = policies.into_iter().enumerate().map(|(index, (effect, kind, condition))| {
-            let course =
-                if (effect == "permit") == (kind == "when") { Course::Rising } else { Course::Falling };
-            let condition = condition.written(course);
+            let direction = if (effect == "permit") == (kind == "when") {
+                Monotonicity::Increasing
+            } else {
+                Monotonicity::Decreasing
+            };
+            let condition = condition.written(direction);
             format!("@id(\"p{index}\")\n{effect} (principal, action, resource) {kind} {{ {condition} }};\n")
         });
         written.collect()
@@ -86,22 +89,22 @@ pub(crate) fn policies() -> impl Strategy<Value = String> {
 
 /// How a condition's value can change with more approvals.
 #[derive(Clone, Copy)]
-enum Course {
-    Rising,
-    Falling,
+enum Monotonicity {
+    Increasing,
+    Decreasing,
 }
 
 /// A condition that can be written so that approvals make it true, and so that they make it false.
 #[derive(Debug, Clone)]
 enum Condition {
-    /// A number of people with a role, with the operators for either course.
+    /// A number of people with a role, with the operators for either direction.
     Count {
         role: &'static str,
         number: u32,
-        rising: &'static str,
-        falling: &'static str,
+        increasing: &'static str,
+        decreasing: &'static str,
     },
-    Still(&'static str),
+    Constant(&'static str),
     Both(Box<Condition>, Box<Condition>),
     Either(Box<Condition>, Box<Condition>),
     Not(Box<Condition>),
@@ -109,25 +112,25 @@ enum Condition {
 }
 
 impl Condition {
-    fn written(&self, course: Course) -> String {
-        let same = |one: &Self| one.written(course);
+    fn written(&self, direction: Monotonicity) -> String {
+        let same = |one: &Self| one.written(direction);
         match self {
-            Self::Count { role, number, rising, falling } => {
-                let operator = match course {
-                    Course::Rising => rising,
-                    Course::Falling => falling,
+            Self::Count { role, number, increasing, decreasing } => {
+                let operator = match direction {
+                    Monotonicity::Increasing => increasing,
+                    Monotonicity::Decreasing => decreasing,
                 };
                 format!("context.approvals[\"{role}\"] {operator} {number}")
             }
-            Self::Still(text) => (*text).to_owned(),
+            Self::Constant(text) => (*text).to_owned(),
             Self::Both(one, other) => format!("({}) && ({})", same(one), same(other)),
             Self::Either(one, other) => format!("({}) || ({})", same(one), same(other)),
             Self::If(one, other) => {
                 format!("if context.componentKnown then ({}) else ({})", same(one), same(other))
             }
-            Self::Not(one) => match course {
-                Course::Rising => format!("!({})", one.written(Course::Falling)),
-                Course::Falling => format!("!({})", one.written(Course::Rising)),
+            Self::Not(one) => match direction {
+                Monotonicity::Increasing => format!("!({})", one.written(Monotonicity::Decreasing)),
+                Monotonicity::Decreasing => format!("!({})", one.written(Monotonicity::Increasing)),
             },
         }
     }
@@ -135,8 +138,9 @@ impl Condition {
 
 fn condition() -> impl Strategy<Value = Condition> {
     let operators = prop_oneof![8 => Just((">=", "<")), 8 => Just((">", "<=")), 1 => Just(("<", ">="))];
-    let count = (select(vec!["anyone", "release", "sec.ops"]), operators, 1_u32..4)
-        .prop_map(|(role, (rising, falling), number)| Condition::Count { role, number, rising, falling });
+    let count = (select(vec!["anyone", "release", "sec.ops"]), operators, 1_u32..4).prop_map(
+        |(role, (increasing, decreasing), number)| Condition::Count { role, number, increasing, decreasing },
+    );
     let still = select(vec![
         "context.environment == \"production\"",
         "context.tenant like \"acme*\"",
@@ -146,7 +150,7 @@ fn condition() -> impl Strategy<Value = Condition> {
         "context.componentKnown",
         "[\"staging\", \"production\"].contains(context.environment)",
     ]);
-    let leaf = prop_oneof![3 => count, 2 => still.prop_map(Condition::Still)];
+    let leaf = prop_oneof![3 => count, 2 => still.prop_map(Condition::Constant)];
     leaf.prop_recursive(3, 8, 2, |inner| {
         let two = (inner.clone(), inner.clone()).prop_map(|(one, other)| (Box::new(one), Box::new(other)));
         prop_oneof![

@@ -13,13 +13,13 @@ pub struct FileError {
     /// The file.
     pub path: PathBuf,
     /// The problem.
-    pub problem: Problem,
+    pub problem: FileErrorKind,
 }
 
 /// The problem of a key file.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
-pub enum Problem {
+pub enum FileErrorKind {
     /// Reading or writing.
     #[error("{0}")]
     Io(#[from] io::Error),

@@ -11,7 +11,7 @@ use ed25519_dalek::pkcs8::{EncodePrivateKey as _, KeypairBytes};
 use pkcs8::LineEnding;
 use zeroize::Zeroizing;
 
-use super::error::{FileError, Problem};
+use super::error::{FileError, FileErrorKind};
 use crate::public::PublicKey;
 
 /// Makes a new key and writes it to `path`: PKCS#8 in PEM, not encrypted, readable by its owner only. Returns its
@@ -25,7 +25,7 @@ pub fn generate(path: &Path) -> Result<PublicKey, FileError> {
     make(path).map_err(|problem| FileError { path: path.to_owned(), problem })
 }
 
-fn make(path: &Path) -> Result<PublicKey, Problem> {
+fn make(path: &Path) -> Result<PublicKey, FileErrorKind> {
     let mut seed = Zeroizing::new([0; 32]);
     getrandom::fill(&mut *seed).map_err(io::Error::other)?;
     // Without the public half in it: older openssl does not read such a file.
@@ -35,7 +35,7 @@ fn make(path: &Path) -> Result<PublicKey, Problem> {
     Ok(PublicKey::of(&SigningKey::from_bytes(&seed)))
 }
 
-fn write(path: &Path, content: &[u8]) -> Result<(), Problem> {
+fn write(path: &Path, content: &[u8]) -> Result<(), FileErrorKind> {
     let parent = path.parent().filter(|parent| !parent.as_os_str().is_empty());
     let folder = parent.unwrap_or(Path::new("."));
     let mut file = tempfile::Builder::new().prefix(".new-key-").tempfile_in(folder)?;
@@ -43,8 +43,8 @@ fn write(path: &Path, content: &[u8]) -> Result<(), Problem> {
     file.write_all(content)?;
     file.as_file().sync_all()?;
     file.persist_noclobber(path).map_err(|failed| match failed.error.kind() {
-        io::ErrorKind::AlreadyExists => Problem::Exists,
-        _ => Problem::Io(failed.error),
+        io::ErrorKind::AlreadyExists => FileErrorKind::Exists,
+        _ => FileErrorKind::Io(failed.error),
     })?;
     Ok(File::open(folder)?.sync_all()?)
 }

@@ -17,7 +17,7 @@ use crate::file::passphrase::Passphrase;
 use crate::kind::{Kind, Unsupported};
 use crate::public::{PublicKey, looks_like_a_key};
 
-pub use error::{FileError, Problem};
+pub use error::{FileError, FileErrorKind};
 pub use generate::generate;
 
 impl PublicKey {
@@ -26,7 +26,8 @@ impl PublicKey {
     /// # Errors
     /// When the file cannot be read, is larger than any key, or is not exactly one Ed25519 public key.
     pub fn read(path: &Path) -> Result<Self, FileError> {
-        let parsed = read::read_public(path).and_then(|text| Self::parse(&text).map_err(Problem::Public));
+        let parsed =
+            read::read_public(path).and_then(|text| Self::parse(&text).map_err(FileErrorKind::Public));
         parsed.map_err(|problem| FileError { path: path.to_owned(), problem })
     }
 }
@@ -46,8 +47,8 @@ impl KeyFile {
     pub fn open(path: &Path, ask: impl FnOnce(&str) -> io::Result<Passphrase>) -> Result<Self, FileError> {
         let unlock = || {
             let prompt = format!("passphrase for {}: ", path.display());
-            match ask(&prompt).map_err(Problem::Prompt)? {
-                passphrase if passphrase.as_bytes().is_empty() => Err(Problem::NoPassphrase),
+            match ask(&prompt).map_err(FileErrorKind::Prompt)? {
+                passphrase if passphrase.as_bytes().is_empty() => Err(FileErrorKind::NoPassphrase),
                 passphrase => Ok(passphrase),
             }
         };
@@ -72,10 +73,13 @@ impl fmt::Debug for KeyFile {
     }
 }
 
-fn parse(text: &str, unlock: impl FnOnce() -> Result<Passphrase, Problem>) -> Result<SigningKey, Problem> {
+fn parse(
+    text: &str,
+    unlock: impl FnOnce() -> Result<Passphrase, FileErrorKind>,
+) -> Result<SigningKey, FileErrorKind> {
     let bytes = || {
         pem::decode(pem::without_mark(text))
-            .ok_or(Problem::Damaged("the PEM block is cut or has something behind it"))
+            .ok_or(FileErrorKind::Damaged("the PEM block is cut or has something behind it"))
     };
     let text = pem::without_mark(text);
     match pem::label(text) {
@@ -85,8 +89,8 @@ fn parse(text: &str, unlock: impl FnOnce() -> Result<Passphrase, Problem>) -> Re
         Some("RSA PRIVATE KEY") => unsupported(Kind::Rsa),
         Some("EC PRIVATE KEY") => unsupported(Kind::Ecdsa),
         Some("DSA PRIVATE KEY") => unsupported(Kind::Dsa),
-        _ if is_public(text) => Err(Problem::NotPrivate),
-        _ => Err(Problem::NotAKey),
+        _ if is_public(text) => Err(FileErrorKind::NotPrivate),
+        _ => Err(FileErrorKind::NotAKey),
     }
 }
 
@@ -99,6 +103,6 @@ fn is_public(text: &str) -> bool {
     }
 }
 
-fn unsupported(kind: Kind) -> Result<SigningKey, Problem> {
-    Err(Problem::Unsupported(Unsupported { kind }))
+fn unsupported(kind: Kind) -> Result<SigningKey, FileErrorKind> {
+    Err(FileErrorKind::Unsupported(Unsupported { kind }))
 }

@@ -6,7 +6,7 @@ use ctr::cipher::{KeyIvInit as _, StreamCipher as _};
 use ed25519_dalek::SigningKey;
 use zeroize::Zeroizing;
 
-use super::error::Problem;
+use super::error::FileErrorKind;
 use crate::encoding::printable::printable;
 use crate::encoding::wire::Reader;
 use crate::file::passphrase::Passphrase;
@@ -24,24 +24,24 @@ const PLAIN_BLOCK: usize = 8;
 /// Reads a key.
 pub(super) fn parse(
     bytes: &[u8],
-    unlock: impl FnOnce() -> Result<Passphrase, Problem>,
-) -> Result<SigningKey, Problem> {
+    unlock: impl FnOnce() -> Result<Passphrase, FileErrorKind>,
+) -> Result<SigningKey, FileErrorKind> {
     let outer = Outer::read(bytes)?;
     // The public half is not encrypted, so it is checked before the user is asked for a passphrase.
     let public = PublicKey::from_blob(outer.public).map_err(|error| match error {
-        PublicKeyError::Unsupported(unsupported) => Problem::Unsupported(unsupported),
-        _ => Problem::Damaged("its public half is no Ed25519 key"),
+        PublicKeyError::Unsupported(unsupported) => FileErrorKind::Unsupported(unsupported),
+        _ => FileErrorKind::Damaged("its public half is no Ed25519 key"),
     })?;
     let key = match Lock::of(&outer)? {
-        Lock::None => inner(outer.private, Problem::Damaged("its check numbers differ"))?,
+        Lock::None => inner(outer.private, FileErrorKind::Damaged("its check numbers differ"))?,
         Lock::Bcrypt { salt, rounds } => {
             let plain = decrypt(outer.private, &unlock()?, salt, rounds)?;
-            inner(&plain, Problem::WrongPassphrase)?
+            inner(&plain, FileErrorKind::WrongPassphrase)?
         }
     };
     match PublicKey::of(&key) == public {
         true => Ok(key),
-        false => Err(Problem::Damaged("its halves do not belong together")),
+        false => Err(FileErrorKind::Damaged("its halves do not belong together")),
     }
 }
 
@@ -55,9 +55,10 @@ struct Outer<'a> {
 }
 
 impl<'a> Outer<'a> {
-    fn read(bytes: &'a [u8]) -> Result<Self, Problem> {
-        let body = bytes.strip_prefix(MAGIC).ok_or(Problem::Damaged("the block is not OpenSSH's"))?;
-        Self::fields(Reader::new(body)).ok_or(Problem::Damaged("the block is cut or has something behind it"))
+    fn read(bytes: &'a [u8]) -> Result<Self, FileErrorKind> {
+        let body = bytes.strip_prefix(MAGIC).ok_or(FileErrorKind::Damaged("the block is not OpenSSH's"))?;
+        Self::fields(Reader::new(body))
+            .ok_or(FileErrorKind::Damaged("the block is cut or has something behind it"))
     }
 
     fn fields(mut reader: Reader<'a>) -> Option<Self> {
@@ -78,29 +79,33 @@ enum Lock<'a> {
 }
 
 impl<'a> Lock<'a> {
-    fn of(outer: &Outer<'a>) -> Result<Self, Problem> {
+    fn of(outer: &Outer<'a>) -> Result<Self, FileErrorKind> {
         let block = match (outer.cipher, outer.kdf) {
             (b"none", b"none") => return Ok(Self::None),
             (b"aes256-ctr", b"bcrypt") => AES_BLOCK,
             (cipher, kdf) => {
-                return Err(Problem::Encryption(format!("{} and {}", printable(cipher), printable(kdf))));
+                return Err(FileErrorKind::Encryption(format!(
+                    "{} and {}",
+                    printable(cipher),
+                    printable(kdf)
+                )));
             }
         };
         if outer.private.is_empty() || !outer.private.len().is_multiple_of(block) {
-            return Err(Problem::Damaged("the encrypted part is cut"));
+            return Err(FileErrorKind::Damaged("the encrypted part is cut"));
         }
         Self::bcrypt(outer.kdf_options)
     }
 
-    fn bcrypt(options: &'a [u8]) -> Result<Self, Problem> {
+    fn bcrypt(options: &'a [u8]) -> Result<Self, FileErrorKind> {
         let mut reader = Reader::new(options);
         let (Some(salt), Some(rounds), Some(())) = (reader.string(), reader.number(), reader.end()) else {
-            return Err(Problem::Damaged("the parameters of its encryption are cut"));
+            return Err(FileErrorKind::Damaged("the parameters of its encryption are cut"));
         };
         match rounds {
-            0 => Err(Problem::Damaged("it asks for no work to try a passphrase")),
-            _ if salt.is_empty() => Err(Problem::Damaged("its encryption has no salt")),
-            _ if rounds > ROUNDS_MAX => Err(Problem::Work {
+            0 => Err(FileErrorKind::Damaged("it asks for no work to try a passphrase")),
+            _ if salt.is_empty() => Err(FileErrorKind::Damaged("its encryption has no salt")),
+            _ if rounds > ROUNDS_MAX => Err(FileErrorKind::Work {
                 asked: rounds.into(),
                 limit: ROUNDS_MAX.into(),
                 unit: "rounds of bcrypt",
@@ -115,27 +120,27 @@ fn decrypt(
     passphrase: &Passphrase,
     salt: &[u8],
     rounds: u32,
-) -> Result<Zeroizing<Vec<u8>>, Problem> {
+) -> Result<Zeroizing<Vec<u8>>, FileErrorKind> {
     let mut derived = Zeroizing::new([0; 48]);
     bcrypt_pbkdf::bcrypt_pbkdf(passphrase.as_bytes(), salt, rounds, &mut *derived)
-        .map_err(|_| Problem::Damaged("the parameters of its encryption contradict each other"))?;
+        .map_err(|_| FileErrorKind::Damaged("the parameters of its encryption contradict each other"))?;
     let (key, counter) = derived.split_at(32);
     let mut cipher = Ctr128BE::<Aes256>::new_from_slices(key, counter)
-        .map_err(|_| Problem::Damaged("the parameters of its encryption contradict each other"))?;
+        .map_err(|_| FileErrorKind::Damaged("the parameters of its encryption contradict each other"))?;
     let mut plain = Zeroizing::new(private.to_vec());
     cipher.apply_keystream(&mut plain);
     Ok(plain)
 }
 
 /// The key in the private section. It begins with one number twice: where the two differ, it is `gibberish`.
-fn inner(section: &[u8], gibberish: Problem) -> Result<SigningKey, Problem> {
+fn inner(section: &[u8], gibberish: FileErrorKind) -> Result<SigningKey, FileErrorKind> {
     let mut reader = Reader::new(section);
     match (reader.number(), reader.number()) {
         (Some(one), Some(other)) if one == other => {}
         _ => return Err(gibberish),
     }
     let key = inner_key(reader).filter(|_| section.len().is_multiple_of(PLAIN_BLOCK));
-    key.ok_or(Problem::Damaged("its private half is no Ed25519 key"))
+    key.ok_or(FileErrorKind::Damaged("its private half is no Ed25519 key"))
 }
 
 fn inner_key(mut reader: Reader<'_>) -> Option<SigningKey> {

@@ -8,7 +8,7 @@ use pkcs8::pkcs5::pbes2::{Kdf, PBES2_OID, ScryptParams};
 use pkcs8::spki::AlgorithmIdentifierRef;
 use pkcs8::{EncryptedPrivateKeyInfoRef, ObjectIdentifier, PrivateKeyInfoRef, der, pkcs5};
 
-use super::error::Problem;
+use super::error::FileErrorKind;
 use crate::file::passphrase::Passphrase;
 use crate::kind::Kind;
 
@@ -19,44 +19,45 @@ const ITERATIONS_MAX: u64 = 10_000_000;
 const SCRYPT_BYTES_MAX: u64 = 256 * 1024 * 1024;
 
 /// A plain key.
-pub(super) fn parse(der: &[u8]) -> Result<SigningKey, Problem> {
-    let info = PrivateKeyInfoRef::try_from(der).map_err(|_| Problem::Damaged("the block is not PKCS#8"))?;
+pub(super) fn parse(der: &[u8]) -> Result<SigningKey, FileErrorKind> {
+    let info =
+        PrivateKeyInfoRef::try_from(der).map_err(|_| FileErrorKind::Damaged("the block is not PKCS#8"))?;
     key(info)
 }
 
 /// An encrypted key.
 pub(super) fn decrypt(
     der: &[u8],
-    unlock: impl FnOnce() -> Result<Passphrase, Problem>,
-) -> Result<SigningKey, Problem> {
+    unlock: impl FnOnce() -> Result<Passphrase, FileErrorKind>,
+) -> Result<SigningKey, FileErrorKind> {
     let info = EncryptedPrivateKeyInfoRef::from_der(der).map_err(|error| unreadable(der, error))?;
     bound(&info.encryption_algorithm)?;
     let passphrase = unlock()?;
     let plain = info.decrypt(passphrase.as_bytes()).map_err(undecryptable)?;
     // One wrong passphrase in 256 decrypts to bytes with valid padding that are not a key.
-    let info = PrivateKeyInfoRef::try_from(plain.as_bytes()).map_err(|_| Problem::WrongPassphrase)?;
+    let info = PrivateKeyInfoRef::try_from(plain.as_bytes()).map_err(|_| FileErrorKind::WrongPassphrase)?;
     key(info)
 }
 
-fn key(info: PrivateKeyInfoRef<'_>) -> Result<SigningKey, Problem> {
+fn key(info: PrivateKeyInfoRef<'_>) -> Result<SigningKey, FileErrorKind> {
     Kind::from_oid(info.algorithm.oid).supported()?;
-    SigningKey::try_from(info).map_err(|_| Problem::Damaged("its halves do not belong together"))
+    SigningKey::try_from(info).map_err(|_| FileErrorKind::Damaged("its halves do not belong together"))
 }
 
 /// The file states the work for a passphrase. This function bounds it.
-fn bound(encryption: &EncryptionScheme) -> Result<(), Problem> {
+fn bound(encryption: &EncryptionScheme) -> Result<(), FileErrorKind> {
     let EncryptionScheme::Pbes2(parameters) = encryption else {
-        return Err(Problem::Encryption(encryption.oid().to_string()));
+        return Err(FileErrorKind::Encryption(encryption.oid().to_string()));
     };
     let (asked, limit, unit) = match &parameters.kdf {
         Kdf::Pbkdf2(kdf) => (u64::from(kdf.iteration_count), ITERATIONS_MAX, "rounds of PBKDF2"),
         Kdf::Scrypt(kdf) => (scrypt_bytes(kdf), SCRYPT_BYTES_MAX, "bytes of scrypt"),
-        other => return Err(Problem::Encryption(other.oid().to_string())),
+        other => return Err(FileErrorKind::Encryption(other.oid().to_string())),
     };
     match asked {
         // Not only useless: a cost of zero stops the library with a panic.
-        0 => Err(Problem::Damaged("it asks for no work to try a passphrase")),
-        _ if asked > limit => Err(Problem::Work { asked, limit, unit }),
+        0 => Err(FileErrorKind::Damaged("it asks for no work to try a passphrase")),
+        _ if asked > limit => Err(FileErrorKind::Work { asked, limit, unit }),
         _ => Ok(()),
     }
 }
@@ -67,11 +68,11 @@ fn scrypt_bytes(kdf: &ScryptParams) -> u64 {
 }
 
 /// By its name, if the library knows the form and not the algorithm.
-fn unreadable(der: &[u8], error: der::Error) -> Problem {
+fn unreadable(der: &[u8], error: der::Error) -> FileErrorKind {
     match (error.kind(), algorithm(der)) {
-        (ErrorKind::OidUnknown { oid }, _) => Problem::Encryption(oid.to_string()),
-        (_, Some(oid)) if oid != PBES2_OID => Problem::Encryption(oid.to_string()),
-        _ => Problem::Damaged("the block is not encrypted PKCS#8"),
+        (ErrorKind::OidUnknown { oid }, _) => FileErrorKind::Encryption(oid.to_string()),
+        (_, Some(oid)) if oid != PBES2_OID => FileErrorKind::Encryption(oid.to_string()),
+        _ => FileErrorKind::Damaged("the block is not encrypted PKCS#8"),
     }
 }
 
@@ -85,15 +86,15 @@ fn algorithm(der: &[u8]) -> Option<ObjectIdentifier> {
     oid.ok()
 }
 
-fn undecryptable(error: pkcs8::Error) -> Problem {
+fn undecryptable(error: pkcs8::Error) -> FileErrorKind {
     use pkcs5::Error::{AlgorithmParametersInvalid, UnsupportedAlgorithm};
     match error {
         pkcs8::Error::EncryptedPrivateKey(UnsupportedAlgorithm { oid }) => {
-            Problem::Encryption(oid.to_string())
+            FileErrorKind::Encryption(oid.to_string())
         }
         pkcs8::Error::EncryptedPrivateKey(AlgorithmParametersInvalid { .. }) => {
-            Problem::Damaged("the parameters of its encryption contradict each other")
+            FileErrorKind::Damaged("the parameters of its encryption contradict each other")
         }
-        _ => Problem::WrongPassphrase,
+        _ => FileErrorKind::WrongPassphrase,
     }
 }

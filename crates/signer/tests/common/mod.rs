@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 use std::{fs, io};
 
-use signer::{FileError, KeyFile, Passphrase, Problem, PublicKey};
+use signer::{FileError, FileErrorKind, KeyFile, Passphrase, PublicKey};
 use tempfile::TempDir;
 
 pub(crate) const PASSPHRASE: &str = "correct horse";
@@ -40,12 +40,12 @@ pub(crate) fn set_mode(path: &Path, mode: u32) {
 }
 
 /// Opens a key that is not encrypted.
-pub(crate) fn open(path: &Path) -> Result<KeyFile, Problem> {
+pub(crate) fn open(path: &Path) -> Result<KeyFile, FileErrorKind> {
     problem(KeyFile::open(path, |prompt| panic!("asked for a {prompt}")), path)
 }
 
 /// Opens an encrypted key, and reports whether it asked for a passphrase.
-pub(crate) fn open_with(path: &Path, passphrase: &str) -> Result<KeyFile, Problem> {
+pub(crate) fn open_with(path: &Path, passphrase: &str) -> Result<KeyFile, FileErrorKind> {
     let mut asked = None;
     let opened = KeyFile::open(path, |prompt| {
         asked = Some(prompt.to_owned());
@@ -60,11 +60,11 @@ pub(crate) fn open_with(path: &Path, passphrase: &str) -> Result<KeyFile, Proble
 }
 
 /// Opens a key without a way to ask for a passphrase.
-pub(crate) fn open_alone(path: &Path) -> Result<KeyFile, Problem> {
+pub(crate) fn open_alone(path: &Path) -> Result<KeyFile, FileErrorKind> {
     problem(KeyFile::open(path, |_| Err(io::ErrorKind::NotFound.into())), path)
 }
 
-fn problem(opened: Result<KeyFile, FileError>, path: &Path) -> Result<KeyFile, Problem> {
+fn problem(opened: Result<KeyFile, FileError>, path: &Path) -> Result<KeyFile, FileErrorKind> {
     opened.map_err(|error| {
         let text = error.to_string();
         assert!(text.starts_with(&format!("cannot use the key file {}: ", path.display())), "{text}");
