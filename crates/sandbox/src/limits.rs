@@ -202,12 +202,12 @@ pub(crate) struct Meter {
     table_elements: usize,
     parts: usize,
     memories: usize,
-    refused: Option<Refused>,
+    refused: Option<RefusedGrowth>,
 }
 
 /// The refused resource.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Refused {
+pub(crate) enum RefusedGrowth {
     Memory,
     Table,
 }
@@ -223,7 +223,7 @@ impl Meter {
         }
     }
 
-    pub(crate) fn refused(&self) -> Option<Refused> {
+    pub(crate) fn refused(&self) -> Option<RefusedGrowth> {
         self.refused
     }
 }
@@ -232,15 +232,15 @@ impl ResourceLimiter for Meter {
     fn memory_growing(&mut self, current: usize, desired: usize, _: Option<usize>) -> wasmtime::Result<bool> {
         match self.memory_left.checked_sub(desired.saturating_sub(current)) {
             Some(left) => self.memory_left = left,
-            None => self.refused = Some(Refused::Memory),
+            None => self.refused = Some(RefusedGrowth::Memory),
         }
-        Ok(self.refused != Some(Refused::Memory))
+        Ok(self.refused != Some(RefusedGrowth::Memory))
     }
 
     fn table_growing(&mut self, _: usize, desired: usize, _: Option<usize>) -> wasmtime::Result<bool> {
         let fits = desired <= self.table_elements;
         if !fits {
-            self.refused = Some(Refused::Table);
+            self.refused = Some(RefusedGrowth::Table);
         }
         Ok(fits)
     }

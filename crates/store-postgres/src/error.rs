@@ -151,7 +151,7 @@ impl From<PostgresError> for StoreError {
 
 /// Why work in the database failed.
 #[derive(Debug)]
-pub(crate) enum Trouble {
+pub(crate) enum DatabaseError {
     /// The transaction was rolled back because of another one. A retry may succeed.
     Raced(StoreError),
     /// The connection is gone. Whether a commit that was under way took place is not known.
@@ -160,7 +160,7 @@ pub(crate) enum Trouble {
     Refused(StoreError),
 }
 
-impl Trouble {
+impl DatabaseError {
     /// The error for the caller.
     pub(crate) fn into_error(self) -> StoreError {
         match self {
@@ -169,19 +169,19 @@ impl Trouble {
     }
 }
 
-impl From<StoreError> for Trouble {
+impl From<StoreError> for DatabaseError {
     fn from(error: StoreError) -> Self {
         Self::Refused(error)
     }
 }
 
-impl From<PostgresError> for Trouble {
+impl From<PostgresError> for DatabaseError {
     fn from(error: PostgresError) -> Self {
         Self::Refused(error.into())
     }
 }
 
-impl From<Error> for Trouble {
+impl From<Error> for DatabaseError {
     fn from(error: Error) -> Self {
         let meaning = meaning(&error);
         let Some(code) = error.code() else { return Self::Lost(meaning) };

@@ -1,7 +1,7 @@
 //! The store in a PostgreSQL database: a thread with an async runtime, on which one session writes and a few sessions read.
 
 use crate::blob::objects::Objects;
-use crate::error::{PostgresError, Trouble};
+use crate::error::{DatabaseError, PostgresError};
 use crate::import::{Import, Incoming, import};
 use crate::schema;
 use crate::session::connection::Connection;
@@ -78,7 +78,7 @@ impl Postgres {
                         drop(opened.send(Ok((handle, shared))));
                         serve(writer, jobs).await;
                     }
-                    Err(trouble) => drop(opened.send(Err(trouble.into_error()))),
+                    Err(error) => drop(opened.send(Err(error.into_error()))),
                 }
             });
         };
@@ -108,7 +108,7 @@ impl Postgres {
             let runtime =
                 runtime.map_err(|error| StoreError::from(PostgresError::Server(error.to_string())))?;
             let migrated = runtime.block_on(async { schema::migrate(&place.connect().await?).await });
-            migrated.map_err(Trouble::into_error)
+            migrated.map_err(DatabaseError::into_error)
         };
         // On a thread of its own: the caller may be on a runtime, where blocking on another runtime is not possible.
         std::thread::spawn(run).join().unwrap_or(Err(StoreError::Stopped))
@@ -134,7 +134,7 @@ impl Postgres {
                 let runtime =
                     runtime.map_err(|error| StoreError::from(PostgresError::Server(error.to_string())))?;
                 let imported = import(&place, id, incoming, before_commit);
-                runtime.block_on(imported).map_err(Trouble::into_error)
+                runtime.block_on(imported).map_err(DatabaseError::into_error)
             };
             let importing = scope.spawn(work);
             let send = |row| rows.blocking_send(row).map_err(|_| StoreError::Stopped);
@@ -153,7 +153,7 @@ impl Postgres {
     pub(crate) fn read<T, F>(&self, read: impl FnOnce(Lease) -> F + Send + 'static) -> Answer<T>
     where
         T: Send + 'static,
-        F: Future<Output = Result<T, Trouble>> + Send,
+        F: Future<Output = Result<T, DatabaseError>> + Send,
     {
         self.read_with(|readers| async move { read(readers.lease().await?).await })
     }
@@ -162,11 +162,12 @@ impl Postgres {
     pub(crate) fn read_with<T, F>(&self, read: impl FnOnce(Arc<Readers>) -> F + Send + 'static) -> Answer<T>
     where
         T: Send + 'static,
-        F: Future<Output = Result<T, Trouble>> + Send,
+        F: Future<Output = Result<T, DatabaseError>> + Send,
     {
         let (promise, answer) = Answer::promised();
         let readers = Arc::clone(&self.readers);
-        self.runtime.spawn(async move { promise.answer(read(readers).await.map_err(Trouble::into_error)) });
+        self.runtime
+            .spawn(async move { promise.answer(read(readers).await.map_err(DatabaseError::into_error)) });
         answer
     }
 
@@ -187,24 +188,24 @@ impl Postgres {
     ) -> Answer<T>
     where
         T: Send + 'static,
-        F: Future<Output = Result<T, Trouble>> + Send,
+        F: Future<Output = Result<T, DatabaseError>> + Send,
     {
         let (promise, answer) = Answer::promised();
         let (shared, keeper) = (Arc::clone(&self.shared), Arc::clone(&self.keeper));
         self.runtime.spawn(async move {
             let mut session = keeper.lock().await;
             let done = keep(&shared, &mut session, act).await;
-            promise.answer(done.map_err(Trouble::into_error));
+            promise.answer(done.map_err(DatabaseError::into_error));
         });
         answer
     }
 }
 
-async fn keep<T, F: Future<Output = Result<T, Trouble>> + Send>(
+async fn keep<T, F: Future<Output = Result<T, DatabaseError>> + Send>(
     shared: &Arc<Shared>,
     session: &mut Option<Arc<Connection>>,
     act: impl Fn(Arc<Shared>, Arc<Connection>) -> F,
-) -> Result<T, Trouble> {
+) -> Result<T, DatabaseError> {
     let mut tries = 0;
     loop {
         shared.check()?;
@@ -214,7 +215,7 @@ async fn keep<T, F: Future<Output = Result<T, Trouble>> + Send>(
             None => Arc::new(shared.connect(PATIENCE).await?),
         };
         let done = act(Arc::clone(shared), Arc::clone(&db)).await;
-        if matches!(done, Err(Trouble::Raced(_) | Trouble::Lost(_))) && tries < TRIES {
+        if matches!(done, Err(DatabaseError::Raced(_) | DatabaseError::Lost(_))) && tries < TRIES {
             // An open transaction ends with its session.
             continue;
         }
@@ -225,7 +226,7 @@ async fn keep<T, F: Future<Output = Result<T, Trouble>> + Send>(
     }
 }
 
-async fn start(place: Location, demand: CommitDemand) -> Result<(Writer, Arc<Shared>), Trouble> {
+async fn start(place: Location, demand: CommitDemand) -> Result<(Writer, Arc<Shared>), DatabaseError> {
     let db: Connection = place.connect().await?;
     schema::check(&db, &place).await?;
     let shared = Arc::new(Shared::start(place, demand, &db).await?);

@@ -91,7 +91,7 @@ pub mod names {
 }
 
 /// Why a command is refused.
-pub(crate) enum Problem {
+pub(crate) enum CommandRefusal {
     /// The journal is as long as it may be.
     TooManyCalls(String),
     /// The command itself.
@@ -107,9 +107,14 @@ impl Limits {
         started: usize,
         command: &Command,
         now: Timestamp,
-    ) -> Result<(), Problem> {
+    ) -> Result<(), CommandRefusal> {
         if call >= self.calls {
-            return Err(Problem::TooManyCalls(over(names::CALLS, "calls an instance", self.calls, "more")));
+            return Err(CommandRefusal::TooManyCalls(over(
+                names::CALLS,
+                "calls an instance",
+                self.calls,
+                "more",
+            )));
         }
         match command {
             Command::BeginStep { name } => self.check_name("a step", name),
@@ -122,7 +127,7 @@ impl Limits {
             }
             Command::EndStep { .. } | Command::FailStep { .. } | Command::Await { .. } => Ok(()),
         }
-        .map_err(Problem::Unacceptable)
+        .map_err(CommandRefusal::Unacceptable)
     }
 
     /// Checks an event; `waiting` is the number of undelivered events, `kept` the bytes that the instance keeps

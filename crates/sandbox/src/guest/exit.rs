@@ -1,7 +1,7 @@
 //! The end of a drive, with a message that helps; and the errors with which a host function unwinds a guest.
 
 use crate::guest::bindings::exports::permission_protocol::tenant::entrypoint;
-use crate::limits::{Refused, names};
+use crate::limits::{RefusedGrowth, names};
 use crate::runtime::output::Output;
 use crate::{Halt, SandboxLimits};
 use tokio::time::error::Elapsed;
@@ -33,7 +33,12 @@ pub(crate) struct HandlerHalt(pub(crate) Halt);
 pub(crate) struct TooMuchText;
 
 /// Sorts the ends of a call.
-pub(crate) fn classify(ran: Ran, limits: &SandboxLimits, refused: Option<Refused>, output: &Output) -> End {
+pub(crate) fn classify(
+    ran: Ran,
+    limits: &SandboxLimits,
+    refused: Option<RefusedGrowth>,
+    output: &Output,
+) -> End {
     let error = match ran {
         Err(Elapsed { .. }) => {
             return End::Broke(over(
@@ -57,8 +62,8 @@ pub(crate) fn classify(ran: Ran, limits: &SandboxLimits, refused: Option<Refused
         (Some(Trap::OutOfFuel), _) => {
             over(names::FUEL, limits.fuel, "units of fuel, about one an instruction,")
         }
-        (_, Some(Refused::Memory)) => over(names::MEMORY_BYTES, limits.memory_bytes, "bytes of memory"),
-        (_, Some(Refused::Table)) => {
+        (_, Some(RefusedGrowth::Memory)) => over(names::MEMORY_BYTES, limits.memory_bytes, "bytes of memory"),
+        (_, Some(RefusedGrowth::Table)) => {
             over(names::TABLE_ELEMENTS, limits.table_elements, "elements in a table")
         }
         (Some(trap), None) => located(trapped(*trap, limits, output), &error),

@@ -4,7 +4,7 @@
 //! No session is held during a request to object storage: there are few sessions, and a bucket may take long to answer.
 
 use crate::blob::objects::{self, Objects};
-use crate::error::{Trouble, damaged};
+use crate::error::{DatabaseError, damaged};
 use crate::session::connection::{Call, Connection, values};
 use crate::session::readers::Readers;
 use receipt::Digest;
@@ -36,7 +36,7 @@ pub(crate) async fn keep(
     objects: Option<Objects>,
     digest: &Digest,
     bytes: Arc<[u8]>,
-) -> Result<(), Trouble> {
+) -> Result<(), DatabaseError> {
     let recent = readers.lease().await?.one(RECENT, values![digest.to_string()]).await?;
     let recent = recent.map(|row| row.get::<_, Option<String>>(0));
     match objects {
@@ -46,7 +46,7 @@ pub(crate) async fn keep(
     }
 }
 
-async fn keep_chunks(db: &Connection, digest: &Digest, bytes: &[u8]) -> Result<(), Trouble> {
+async fn keep_chunks(db: &Connection, digest: &Digest, bytes: &[u8]) -> Result<(), DatabaseError> {
     let (name, size) = (digest.to_string(), bytes.len().cast_signed() as i64);
     let kept = db.begin("BEGIN", &[Call::new(KEEP, values![name.clone(), size])]).await?;
     let is_new = kept.first().and_then(|rows| rows.first()).is_some_and(|row| row.get(0));
@@ -57,7 +57,7 @@ async fn keep_chunks(db: &Connection, digest: &Digest, bytes: &[u8]) -> Result<(
 }
 
 /// Inserts bytes that are not stored yet, in the open transaction.
-pub(crate) async fn insert(db: &Connection, digest: &Digest, bytes: &[u8]) -> Result<(), Trouble> {
+pub(crate) async fn insert(db: &Connection, digest: &Digest, bytes: &[u8]) -> Result<(), DatabaseError> {
     const INSERT: &str = "INSERT INTO blobs (sha256, bytes, kept) VALUES ($1, $2, clock_timestamp())";
     let (name, size) = (digest.to_string(), bytes.len().cast_signed() as i64);
     db.query(INSERT, values![name.clone(), size]).await?;
@@ -65,7 +65,7 @@ pub(crate) async fn insert(db: &Connection, digest: &Digest, bytes: &[u8]) -> Re
 }
 
 /// A few chunks in each exchange, so that only those are in memory twice.
-async fn insert_chunks(db: &Connection, name: &str, bytes: &[u8]) -> Result<(), Trouble> {
+async fn insert_chunks(db: &Connection, name: &str, bytes: &[u8]) -> Result<(), DatabaseError> {
     for (group, chunks) in bytes.chunks(CHUNK * 8).enumerate() {
         let chunks: Vec<Vec<u8>> = chunks.chunks(CHUNK).map(<[u8]>::to_vec).collect();
         let first = group.cast_signed() as i64 * 8;
@@ -80,7 +80,7 @@ pub(crate) async fn read(
     readers: &Arc<Readers>,
     objects: Option<Objects>,
     digest: &Digest,
-) -> Result<Option<Vec<u8>>, Trouble> {
+) -> Result<Option<Vec<u8>>, DatabaseError> {
     let rows = readers.lease().await?.query(READ, values![digest.to_string()]).await?;
     let Some(first) = rows.first() else { return Ok(None) };
     let bytes: Vec<u8> = match first.get::<_, Option<&str>>(1) {
@@ -97,7 +97,7 @@ pub(crate) async fn read(
 }
 
 /// The digests that are kept.
-pub(crate) async fn list(db: &Connection) -> Result<Vec<Digest>, Trouble> {
+pub(crate) async fn list(db: &Connection) -> Result<Vec<Digest>, DatabaseError> {
     let rows = db.query("SELECT sha256 FROM blobs", Vec::new()).await?;
     Ok(rows.iter().map(|row| row.get::<_, &str>(0).parse().map_err(damaged)).collect::<Result<_, _>>()?)
 }
@@ -107,7 +107,7 @@ pub(crate) async fn sweep(
     readers: &Arc<Readers>,
     objects: Option<Objects>,
     digest: &Digest,
-) -> Result<(), Trouble> {
+) -> Result<(), DatabaseError> {
     let has_objects = objects.is_some();
     let name = delete(&*readers.lease().await?, has_objects, digest).await?;
     match (objects, name) {
@@ -118,7 +118,11 @@ pub(crate) async fn sweep(
 }
 
 /// Deletes the row of an old digest that nothing keeps. Returns the name of its object.
-async fn delete(db: &Connection, has_objects: bool, digest: &Digest) -> Result<Option<String>, Trouble> {
+async fn delete(
+    db: &Connection,
+    has_objects: bool,
+    digest: &Digest,
+) -> Result<Option<String>, DatabaseError> {
     let old = db.begin("BEGIN", &[Call::new(OLD, values![digest.to_string()])]).await?;
     let sweeps = old.first().is_some_and(|rows| !rows.is_empty());
     let call = sweeps.then(|| Call::new(SWEEP, values![digest.to_string(), has_objects]));

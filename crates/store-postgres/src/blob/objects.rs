@@ -4,7 +4,7 @@
 //! is deleted before the object is removed. So a removal that arrives late removes no newer object, and an
 //! object without a row, which a killed host has left, is recognised by the database's time in its name.
 
-use crate::error::{PostgresError, Trouble, damaged};
+use crate::error::{DatabaseError, PostgresError, damaged};
 use crate::session::connection::values;
 use crate::session::readers::Readers;
 use receipt::Digest;
@@ -34,7 +34,7 @@ pub(crate) async fn keep(
     objects: &dyn ObjectStorage,
     (digest, recent): (&Digest, Option<Option<String>>),
     bytes: Arc<[u8]>,
-) -> Result<(), Trouble> {
+) -> Result<(), DatabaseError> {
     let kept = match recent {
         Some(object) => Some(object),
         None => {
@@ -58,7 +58,7 @@ async fn keep_new(
     objects: &dyn ObjectStorage,
     digest: &Digest,
     bytes: Arc<[u8]>,
-) -> Result<(), Trouble> {
+) -> Result<(), DatabaseError> {
     let size = bytes.len().cast_signed() as i64;
     let new = readers.lease().await?.one(NEW_NAME, Vec::new()).await?.ok_or(StoreError::Stopped)?;
     let (database, at, unique): (&str, i64, &str) = (new.get(0), new.get(1), new.get(2));
@@ -82,7 +82,7 @@ pub(crate) async fn read(
     objects: Option<&dyn ObjectStorage>,
     digest: &Digest,
     name: &str,
-) -> Result<Vec<u8>, Trouble> {
+) -> Result<Vec<u8>, DatabaseError> {
     let Some(objects) = objects else {
         return Err(PostgresError::NoObjectStorage { digest: digest.to_string() }.into());
     };
@@ -92,7 +92,7 @@ pub(crate) async fn read(
 }
 
 /// Removes the objects of this database that no row names, an hour after they were written.
-pub(crate) async fn sweep(readers: &Arc<Readers>, objects: Option<Objects>) -> Result<(), Trouble> {
+pub(crate) async fn sweep(readers: &Arc<Readers>, objects: Option<Objects>) -> Result<(), DatabaseError> {
     let Some(objects) = objects else { return Ok(()) };
     let now = readers.lease().await?.one(NEW_NAME, Vec::new()).await?.ok_or(StoreError::Stopped)?;
     let (database, now): (&str, i64) = (now.get(0), now.get(1));

@@ -11,7 +11,7 @@
 //! Until `settled`, an earlier holder may be in the middle of an action. Only a take-over of an expired claim sets it: a
 //! holder that starts again or releases the shard says nothing about the holder before it.
 
-use crate::error::{PostgresError, Trouble, damaged};
+use crate::error::{DatabaseError, PostgresError, damaged};
 use crate::session::connection::{Call, Connection, values};
 use receipt::Timestamp;
 use std::time::Duration;
@@ -52,7 +52,7 @@ const REPLICATION: &str = "SELECT current_setting('synchronous_standby_names') <
         AND current_setting('synchronous_commit') IN ('on', 'remote_apply'), (SELECT count(*) FROM pg_stat_replication)";
 
 /// Registers a host.
-pub(crate) async fn register(db: &Connection, host: &HostInfo) -> Result<(), Trouble> {
+pub(crate) async fn register(db: &Connection, host: &HostInfo) -> Result<(), DatabaseError> {
     let info = serde_json::to_string(host).map_err(damaged)?;
     db.query(REGISTER, values![host.id.to_string(), info]).await.map(drop)
 }
@@ -63,7 +63,7 @@ pub(crate) async fn renew(
     host: &HostId,
     claim: &str,
     ttl: Duration,
-) -> Result<Claims, Trouble> {
+) -> Result<Claims, DatabaseError> {
     let (host, claim, seconds) = (host.to_string(), claim.to_owned(), ttl.as_secs_f64());
     let calls = [
         Call::new(ALIVE, values![host.clone(), seconds]),
@@ -112,7 +112,7 @@ fn held_shard(row: &Row) -> Result<HeldShard, StoreError> {
 }
 
 /// Releases every claim.
-pub(crate) async fn release(db: &Connection, host: &HostId, claim: &str) -> Result<(), Trouble> {
+pub(crate) async fn release(db: &Connection, host: &HostId, claim: &str) -> Result<(), DatabaseError> {
     const GONE: &str = "UPDATE hosts SET until = NULL WHERE id = $1";
     const MINE: &str = "SELECT shard FROM claims WHERE claim = $1 ORDER BY shard FOR UPDATE";
     db.begin("BEGIN", &[Call::new(MINE, values![claim.to_owned()])]).await?;
@@ -121,7 +121,7 @@ pub(crate) async fn release(db: &Connection, host: &HostId, claim: &str) -> Resu
 }
 
 /// The hosts on record, and how commits are replicated.
-pub(crate) async fn hosts(db: &Connection) -> Result<Hosts, Trouble> {
+pub(crate) async fn hosts(db: &Connection) -> Result<Hosts, DatabaseError> {
     let answers = db.agreeing(&[Call::new(HOSTS, Vec::new()), Call::new(REPLICATION, Vec::new())]).await?;
     let [hosts, replication] = &answers[..] else { return Err(StoreError::Stopped.into()) };
     let hosts = hosts.iter().map(record).collect::<Result<_, _>>()?;

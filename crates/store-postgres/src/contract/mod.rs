@@ -3,7 +3,7 @@
 mod claims;
 
 use crate::blob::{blobs, objects};
-use crate::error::Trouble;
+use crate::error::DatabaseError;
 use crate::postgres::Postgres;
 use crate::read::{journals, requests, schedule, tail};
 use crate::session::connection::Connection;
@@ -99,7 +99,7 @@ impl JournalStore for Postgres {
 }
 
 /// The place up to which no further fact can appear.
-async fn horizon(shared: &Shared, db: &Connection) -> Result<i64, Trouble> {
+async fn horizon(shared: &Shared, db: &Connection) -> Result<i64, DatabaseError> {
     let found = tail::horizon(db, shared.horizon.load(Ordering::Acquire)).await?;
     Ok(shared.horizon.fetch_max(found, Ordering::AcqRel).max(found))
 }

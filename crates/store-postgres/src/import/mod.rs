@@ -1,6 +1,6 @@
 //! Importing everything from another engine, in one transaction: complete and compared with its source, or not at all.
 
-use crate::error::{PostgresError, Trouble};
+use crate::error::{DatabaseError, PostgresError};
 use crate::import::rows::insert;
 use crate::read::tail;
 use crate::schema;
@@ -45,7 +45,7 @@ pub(crate) async fn import(
     id: &str,
     mut incoming: Receiver<Incoming>,
     before_commit: impl FnOnce() -> Result<(), StoreError>,
-) -> Result<Import, Trouble> {
+) -> Result<Import, DatabaseError> {
     let db = place.connect().await?;
     schema::check(&db, place).await?;
     begin(&db).await?;
@@ -82,7 +82,7 @@ pub(crate) async fn import(
     match db.commit(&[]).await {
         Ok(_) if !db.take_warning() => Ok(Import::Done(came)),
         Ok(_) => Ok(Import::Unknown(in_doubt(place))),
-        Err(Trouble::Lost(_)) => Ok(Import::Unknown(in_doubt(place))),
+        Err(DatabaseError::Lost(_)) => Ok(Import::Unknown(in_doubt(place))),
         Err(other) => Err(other),
     }
 }
@@ -92,7 +92,7 @@ fn in_doubt(place: &Location) -> StoreError {
 }
 
 /// Begins the transaction. No host reads or writes until it ends.
-async fn begin(db: &Connection) -> Result<(), Trouble> {
+async fn begin(db: &Connection) -> Result<(), DatabaseError> {
     const LOCK: &str = "BEGIN; SET LOCAL idle_in_transaction_session_timeout = 0;
         LOCK TABLE writers, claims, acts_head, acts, instances, usage_parts, receipt_states, receipts, requests, entries, components, holdings, outputs, subjects,
             denials, rates, precedents, deletions, deployments, deployments_head, live, artifacts, artifact_holders, blobs, blob_chunks, hosts, moves
@@ -101,7 +101,7 @@ async fn begin(db: &Connection) -> Result<(), Trouble> {
 }
 
 /// Whether the database has no record at all.
-async fn is_empty(db: &Connection) -> Result<bool, Trouble> {
+async fn is_empty(db: &Connection) -> Result<bool, DatabaseError> {
     const EMPTY: &str =
         "SELECT NOT (EXISTS (SELECT 1 FROM instances) OR EXISTS (SELECT 1 FROM entries) OR EXISTS (SELECT 1 FROM requests)
             OR EXISTS (SELECT 1 FROM receipts) OR EXISTS (SELECT 1 FROM receipt_states) OR EXISTS (SELECT 1 FROM acts) OR EXISTS (SELECT 1 FROM deletions)
@@ -145,7 +145,7 @@ impl Numbers {
         }
     }
 
-    async fn save(&self, db: &Connection) -> Result<(), Trouble> {
+    async fn save(&self, db: &Connection) -> Result<(), DatabaseError> {
         const SEQUENCE: &str = "SELECT setval($1::text::regclass, greatest($2::bigint, 1), $2::bigint > 0)";
         const RECEIPTS: &str = "SELECT setval(pg_get_serial_sequence('receipts', 'seq')::regclass, greatest($1::bigint, 1), $1::bigint > 0)";
         db.query(SEQUENCE, values!["facts".to_owned(), self.fact.cast_signed()]).await?;
@@ -158,7 +158,7 @@ impl Numbers {
 }
 
 /// The number of records of each kind.
-async fn counts(db: &Connection) -> Result<TransferCounts, Trouble> {
+async fn counts(db: &Connection) -> Result<TransferCounts, DatabaseError> {
     const COUNTS: &str = "SELECT (SELECT count(*) FROM instances), (SELECT coalesce(sum(count), 0)::bigint FROM entries),
         (SELECT count(*) FROM requests), (SELECT count(*) FROM receipts), (SELECT count(*) FROM acts), (SELECT count(*) FROM deletions),
         (SELECT count(*) FROM deployments), (SELECT count(*) FROM components), (SELECT count(*) FROM blobs)";
@@ -178,7 +178,7 @@ async fn counts(db: &Connection) -> Result<TransferCounts, Trouble> {
 }
 
 /// Compares the imported records with their source: their numbers, and the audit fact by fact.
-async fn compare(db: &Connection, came: TransferCounts, audit: Digest) -> Result<(), Trouble> {
+async fn compare(db: &Connection, came: TransferCounts, audit: Digest) -> Result<(), DatabaseError> {
     let there = counts(db).await?;
     let (mut read, mut seq) = (AuditDigest::default(), 0);
     loop {

@@ -1,7 +1,7 @@
 //! Conversion of another engine's rows to rows of these tables.
 
 use crate::blob::blobs;
-use crate::error::Trouble;
+use crate::error::DatabaseError;
 use crate::session::connection::{Call, Connection, Value, values};
 use crate::write::decide::number;
 use crate::write::lines::{NEXT, Spot, sum};
@@ -48,7 +48,7 @@ macro_rules! of_kind {
 }
 
 /// Inserts rows, one statement for each table. A duplicate name fails the transaction; no engine assigns a name twice.
-pub(super) async fn insert(db: &Connection, rows: &[TransferRow]) -> Result<(), Trouble> {
+pub(super) async fn insert(db: &Connection, rows: &[TransferRow]) -> Result<(), DatabaseError> {
     let mut calls = Vec::new();
     instances(rows, &mut calls);
     requests(rows, &mut calls);

@@ -1,6 +1,6 @@
 //! Reading journals, components and output.
 
-use crate::error::Trouble;
+use crate::error::DatabaseError;
 use crate::session::connection::{Connection, values};
 use crate::write::lines::read;
 use crate::write::load::{key, state, text};
@@ -20,7 +20,7 @@ const ALL: &str = "SELECT i.tenant, i.instance, e.seq, e.idx, e.at, e.count, e.s
     FROM entries e JOIN instances i ON i.id = e.instance ORDER BY e.seq";
 
 /// An instance's journal.
-pub(crate) async fn journal(db: &Connection, key: &InstanceKey) -> Result<Vec<Fact>, Trouble> {
+pub(crate) async fn journal(db: &Connection, key: &InstanceKey) -> Result<Vec<Fact>, DatabaseError> {
     Ok(facts(&db.query(JOURNAL, names(key)).await?, key)?)
 }
 
@@ -41,7 +41,7 @@ pub(crate) async fn from(
     key: &InstanceKey,
     index: u64,
     limit: u32,
-) -> Result<Vec<Fact>, Trouble> {
+) -> Result<Vec<Fact>, DatabaseError> {
     let mut values = names(key);
     values.extend(values![index.cast_signed(), i64::from(limit) + 1]);
     let rows = db.query(FROM, values).await?;
@@ -53,7 +53,7 @@ pub(crate) async fn from(
 }
 
 /// All facts, in order.
-pub(crate) async fn all(db: &Connection) -> Result<Vec<Fact>, Trouble> {
+pub(crate) async fn all(db: &Connection) -> Result<Vec<Fact>, DatabaseError> {
     let mut facts = Vec::new();
     for row in &db.query(ALL, Vec::new()).await? {
         facts.extend(read(row, 2, &key(row, 0)?)?);
@@ -81,13 +81,13 @@ fn follows(expected: u64, row: &[Fact], key: &InstanceKey) -> Result<(), StoreEr
 }
 
 /// The instances, oldest first.
-pub(crate) async fn instances(db: &Connection) -> Result<Vec<InstanceKey>, Trouble> {
+pub(crate) async fn instances(db: &Connection) -> Result<Vec<InstanceKey>, DatabaseError> {
     let rows = db.query("SELECT tenant, instance FROM instances ORDER BY id", Vec::new()).await?;
     Ok(rows.iter().map(|row| key(row, 0)).collect::<Result<_, _>>()?)
 }
 
 /// The bytes of a component, as they were stored.
-pub(crate) async fn component(db: &Connection, digest: &Digest) -> Result<Vec<u8>, Trouble> {
+pub(crate) async fn component(db: &Connection, digest: &Digest) -> Result<Vec<u8>, DatabaseError> {
     let row = db.one("SELECT bytes FROM components WHERE digest = $1", values![digest.to_string()]).await?;
     let row = row.ok_or_else(|| StoreError::Damaged(format!("component {digest} is missing")))?;
     let bytes: Vec<u8> = row.get(0);
@@ -101,7 +101,7 @@ pub(crate) async fn component(db: &Connection, digest: &Digest) -> Result<Vec<u8
 }
 
 /// The output of an instance's guest.
-pub(crate) async fn output(db: &Connection, key: &InstanceKey) -> Result<String, Trouble> {
+pub(crate) async fn output(db: &Connection, key: &InstanceKey) -> Result<String, DatabaseError> {
     const OUTPUT: &str =
         "SELECT coalesce(o.text, '') FROM instances i LEFT JOIN outputs o ON o.instance = i.id
         WHERE i.tenant = $1 AND i.instance = $2";
@@ -115,7 +115,7 @@ pub(crate) async fn deletions(
     tenant: Option<&TenantId>,
     from: Timestamp,
     limit: u32,
-) -> Result<Vec<Deleted>, Trouble> {
+) -> Result<Vec<Deleted>, DatabaseError> {
     const ALL: &str = "SELECT tenant, instance, at, deleted_by, facts, state, ended_at FROM deletions
         WHERE at >= $1 ORDER BY at, id LIMIT $2";
     const OF_TENANT: &str = "SELECT tenant, instance, at, deleted_by, facts, state, ended_at FROM deletions

@@ -1,6 +1,6 @@
 //! Reading requests, receipts and operators' acts.
 
-use crate::error::{Trouble, damaged};
+use crate::error::{DatabaseError, damaged};
 use crate::read::journals::facts;
 use crate::session::connection::{Connection, values};
 use crate::write::decide::minute;
@@ -25,7 +25,10 @@ macro_rules! requests {
 const REQUEST: &str = requests!("WHERE r.id = $1");
 
 /// A request as JSON text, and the instance that made it.
-pub(crate) async fn request(db: &Connection, id: &RequestId) -> Result<Option<RecordedRequest>, Trouble> {
+pub(crate) async fn request(
+    db: &Connection,
+    id: &RequestId,
+) -> Result<Option<RecordedRequest>, DatabaseError> {
     let row = db.one(REQUEST, values![id.to_string()]).await?;
     Ok(row.as_ref().map(recorded).transpose()?)
 }
@@ -34,7 +37,7 @@ pub(crate) async fn request(db: &Connection, id: &RequestId) -> Result<Option<Re
 pub(crate) async fn with_journal(
     db: &Connection,
     id: &RequestId,
-) -> Result<Option<RequestWithJournal>, Trouble> {
+) -> Result<Option<RequestWithJournal>, DatabaseError> {
     // The text once, with the first entry.
     const SELECT: &str = "SELECT e.seq, e.idx, e.at, e.count, e.sum, e.body, i.tenant, i.instance, CASE coalesce(e.idx, 0) WHEN 0 THEN r.body END
         FROM requests r JOIN instances i ON i.id = r.instance LEFT JOIN entries e ON e.instance = i.id WHERE r.id = $1 ORDER BY e.idx";
@@ -48,7 +51,10 @@ pub(crate) async fn with_journal(
 }
 
 /// Requests with their instances and outcomes.
-pub(crate) async fn list(db: &Connection, which: &RequestFilter) -> Result<Vec<RecordedRequest>, Trouble> {
+pub(crate) async fn list(
+    db: &Connection,
+    which: &RequestFilter,
+) -> Result<Vec<RecordedRequest>, DatabaseError> {
     const WAITING: &str = requests!("WHERE r.open ORDER BY r.seq");
     const ALL: &str = requests!("ORDER BY r.seq");
     const LAST: &str = requests!("ORDER BY r.seq DESC LIMIT $1");
@@ -72,7 +78,11 @@ fn recorded(row: &Row) -> Result<RecordedRequest, StoreError> {
 }
 
 /// The history of requests for this subject, from one snapshot.
-pub(crate) async fn asked(db: &Connection, tenant: &TenantId, subject: &str) -> Result<AskHistory, Trouble> {
+pub(crate) async fn asked(
+    db: &Connection,
+    tenant: &TenantId,
+    subject: &str,
+) -> Result<AskHistory, DatabaseError> {
     // The number of all requests has no signers.
     const SELECT: &str =
         "SELECT NULL::bytea, coalesce(sum(times), 0)::bigint FROM subjects WHERE tenant = $1 AND subject = $2
@@ -94,14 +104,17 @@ pub(crate) async fn asked_since(
     db: &Connection,
     tenant: &TenantId,
     since: Timestamp,
-) -> Result<u64, Trouble> {
+) -> Result<u64, DatabaseError> {
     const SUM: &str = "SELECT coalesce(sum(times), 0)::bigint FROM rates WHERE tenant = $1 AND minute >= $2";
     let row = db.one(SUM, values![tenant.to_string(), minute(since.as_millis())]).await?;
     Ok(row.map_or(0, |row| row.get::<_, i64>(0).unsigned_abs()))
 }
 
 /// A receipt and its state.
-pub(crate) async fn receipt(db: &Connection, id: &ReceiptId) -> Result<Option<RecordedReceipt>, Trouble> {
+pub(crate) async fn receipt(
+    db: &Connection,
+    id: &ReceiptId,
+) -> Result<Option<RecordedReceipt>, DatabaseError> {
     const RECEIPT: &str =
         "SELECT r.body, f.redeemed_at, f.redeemed_seq, f.attestation, f.revoked_at, f.revocation
         FROM receipts r LEFT JOIN receipt_states f ON f.receipt = r.id WHERE r.id = $1";
@@ -113,14 +126,17 @@ pub(crate) async fn receipt(db: &Connection, id: &ReceiptId) -> Result<Option<Re
 pub(crate) async fn receipt_of(
     db: &Connection,
     request: &RequestId,
-) -> Result<Option<StoredReceipt>, Trouble> {
+) -> Result<Option<StoredReceipt>, DatabaseError> {
     const RECEIPT: &str = "SELECT body FROM receipts WHERE request = $1";
     let row = db.one(RECEIPT, values![request.to_string()]).await?;
     Ok(row.map(|row| stored(row.get(0))).transpose()?)
 }
 
 /// The signed revocation of that id.
-pub(crate) async fn revocation(db: &Connection, id: &ReceiptId) -> Result<Option<StoredReceipt>, Trouble> {
+pub(crate) async fn revocation(
+    db: &Connection,
+    id: &ReceiptId,
+) -> Result<Option<StoredReceipt>, DatabaseError> {
     const REVOCATION: &str = "SELECT revocation FROM receipt_states WHERE revocation_id = $1";
     let row = db.one(REVOCATION, values![id.to_string()]).await?;
     Ok(row.map(|row| stored(row.get(0))).transpose()?)
@@ -131,7 +147,7 @@ fn stored(body: &str) -> Result<StoredReceipt, StoreError> {
 }
 
 /// All receipts, oldest first.
-pub(crate) async fn receipts(db: &Connection, page: &ReceiptPage) -> Result<Vec<ReceiptId>, Trouble> {
+pub(crate) async fn receipts(db: &Connection, page: &ReceiptPage) -> Result<Vec<ReceiptId>, DatabaseError> {
     const OLDEST_FIRST: &str =
         "SELECT id FROM receipts WHERE ($1::text IS NULL OR body::json ->> 'company_id' = $1)
         AND seq > coalesce((SELECT seq FROM receipts WHERE id = $2::text), 0) ORDER BY seq LIMIT $3";
@@ -149,7 +165,7 @@ pub(crate) async fn precedents(
     db: &Connection,
     tenant: &TenantId,
     digests: &[Digest],
-) -> Result<Vec<(Digest, ReceiptId)>, Trouble> {
+) -> Result<Vec<(Digest, ReceiptId)>, DatabaseError> {
     const SELECT: &str = "SELECT k.digest, p.receipt FROM unnest($2::text[]) AS k(digest), LATERAL (
             SELECT receipt, seq FROM (SELECT DISTINCT ON (signers) receipt, seq FROM precedents WHERE tenant = $1 AND digest = k.digest
                 ORDER BY signers, seq DESC) latest ORDER BY seq DESC LIMIT $3) p ORDER BY p.seq DESC";
@@ -159,13 +175,17 @@ pub(crate) async fn precedents(
 }
 
 /// The acts after that place, in order.
-pub(crate) async fn acts(db: &Connection, after: u64) -> Result<Vec<RecordedAct>, Trouble> {
+pub(crate) async fn acts(db: &Connection, after: u64) -> Result<Vec<RecordedAct>, DatabaseError> {
     const ACTS: &str = "SELECT seq, at, body FROM acts WHERE seq > $1 ORDER BY seq";
     Ok(db.query(ACTS, values![after.cast_signed()]).await?.iter().map(act).collect())
 }
 
 /// The first acts after that place, in order.
-pub(crate) async fn acts_after(db: &Connection, seq: u64, limit: u32) -> Result<Vec<RecordedAct>, Trouble> {
+pub(crate) async fn acts_after(
+    db: &Connection,
+    seq: u64,
+    limit: u32,
+) -> Result<Vec<RecordedAct>, DatabaseError> {
     const ACTS: &str = "SELECT seq, at, body FROM acts WHERE seq > $1 ORDER BY seq LIMIT $2";
     Ok(db.query(ACTS, values![seq.cast_signed(), i64::from(limit)]).await?.iter().map(act).collect())
 }

@@ -1,6 +1,6 @@
 //! Reading instances' states and due times, tenants' usage, and deployments.
 
-use crate::error::{Trouble, damaged};
+use crate::error::{DatabaseError, damaged};
 use crate::read::journals::names;
 use crate::session::connection::{Connection, Value, values};
 use crate::write::decide::number;
@@ -46,7 +46,7 @@ pub(crate) async fn due_tenants(
     db: &Connection,
     by: Timestamp,
     claim: String,
-) -> Result<Vec<TenantId>, Trouble> {
+) -> Result<Vec<TenantId>, DatabaseError> {
     const SELECT: &str = tenants!(
         "i.due IS NOT NULL",
         "SELECT tenant FROM next WHERE tenant IS NOT NULL
@@ -64,7 +64,7 @@ pub(crate) async fn due(
     tenant: &TenantId,
     (by, limit): (Timestamp, u32),
     claim: String,
-) -> Result<Vec<InstanceKey>, Trouble> {
+) -> Result<Vec<InstanceKey>, DatabaseError> {
     const SELECT: &str = concat!(
         "SELECT i.tenant, i.instance FROM instances i WHERE i.tenant = $1 AND i.due <= $2",
         held!("$4"),
@@ -78,7 +78,7 @@ pub(crate) async fn next_due(
     db: &Connection,
     after: Timestamp,
     claim: String,
-) -> Result<Option<Timestamp>, Trouble> {
+) -> Result<Option<Timestamp>, DatabaseError> {
     const SELECT: &str = tenants!(
         "i.due IS NOT NULL",
         "SELECT min((SELECT min(i.due) FROM instances i WHERE i.tenant = next.tenant AND i.due > $1",
@@ -90,14 +90,20 @@ pub(crate) async fn next_due(
 }
 
 /// The state of an instance.
-pub(crate) async fn entered(db: &Connection, key: &InstanceKey) -> Result<Option<InstanceSummary>, Trouble> {
+pub(crate) async fn entered(
+    db: &Connection,
+    key: &InstanceKey,
+) -> Result<Option<InstanceSummary>, DatabaseError> {
     const SELECT: &str =
         "SELECT tenant, instance, state, due, since FROM instances WHERE tenant = $1 AND instance = $2";
     Ok(db.one(SELECT, names(key)).await?.as_ref().map(summary).transpose()?)
 }
 
 /// Instances and their states, newest first. With a tenant, the query reads no other tenant's rows.
-pub(crate) async fn list(db: &Connection, selection: &Selection) -> Result<Vec<InstanceSummary>, Trouble> {
+pub(crate) async fn list(
+    db: &Connection,
+    selection: &Selection,
+) -> Result<Vec<InstanceSummary>, DatabaseError> {
     macro_rules! select {
         ($whose:literal) => {
             concat!(
@@ -124,7 +130,7 @@ pub(crate) async fn list(db: &Connection, selection: &Selection) -> Result<Vec<I
 }
 
 /// The tenants with ended instances, and the time at which the first of these ended.
-pub(crate) async fn first_ended(db: &Connection) -> Result<Vec<FirstEnded>, Trouble> {
+pub(crate) async fn first_ended(db: &Connection) -> Result<Vec<FirstEnded>, DatabaseError> {
     const SELECT: &str = tenants!(
         "i.ended",
         "SELECT tenant, (SELECT min(i.since) FROM instances i WHERE i.ended AND i.tenant = next.tenant) FROM next
@@ -142,14 +148,14 @@ pub(crate) async fn ended(
     tenant: &TenantId,
     by: Timestamp,
     (skip, limit): (u32, u32),
-) -> Result<Vec<InstanceKey>, Trouble> {
+) -> Result<Vec<InstanceKey>, DatabaseError> {
     const SELECT: &str = "SELECT tenant, instance FROM instances
         WHERE ended AND tenant = $1 AND since <= $2 ORDER BY since LIMIT $3 OFFSET $4";
     let values = values![tenant.to_string(), by.as_millis(), i64::from(limit), i64::from(skip)];
     keys(&db.query(SELECT, values).await?)
 }
 
-fn keys(rows: &[Row]) -> Result<Vec<InstanceKey>, Trouble> {
+fn keys(rows: &[Row]) -> Result<Vec<InstanceKey>, DatabaseError> {
     Ok(rows.iter().map(|row| key(row, 0)).collect::<Result<_, _>>()?)
 }
 
@@ -160,7 +166,7 @@ fn summary(row: &Row) -> Result<InstanceSummary, StoreError> {
 }
 
 /// A tenant's usage: zero for an unknown tenant.
-pub(crate) async fn kept(db: &Connection, tenant: &TenantId) -> Result<Usage, Trouble> {
+pub(crate) async fn kept(db: &Connection, tenant: &TenantId) -> Result<Usage, DatabaseError> {
     const USAGE: &str = "SELECT coalesce(sum(instances), 0)::bigint, coalesce(sum(pending), 0)::bigint, coalesce(sum(bytes), 0)::bigint
         FROM usage_parts WHERE tenant = $1";
     let row = db.one(USAGE, values![tenant.to_string()]).await?;
@@ -181,7 +187,7 @@ macro_rules! deployments {
 pub(crate) async fn deployments(
     db: &Connection,
     page: &DeploymentPage,
-) -> Result<Vec<RecordedDeployment>, Trouble> {
+) -> Result<Vec<RecordedDeployment>, DatabaseError> {
     const ALL: &str = deployments!(
         "FROM deployments d LEFT JOIN live l ON l.place = d.place WHERE d.place > $1 ORDER BY d.place LIMIT $2"
     );
@@ -214,7 +220,7 @@ pub(crate) async fn live(
     db: &Connection,
     tenant: &TenantId,
     resource: &str,
-) -> Result<Option<Deployment>, Trouble> {
+) -> Result<Option<Deployment>, DatabaseError> {
     const LIVE: &str = deployments!(
         "FROM live l JOIN deployments d ON d.place = l.place WHERE l.tenant = $1 AND l.resource = $2"
     );
@@ -223,7 +229,7 @@ pub(crate) async fn live(
 }
 
 /// Whether a tenant keeps an artifact.
-pub(crate) async fn keeps(db: &Connection, sha256: &Digest) -> Result<bool, Trouble> {
+pub(crate) async fn keeps(db: &Connection, sha256: &Digest) -> Result<bool, DatabaseError> {
     const HELD: &str = "SELECT 1 FROM artifacts WHERE sha256 = $1 AND holders > 0 LIMIT 1";
     Ok(db.one(HELD, values![sha256.to_string()]).await?.is_some())
 }

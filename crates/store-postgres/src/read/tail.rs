@@ -3,7 +3,7 @@
 //! A sequence assigns the places, and commits may have another order: a transaction with smaller places may still be
 //! open. Therefore a reader gets facts only up to a place below which every transaction has ended.
 
-use crate::error::Trouble;
+use crate::error::DatabaseError;
 use crate::session::connection::{Connection, values};
 use crate::write::lines::read;
 use crate::write::load::key;
@@ -33,7 +33,7 @@ const PAUSE: Duration = Duration::from_millis(2);
 const LOOKS: u32 = 250;
 
 /// The last place below which no further fact can appear: at least `known`, an earlier result.
-pub(crate) async fn horizon(db: &Connection, known: i64) -> Result<i64, Trouble> {
+pub(crate) async fn horizon(db: &Connection, known: i64) -> Result<i64, DatabaseError> {
     let last = db.one(LAST, Vec::new()).await?.map_or(0, |row| row.get::<_, i64>(0));
     if last <= known {
         return Ok(known);
@@ -51,7 +51,12 @@ pub(crate) async fn horizon(db: &Connection, known: i64) -> Result<i64, Trouble>
 }
 
 /// The first facts after that place, up to the horizon.
-pub(crate) async fn after(db: &Connection, seq: u64, limit: u32, horizon: i64) -> Result<Vec<Fact>, Trouble> {
+pub(crate) async fn after(
+    db: &Connection,
+    seq: u64,
+    limit: u32,
+    horizon: i64,
+) -> Result<Vec<Fact>, DatabaseError> {
     let rows = db.query(AFTER, values![seq.cast_signed(), horizon, i64::from(limit) + 1]).await?;
     first(&rows, seq, limit)
 }
@@ -63,12 +68,12 @@ pub(crate) async fn of_tenant(
     seq: u64,
     limit: u32,
     horizon: i64,
-) -> Result<Vec<Fact>, Trouble> {
+) -> Result<Vec<Fact>, DatabaseError> {
     let values = values![seq.cast_signed(), horizon, i64::from(limit) + 1, tenant.to_string()];
     first(&db.query(OF_TENANT, values).await?, seq, limit)
 }
 
-fn first(rows: &[Row], seq: u64, limit: u32) -> Result<Vec<Fact>, Trouble> {
+fn first(rows: &[Row], seq: u64, limit: u32) -> Result<Vec<Fact>, DatabaseError> {
     let mut facts = Vec::new();
     for row in rows {
         facts.extend(read(row, 2, &key(row, 0)?)?);
@@ -77,7 +82,7 @@ fn first(rows: &[Row], seq: u64, limit: u32) -> Result<Vec<Fact>, Trouble> {
 }
 
 /// The last place up to which facts are returned.
-pub(crate) async fn last(db: &Connection, horizon: i64) -> Result<u64, Trouble> {
+pub(crate) async fn last(db: &Connection, horizon: i64) -> Result<u64, DatabaseError> {
     let row = db.one(LAST_COMMITTED, values![horizon]).await?;
     Ok(row.map_or(0, |row| row.get::<_, i64>(0).unsigned_abs()))
 }

@@ -4,7 +4,7 @@
 //! never contain a zero character and are stored as text. All comparisons are byte by byte, so that orders are the same
 //! on every server.
 
-use crate::error::{PostgresError, Trouble};
+use crate::error::{DatabaseError, PostgresError};
 use crate::session::connection::{Connection, values};
 use crate::session::location::Location;
 
@@ -26,7 +26,7 @@ const STEPS: [&str; VERSION as usize] = [
 pub(crate) const LOCK: i64 = 0x0070_702d_686f_7374;
 
 /// Creates or upgrades the schema, in one transaction.
-pub(crate) async fn migrate(db: &Connection) -> Result<(), Trouble> {
+pub(crate) async fn migrate(db: &Connection) -> Result<(), DatabaseError> {
     db.run("BEGIN").await?;
     db.query("SELECT pg_advisory_xact_lock($1)", values![LOCK]).await?;
     let found = version(db).await?.unwrap_or(0);
@@ -41,7 +41,7 @@ pub(crate) async fn migrate(db: &Connection) -> Result<(), Trouble> {
 }
 
 /// Refuses a database that has no schema, or one of another version.
-pub(crate) async fn check(db: &Connection, place: &Location) -> Result<(), Trouble> {
+pub(crate) async fn check(db: &Connection, place: &Location) -> Result<(), DatabaseError> {
     match version(db).await? {
         None => Err(PostgresError::NoSchema { place: place.to_string() }.into()),
         Some(found) if found < VERSION => Err(PostgresError::OldSchema { found, known: VERSION }.into()),
@@ -50,7 +50,7 @@ pub(crate) async fn check(db: &Connection, place: &Location) -> Result<(), Troub
     }
 }
 
-async fn version(db: &Connection) -> Result<Option<i32>, Trouble> {
+async fn version(db: &Connection) -> Result<Option<i32>, DatabaseError> {
     let there = db.one("SELECT to_regclass('pp_host_schema') IS NOT NULL", Vec::new()).await?;
     if there.is_none_or(|row| !row.get::<_, bool>(0)) {
         return Ok(None);

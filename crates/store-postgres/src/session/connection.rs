@@ -1,6 +1,6 @@
 //! One session with the server: statements are prepared once, and calls are pipelined.
 
-use crate::error::Trouble;
+use crate::error::DatabaseError;
 use std::borrow::Cow;
 use std::collections::HashMap;
 use std::future::poll_fn;
@@ -113,7 +113,7 @@ impl Connection {
         &self,
         statement: &'static str,
         values: Vec<Value>,
-    ) -> Result<Vec<Row>, Trouble> {
+    ) -> Result<Vec<Row>, DatabaseError> {
         let prepared = self.prepare(statement).await?;
         Ok(self.client.query(&prepared, &references(&values)).await?)
     }
@@ -123,35 +123,35 @@ impl Connection {
         &self,
         statement: &'static str,
         values: Vec<Value>,
-    ) -> Result<Option<Row>, Trouble> {
+    ) -> Result<Option<Row>, DatabaseError> {
         Ok(self.query(statement, values).await?.into_iter().next())
     }
 
     /// Statements without values or rows.
-    pub(crate) async fn run(&self, statements: &str) -> Result<(), Trouble> {
+    pub(crate) async fn run(&self, statements: &str) -> Result<(), DatabaseError> {
         Ok(self.client.batch_execute(statements).await?)
     }
 
     /// Opens a transaction and pipelines calls in it.
-    pub(crate) async fn begin(&self, begin: &str, calls: &[Call]) -> Result<Vec<Vec<Row>>, Trouble> {
+    pub(crate) async fn begin(&self, begin: &str, calls: &[Call]) -> Result<Vec<Vec<Row>>, DatabaseError> {
         self.is_open.store(true, Ordering::Release);
         self.pipeline(Some(begin), calls, None).await
     }
 
     /// Pipelines calls and a commit. If a call fails, the server turns the commit into a rollback.
-    pub(crate) async fn commit(&self, calls: &[Call]) -> Result<Vec<Vec<Row>>, Trouble> {
+    pub(crate) async fn commit(&self, calls: &[Call]) -> Result<Vec<Vec<Row>>, DatabaseError> {
         let answers = self.pipeline(None, calls, Some("COMMIT")).await?;
         self.is_open.store(false, Ordering::Release);
         Ok(answers)
     }
 
     /// Pipelines calls, each a transaction of its own.
-    pub(crate) async fn calls(&self, calls: &[Call]) -> Result<Vec<Vec<Row>>, Trouble> {
+    pub(crate) async fn calls(&self, calls: &[Call]) -> Result<Vec<Vec<Row>>, DatabaseError> {
         self.pipeline(None, calls, None).await
     }
 
     /// Consistent reads: all see one snapshot of the database.
-    pub(crate) async fn agreeing(&self, calls: &[Call]) -> Result<Vec<Vec<Row>>, Trouble> {
+    pub(crate) async fn agreeing(&self, calls: &[Call]) -> Result<Vec<Vec<Row>>, DatabaseError> {
         self.pipeline(Some("BEGIN ISOLATION LEVEL REPEATABLE READ, READ ONLY"), calls, Some("COMMIT")).await
     }
 
@@ -160,7 +160,7 @@ impl Connection {
         first: Option<&str>,
         calls: &[Call],
         last: Option<&str>,
-    ) -> Result<Vec<Vec<Row>>, Trouble> {
+    ) -> Result<Vec<Vec<Row>>, DatabaseError> {
         let mut statements = Vec::with_capacity(calls.len());
         for call in calls {
             statements.push(self.prepare(&call.statement).await?);
@@ -186,7 +186,7 @@ impl Connection {
         Ok(rows)
     }
 
-    async fn prepare(&self, text: &str) -> Result<Statement, Trouble> {
+    async fn prepare(&self, text: &str) -> Result<Statement, DatabaseError> {
         if let Some(statement) = self.prepared().get(text) {
             return Ok(statement.clone());
         }

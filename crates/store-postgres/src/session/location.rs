@@ -1,6 +1,6 @@
 //! The location of a database: a URL in libpq's form, and its password.
 
-use crate::error::{PostgresError, Trouble, words};
+use crate::error::{DatabaseError, PostgresError, words};
 use crate::session::connection::Connection;
 use crate::session::tls::{TlsMode, connector};
 use std::fmt;
@@ -71,7 +71,7 @@ impl Location {
     }
 
     /// Opens a session.
-    pub(crate) async fn connect(&self) -> Result<Connection, Trouble> {
+    pub(crate) async fn connect(&self) -> Result<Connection, DatabaseError> {
         let mut last = None;
         for mode in self.tls.attempts(&self.config).iter().copied() {
             match self.attempt(mode).await {
@@ -80,16 +80,16 @@ impl Location {
             }
         }
         let problem = last.unwrap_or_else(|| "no host and no kind of connection was left to try".to_owned());
-        Err(Trouble::Lost(PostgresError::Connect { place: self.to_string(), problem }.into()))
+        Err(DatabaseError::Lost(PostgresError::Connect { place: self.to_string(), problem }.into()))
     }
 
     /// Opens a session, and retries for that long.
-    pub(crate) async fn connect_within(&self, patience: Duration) -> Result<Connection, Trouble> {
+    pub(crate) async fn connect_within(&self, patience: Duration) -> Result<Connection, DatabaseError> {
         let end = Instant::now() + patience;
         loop {
             match self.connect().await {
                 Ok(connection) => return Ok(connection),
-                Err(trouble) if Instant::now() >= end => return Err(trouble),
+                Err(error) if Instant::now() >= end => return Err(error),
                 Err(_) => sleep(PAUSE).await,
             }
         }

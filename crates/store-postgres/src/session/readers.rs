@@ -1,6 +1,6 @@
 //! Sessions for reading: a few, kept open, each lent to one read at a time.
 
-use crate::error::Trouble;
+use crate::error::DatabaseError;
 use crate::session::connection::Connection;
 use crate::session::shared::Shared;
 use std::ops::Deref;
@@ -35,7 +35,7 @@ impl Readers {
     }
 
     /// Lends a session, and opens one where none is idle.
-    pub(crate) async fn lease(self: &Arc<Self>) -> Result<Lease, Trouble> {
+    pub(crate) async fn lease(self: &Arc<Self>) -> Result<Lease, DatabaseError> {
         let permit = Arc::clone(&self.permits).acquire_owned().await.map_err(|_| StoreError::Stopped)?;
         let connection = match self.take() {
             Some(connection) => connection,

@@ -1,7 +1,7 @@
 //! The server's identity and history, and whether its commits are on a second machine: a promoted standby has the same
 //! identifier and another timeline.
 
-use crate::error::{PostgresError, Trouble};
+use crate::error::{DatabaseError, PostgresError};
 use crate::session::connection::Connection;
 use receipt::Timestamp;
 use tokio_postgres::Row;
@@ -27,7 +27,7 @@ pub(crate) enum Seen {
 
 impl Server {
     /// Queries the server.
-    pub(crate) async fn of(db: &Connection) -> Result<Self, Trouble> {
+    pub(crate) async fn of(db: &Connection) -> Result<Self, DatabaseError> {
         const LOOK: &str = "SELECT system_identifier, left(pg_walfile_name(pg_current_wal_lsn()), 8),
                 current_setting('synchronous_standby_names') <> '' AND current_setting('synchronous_commit') IN ('on', 'remote_apply'),
                 (extract(epoch FROM clock_timestamp()) * 1000)::bigint

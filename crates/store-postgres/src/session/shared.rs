@@ -1,6 +1,6 @@
 //! The shared state of one store's sessions: the server, this host, its claim, the server's clock.
 
-use crate::error::{PostgresError, Trouble};
+use crate::error::{DatabaseError, PostgresError};
 use crate::session::clock::{ServerClock, boot_time};
 use crate::session::connection::Connection;
 use crate::session::location::Location;
@@ -43,7 +43,7 @@ impl Shared {
         place: Location,
         demand: CommitDemand,
         db: &Connection,
-    ) -> Result<Self, Trouble> {
+    ) -> Result<Self, DatabaseError> {
         let (asked, server, answered) = (boot_time(), Server::of(db).await?, boot_time());
         let claim = new_claim(db).await?;
         let shared = Self {
@@ -65,7 +65,7 @@ impl Shared {
 
     /// Opens a session, and retries for that long. If a standby was promoted in between, this host's claims are
     /// void and are made again.
-    pub(crate) async fn connect(&self, patience: Duration) -> Result<Connection, Trouble> {
+    pub(crate) async fn connect(&self, patience: Duration) -> Result<Connection, DatabaseError> {
         self.check()?;
         let db = self.place.connect_within(patience).await?;
         let claim = new_claim(&db).await?;
@@ -79,7 +79,7 @@ impl Shared {
     }
 
     /// Queries the server: its identity, its clock, and whether its commits are synchronous.
-    pub(crate) async fn look(&self, db: &Connection) -> Result<Seen, Trouble> {
+    pub(crate) async fn look(&self, db: &Connection) -> Result<Seen, DatabaseError> {
         let (asked, now, answered) = (boot_time(), Server::of(db).await?, boot_time());
         let seen = locked(&self.server).compare(&now);
         let seen = seen.map_err(|error| self.give_up(error))?;
@@ -148,7 +148,7 @@ impl Shared {
     }
 }
 
-async fn new_claim(db: &Connection) -> Result<String, Trouble> {
+async fn new_claim(db: &Connection) -> Result<String, DatabaseError> {
     let row = db.one("SELECT gen_random_uuid()::text", Vec::new()).await?;
     Ok(row.ok_or(StoreError::Stopped)?.get(0))
 }

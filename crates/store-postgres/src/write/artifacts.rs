@@ -1,7 +1,7 @@
 //! The artifacts that a tenant keeps, and the live ones of its resources.
 
 use crate::write::state::{Held, Live, State, Users};
-use crate::write::usage_stripes::Refused;
+use crate::write::usage_stripes::ChargeError;
 use std::sync::Arc;
 use store::{Deployment, StoreError};
 use workflow::TenantId;
@@ -18,7 +18,7 @@ pub(crate) fn hold(
     let held = state.artifacts.get(&key).copied().unwrap_or(Held { bytes, holders: Users::default() });
     let Users { own, others } = held.holders;
     if own == 0 && !state.is_fully_locked(tenant) {
-        return Err(state.refuse(tenant, Refused::Headroom));
+        return Err(state.refuse(tenant, ChargeError::Headroom));
     }
     if state.holders.get(&hold) != Some(&true) {
         state.holders.set(hold, true);
@@ -36,7 +36,7 @@ fn let_go(state: &mut State, tenant: &TenantId, sha256: &str, holder: i64) -> Re
     }
     let holders = match held.holders {
         Users { own, others } if own > 1 => Users { own: own - 1, others },
-        _ if !state.is_fully_locked(tenant) => return Err(state.refuse(tenant, Refused::Headroom)),
+        _ if !state.is_fully_locked(tenant) => return Err(state.refuse(tenant, ChargeError::Headroom)),
         // This stripe takes over the others.
         Users { own: 0, others } => Users { own: others - 1, others: 0 },
         Users { own, others } => Users { own: own - 1, others },

@@ -4,7 +4,7 @@ use crate::write::artifacts::{hold, record_deployment};
 use crate::write::lines::{Lines, Spot, sum};
 use crate::write::record::{Beside, Record};
 use crate::write::state::{EntryRow, Instance, NewReceipt, Request, State, Users};
-use crate::write::usage_stripes::Refused;
+use crate::write::usage_stripes::ChargeError;
 use receipt::{Digest, Timestamp};
 use std::sync::Arc;
 use store::{
@@ -326,7 +326,7 @@ fn keep_component(
     let key = (tenant.clone(), *digest);
     let Users { own, others } = state.holdings.get(&key).copied().unwrap_or_default();
     if own == 0 && !state.is_fully_locked(tenant) {
-        return Err(state.refuse(tenant, Refused::Headroom));
+        return Err(state.refuse(tenant, ChargeError::Headroom));
     }
     state.holdings.set(key, Users { own: own + 1, others });
     if own + others == 0 {

@@ -1,7 +1,7 @@
 //! Deleting an ended instance, in a transaction of its own: its entries and output are deleted, signed records are
 //! kept.
 
-use crate::error::Trouble;
+use crate::error::DatabaseError;
 use crate::session::connection::{Call, Connection, values};
 use crate::write::load::{FIRST_STRIPES, usage};
 use crate::write::record::Deletion;
@@ -42,7 +42,7 @@ const USAGE: &str = "UPDATE usage_parts SET bytes = bytes + $2 WHERE tenant = $1
 pub(crate) async fn delete(
     db: &Connection,
     deletion: &Deletion,
-) -> Result<Result<Vec<Call>, StoreError>, Trouble> {
+) -> Result<Result<Vec<Call>, StoreError>, DatabaseError> {
     let (key, tenant) = (&deletion.place.key, deletion.place.key.tenant.to_string());
     let Some(row) = db.one(INSTANCE, values![tenant.clone(), key.instance.to_string()]).await? else {
         return Ok(Err(StoreError::NoInstance(key.to_string())));
@@ -76,7 +76,7 @@ pub(crate) async fn delete(
 }
 
 /// Removes an instance's use of a component. Returns the bytes that its tenant no longer keeps.
-async fn let_go(db: &Connection, tenant: &str, component: &str) -> Result<i64, Trouble> {
+async fn let_go(db: &Connection, tenant: &str, component: &str) -> Result<i64, DatabaseError> {
     let held = || values![tenant.to_owned(), component.to_owned()];
     let left = db.one(LET_GO, held()).await?.map(|row| row.get::<_, i64>(0));
     if left != Some(0) {

@@ -4,7 +4,7 @@
 //! tenants, receipts, live deployments, new components, denials, the last deployment's place; of the tenants' stripes, those with number 0 first. Everything
 //! else belongs to an instance, a stripe of a tenant or a resource that is locked.
 
-use crate::error::{Trouble, damaged};
+use crate::error::{DatabaseError, damaged};
 use crate::session::connection::{Call, Connection, values};
 use crate::write::needs::{ActsLock, Needs};
 use crate::write::state::{Held, Instance, Live, NewReceipt, Request, State, Users};
@@ -101,7 +101,7 @@ pub(crate) async fn load(
     db: &Connection,
     group: &Group<'_>,
     (needs, locked): (&Needs, &BTreeSet<TenantId>),
-) -> Result<(State, Vec<i64>), Trouble> {
+) -> Result<(State, Vec<i64>), DatabaseError> {
     let mut plan = locks((needs, locked), group);
     plan.extend(reads(needs, locked));
     let entries: usize = needs.entries.iter().sum();
@@ -124,7 +124,7 @@ pub(crate) async fn load(
     let begin = if locked.is_empty() { "BEGIN" } else { "ROLLBACK; BEGIN" };
     let mut answers = db.begin(begin, &calls).await?.into_iter();
     let own = answers.next().unwrap_or_default();
-    let own = own.first().ok_or(Trouble::Lost(StoreError::Stopped))?;
+    let own = own.first().ok_or(DatabaseError::Lost(StoreError::Stopped))?;
     let mut state = State { is_synchronous: own.get(0), stripe: group.stripe, ..State::default() };
     for shard in own.get::<_, Vec<i16>>(1) {
         state.held.insert(Shard::new(u8::try_from(shard).map_err(damaged)?));

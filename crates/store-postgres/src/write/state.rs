@@ -1,7 +1,7 @@
 //! The rows that a group of writes has locked and read, and their changes.
 
 use crate::write::rows::Rows;
-use crate::write::usage_stripes::{Refused, TenantUsage};
+use crate::write::usage_stripes::{ChargeError, TenantUsage};
 use receipt::Digest;
 use std::collections::{BTreeSet, HashMap, HashSet};
 use std::sync::Arc;
@@ -182,10 +182,10 @@ impl State {
     }
 
     /// The refusal of a change. If it is only for want of headroom, the group is judged again with all stripes of the tenant locked, and no caller gets this answer.
-    pub(crate) fn refuse(&mut self, tenant: &TenantId, refused: Refused) -> StoreError {
+    pub(crate) fn refuse(&mut self, tenant: &TenantId, refused: ChargeError) -> StoreError {
         match refused {
-            Refused::Quota(over) => over.into(),
-            Refused::Headroom => {
+            ChargeError::Quota(over) => over.into(),
+            ChargeError::Headroom => {
                 self.lacks_headroom.insert(tenant.clone());
                 StoreError::Stopped
             }

@@ -4,7 +4,7 @@
 //! append's position, the headroom in the writer's stripe of the quotas. It writes everything or nothing. If it writes nothing, the group is loaded and judged write by write, so that
 //! every refusal has its reason from one place.
 
-use crate::error::Trouble;
+use crate::error::DatabaseError;
 use crate::session::connection::{Connection, Value, values};
 use crate::write::lines::{Lines, sum_of_text};
 use crate::write::load::Group;
@@ -146,7 +146,7 @@ impl<'a> Steps<'a> {
         db: &Connection,
         group: Group<'_>,
         is_synchronous: bool,
-    ) -> Result<Option<Vec<Written>>, Trouble> {
+    ) -> Result<Option<Vec<Written>>, DatabaseError> {
         let shards: Vec<i16> = self.shards.iter().map(|shard| i16::from(shard.number())).collect();
         let (writer, claim) = (group.writer.to_owned(), group.claim.to_owned());
         let rows = match (&*self.steps, &*shards) {
@@ -185,7 +185,7 @@ impl<'a> Steps<'a> {
     }
 
     /// The answers of a group that was written, without the server's own.
-    pub(crate) async fn written(&self, db: &Connection) -> Result<Vec<Written>, Trouble> {
+    pub(crate) async fn written(&self, db: &Connection) -> Result<Vec<Written>, DatabaseError> {
         let [tenants, instances] = self.names();
         let rows = db.query(WRITTEN, values![tenants, instances, self.after()]).await?;
         Ok(self.answers(&rows))

@@ -41,7 +41,7 @@ impl Default for CounterStripe {
 
 /// Why a change is not counted.
 #[derive(Debug, PartialEq, Eq)]
-pub(crate) enum Refused {
+pub(crate) enum ChargeError {
     /// The headroom of the writer's stripe does not suffice: all stripes have to be locked.
     Headroom,
     Quota(OverQuota),
@@ -87,7 +87,7 @@ impl TenantUsage {
         tenant: &TenantId,
         change: UsageChange,
         quotas: Option<&Quotas>,
-    ) -> Result<(), Refused> {
+    ) -> Result<(), ChargeError> {
         self.check(tenant, change, quotas)?;
         self.quotas = quotas.map(amounts).or(self.quotas);
         for (index, more) in [change.instances, change.pending, change.bytes].into_iter().enumerate() {
@@ -103,11 +103,11 @@ impl TenantUsage {
         tenant: &TenantId,
         change: UsageChange,
         quotas: Option<&Quotas>,
-    ) -> Result<(), Refused> {
+    ) -> Result<(), ChargeError> {
         if self.is_fully_locked() {
             let growth = change.growth();
             let checked = quotas.map_or(Ok(()), |quotas| quotas.check(tenant, &self.usage(), &growth));
-            return checked.map_err(Refused::Quota);
+            return checked.map_err(ChargeError::Quota);
         }
         let most = quotas.map(amounts);
         let changes = [change.instances, change.pending, change.bytes];
@@ -118,7 +118,7 @@ impl TenantUsage {
         };
         match changes.into_iter().enumerate().all(fits) {
             true => Ok(()),
-            false => Err(Refused::Headroom),
+            false => Err(ChargeError::Headroom),
         }
     }
 
@@ -129,9 +129,9 @@ impl TenantUsage {
         tenant: &TenantId,
         quotas: &Quotas,
         (since, asked): (i64, u64),
-    ) -> Result<(), Refused> {
+    ) -> Result<(), ChargeError> {
         if self.is_fully_locked() {
-            quotas.check_rate(tenant, asked).map_err(Refused::Quota)?;
+            quotas.check_rate(tenant, asked).map_err(ChargeError::Quota)?;
             self.quotas = Some(amounts(quotas));
             self.counted = match self.counted {
                 Some((first, count)) if first <= since => Some((first, count.saturating_add(1))),
@@ -140,7 +140,7 @@ impl TenantUsage {
             return Ok(());
         }
         if since < self.own.since || !self.has_headroom(REQUESTS, 1, Some(amounts(quotas))) {
-            return Err(Refused::Headroom);
+            return Err(ChargeError::Headroom);
         }
         self.own.headroom[REQUESTS] -= 1;
         Ok(())
@@ -255,7 +255,11 @@ mod tests {
         }
 
         /// A write by the writer of that stripe, as the store makes it: with its stripe, and if that does not suffice with all.
-        fn write(&mut self, own: i16, act: impl Fn(&mut TenantUsage, u64) -> Result<(), Refused>) -> bool {
+        fn write(
+            &mut self,
+            own: i16,
+            act: impl Fn(&mut TenantUsage, u64) -> Result<(), ChargeError>,
+        ) -> bool {
             for is_fully_locked in [false, true] {
                 let mut usage = self.usage(own, is_fully_locked);
                 match act(&mut usage, self.asked) {
@@ -263,8 +267,10 @@ mod tests {
                         self.save(own, &usage);
                         return true;
                     }
-                    Err(Refused::Headroom) => assert!(!is_fully_locked, "with all stripes the sum decides"),
-                    Err(Refused::Quota(_)) => {
+                    Err(ChargeError::Headroom) => {
+                        assert!(!is_fully_locked, "with all stripes the sum decides")
+                    }
+                    Err(ChargeError::Quota(_)) => {
                         assert!(is_fully_locked, "one stripe is no reason for a refusal");
                         return false;
                     }
@@ -342,8 +348,8 @@ mod tests {
         let (mut tenant_rows, quotas) = (Tenant::default(), quotas());
         assert!(tenant_rows.write(0, |usage, _| usage.charge(&tenant(), change(1, 5), Some(&quotas))));
         let mut without = tenant_rows.usage(1, false);
-        assert_eq!(without.charge(&tenant(), change(1, -2), None), Err(Refused::Headroom));
-        assert_eq!(without.charge(&tenant(), change(1, 2), None), Err(Refused::Headroom));
+        assert_eq!(without.charge(&tenant(), change(1, -2), None), Err(ChargeError::Headroom));
+        assert_eq!(without.charge(&tenant(), change(1, 2), None), Err(ChargeError::Headroom));
         assert_eq!(without.charge(&tenant(), change(1, 0), Some(&quotas)), Ok(()));
         assert!(tenant_rows.write(1, |usage, _| usage.charge(&tenant(), change(1, -2), None)));
         assert_eq!((tenant_rows.used(1), tenant_rows.rows.len()), (3, 2));
@@ -384,7 +390,7 @@ mod tests {
         // An hour that began earlier may have more requests than were counted.
         let (mut other, earlier) = (Tenant::default(), 99);
         assert!(other.write(0, |usage, _| usage.ask(&tenant(), &quotas, (100, 0))));
-        assert_eq!(other.usage(0, false).ask(&tenant(), &quotas, (earlier, 0)), Err(Refused::Headroom));
+        assert_eq!(other.usage(0, false).ask(&tenant(), &quotas, (earlier, 0)), Err(ChargeError::Headroom));
         // One that began later has no more.
         assert_eq!(other.usage(0, false).ask(&tenant(), &quotas, (101, 0)), Ok(()));
     }

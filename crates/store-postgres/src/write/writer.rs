@@ -12,7 +12,7 @@
 //! own row. The row stays locked until the old session's transaction has ended, so the look-up waits for its
 //! end.
 
-use crate::error::{PostgresError, Trouble};
+use crate::error::{DatabaseError, PostgresError};
 use crate::schema::LOCK;
 use crate::session::connection::{Call, Connection, values};
 use crate::session::shared::Shared;
@@ -120,7 +120,7 @@ impl CommitGroup for Writer {
 
 impl Writer {
     /// Registers on a session.
-    pub(crate) async fn start(shared: Arc<Shared>, db: Connection) -> Result<Self, Trouble> {
+    pub(crate) async fn start(shared: Arc<Shared>, db: Connection) -> Result<Self, DatabaseError> {
         db.run(SETTINGS).await?;
         let (name, stripe) = register(&db).await?;
         let promotions = shared.promotions();
@@ -150,11 +150,11 @@ impl Writer {
 
     /// Makes one attempt.
     async fn attempt(&mut self, group: &[Record]) -> Attempt {
-        if let Err(trouble) = self.shared.check().map_err(Trouble::from) {
-            return Attempt::Failed(trouble.into_error());
+        if let Err(error) = self.shared.check().map_err(DatabaseError::from) {
+            return Attempt::Failed(error.into_error());
         }
-        if let Err(trouble) = self.connect().await {
-            return Attempt::Failed(trouble.into_error());
+        if let Err(error) = self.connect().await {
+            return Attempt::Failed(error.into_error());
         }
         self.number += 1;
         if let Some(ended) = self.attempt_steps(group).await {
@@ -169,15 +169,15 @@ impl Writer {
                 self.roll_back().await;
                 return Attempt::Refused(answers);
             }
-            Err(trouble) => return self.give_up(trouble).await,
+            Err(error) => return self.give_up(error).await,
         };
         db.take_warning();
         match db.commit(&calls).await {
             Ok(_) if db.take_warning() => self.doubt(Some(answers)),
             Ok(_) => Attempt::Done(answers),
-            Err(Trouble::Lost(_)) => self.doubt(Some(answers)),
+            Err(DatabaseError::Lost(_)) => self.doubt(Some(answers)),
             // A statement that could not be prepared was not followed by the commit that ends the transaction.
-            Err(trouble) => self.give_up(trouble).await,
+            Err(error) => self.give_up(error).await,
         }
     }
 
@@ -190,9 +190,9 @@ impl Writer {
             Ok(None) => None,
             Ok(Some(_)) if db.take_warning() => Some(self.doubt(None)),
             Ok(Some(answers)) => Some(Attempt::Done(answers)),
-            Err(Trouble::Lost(_)) => Some(self.doubt(None)),
-            Err(Trouble::Raced(_)) => Some(Attempt::Again),
-            Err(Trouble::Refused(error)) => Some(Attempt::Failed(error)),
+            Err(DatabaseError::Lost(_)) => Some(self.doubt(None)),
+            Err(DatabaseError::Raced(_)) => Some(Attempt::Again),
+            Err(DatabaseError::Refused(error)) => Some(Attempt::Failed(error)),
         }
     }
 
@@ -206,15 +206,15 @@ impl Writer {
     }
 
     /// Ends an attempt before its commit.
-    async fn give_up(&mut self, trouble: Trouble) -> Attempt {
-        if let Trouble::Lost(_) = trouble {
+    async fn give_up(&mut self, error: DatabaseError) -> Attempt {
+        if let DatabaseError::Lost(_) = error {
             self.db = None;
             return Attempt::Again;
         }
         self.roll_back().await;
-        match trouble {
-            Trouble::Refused(error) => Attempt::Failed(error),
-            Trouble::Raced(_) | Trouble::Lost(_) => Attempt::Again,
+        match error {
+            DatabaseError::Refused(error) => Attempt::Failed(error),
+            DatabaseError::Raced(_) | DatabaseError::Lost(_) => Attempt::Again,
         }
     }
 
@@ -231,7 +231,7 @@ impl Writer {
         &mut self,
         group: &[Record],
         answers: Option<Vec<Written>>,
-    ) -> Result<Option<Vec<Written>>, Trouble> {
+    ) -> Result<Option<Vec<Written>>, DatabaseError> {
         let end = Instant::now() + PATIENCE;
         loop {
             match self.look_up_once(group).await {
@@ -239,26 +239,26 @@ impl Writer {
                     self.acknowledged = self.number;
                     return Ok(found.map(|found| answers.unwrap_or(found)));
                 }
-                Err(Trouble::Lost(_)) if Instant::now() < end => self.db = None,
-                Err(trouble) => return Err(trouble),
+                Err(DatabaseError::Lost(_)) if Instant::now() < end => self.db = None,
+                Err(error) => return Err(error),
             }
         }
     }
 
     /// Waits until the session that may have committed the group has ended its transaction. If the group was not committed, its number is replaced:
     /// a statement that reaches the server later finds a larger number and writes nothing.
-    async fn look_up_once(&mut self, group: &[Record]) -> Result<Option<Vec<Written>>, Trouble> {
+    async fn look_up_once(&mut self, group: &[Record]) -> Result<Option<Vec<Written>>, DatabaseError> {
         const LAST: &str =
             "WITH before AS MATERIALIZED (SELECT last FROM writers WHERE writer = $1 FOR UPDATE)
             UPDATE writers w SET last = CASE WHEN before.last = $2 THEN $2 ELSE $2 + 1 END
             FROM before WHERE w.writer = $1 RETURNING before.last = $2";
         self.connect().await?;
-        let db = self.db.as_ref().ok_or(Trouble::Lost(StoreError::Stopped))?;
+        let db = self.db.as_ref().ok_or(DatabaseError::Lost(StoreError::Stopped))?;
         db.take_warning();
         let row = db.one(LAST, values![self.name.clone(), self.number]).await?;
         if db.take_warning() {
             // This commit is in doubt like the group's: it may not be on the standby. A new session looks again.
-            return Err(Trouble::Lost(StoreError::Stopped));
+            return Err(DatabaseError::Lost(StoreError::Stopped));
         }
         if !row.is_some_and(|row| row.get(0)) {
             self.number += 1;
@@ -271,7 +271,7 @@ impl Writer {
     }
 
     /// Ensures that there is a session. One that is lost while it is prepared is replaced.
-    async fn connect(&mut self) -> Result<(), Trouble> {
+    async fn connect(&mut self) -> Result<(), DatabaseError> {
         if self.db.as_ref().is_some_and(|db| !db.is_closed()) {
             return Ok(());
         }
@@ -283,14 +283,14 @@ impl Writer {
                     self.db = Some(db);
                     return Ok(());
                 }
-                Err(Trouble::Lost(_)) if Instant::now() < end => {}
-                Err(trouble) => return Err(trouble),
+                Err(DatabaseError::Lost(_)) if Instant::now() < end => {}
+                Err(error) => return Err(error),
             }
         }
     }
 
     /// Opens a session. After the promotion of a standby, the commits acknowledged to this writer must be there.
-    async fn open(&mut self) -> Result<Connection, Trouble> {
+    async fn open(&mut self) -> Result<Connection, DatabaseError> {
         const LAST: &str = "SELECT last FROM writers WHERE writer = $1";
         const AGAIN: &str =
             "INSERT INTO writers (writer, last, part) VALUES ($1, 0, $2) ON CONFLICT DO NOTHING";
@@ -331,7 +331,7 @@ async fn write_group(writer: &mut impl CommitGroup, group: &[Record]) -> Vec<Wri
 
 /// Gives a writer its name and a stripe: the one with the fewest writers that were seen lately, then with the fewest of all, as a process that was killed leaves
 /// its row. Among equals the first, so that a lone host has the same stripe after each start. Writers that start at once do so one after another.
-async fn register(db: &Connection) -> Result<(String, i16), Trouble> {
+async fn register(db: &Connection) -> Result<(String, i16), DatabaseError> {
     const ALONE: &str = "SELECT pg_advisory_xact_lock($1::bigint # 'writers'::regclass::oid::bigint)";
     const LONG_GONE: &str = "DELETE FROM writers WHERE seen < now() - interval '30 days'";
     const NAME: &str = "INSERT INTO writers (writer, last, part) SELECT gen_random_uuid()::text, 0, p.part
@@ -355,7 +355,7 @@ async fn prepare(
     db: &Connection,
     number: Group<'_>,
     group: &[Record],
-) -> Result<(Option<Vec<Call>>, Vec<Written>), Trouble> {
+) -> Result<(Option<Vec<Call>>, Vec<Written>), DatabaseError> {
     let (needs, mut locked) = (Needs::of(group), BTreeSet::new());
     loop {
         let (mut state, places) = load(db, &number, (&needs, &locked)).await?;

@@ -1,6 +1,6 @@
 //! The state's answers to a guest.
 
-use crate::limits::Problem;
+use crate::limits::CommandRefusal;
 use crate::table::call::{Recorded, State};
 use crate::table::trails::{Frame, Mark, TrailId};
 use crate::{
@@ -94,10 +94,10 @@ impl Replay {
         let call = self.calls.next();
         let earliest = self.guest_clock.map_or(now, |clock| clock.min(now));
         match self.limits.check(call, self.calls.started(), command, earliest) {
-            Err(Problem::TooManyCalls(message)) => {
+            Err(CommandRefusal::TooManyCalls(message)) => {
                 return Turn::Break(Failure { name: "limit-exceeded".to_owned(), message });
             }
-            Err(Problem::Unacceptable(message)) => {
+            Err(CommandRefusal::Unacceptable(message)) => {
                 return Turn::Record(Entry::Rejected { call, asked: asked.clone(), message });
             }
             Ok(()) => {}
