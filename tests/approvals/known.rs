@@ -277,7 +277,7 @@ fn the_gate_judges_again_what_is_known() {
     let opened = crate::support::storage::builder(folder.path())
         .clock(clock.clone())
         .policy(policy)
-        .observe(observe)
+        .on_fact(observe)
         .open()
         .unwrap();
     host.set(opened.clone()).ok().unwrap();

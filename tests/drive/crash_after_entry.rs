@@ -62,7 +62,7 @@ fn run_straight(ops: &Value, decision: Decision) -> (Seen, InstanceKey, Vec<Imag
     let folder = TempDir::new().unwrap();
     let host = open(folder.path(), &clock, |builder| {
         let (images, source, clock) = (Arc::clone(&images), folder.path().to_owned(), clock.clone());
-        builder.observe(move |_| {
+        builder.on_fact(move |_| {
             let image = Image { folder: TempDir::new().unwrap(), now: clock.ms() };
             copy(&source, image.folder.path());
             images.lock().unwrap().push(image);

@@ -26,7 +26,7 @@ fn child() {
     let (Ok(folder), Ok(point)) = (std::env::var(FOLDER), std::env::var(POINT)) else { return };
     let seen = AtomicUsize::new(0);
     let die_after: Option<usize> = point.parse().ok();
-    let mut builder = crate::support::storage::builder(&folder).observe(move |_| {
+    let mut builder = crate::support::storage::builder(&folder).on_fact(move |_| {
         if Some(seen.fetch_add(1, Ordering::Relaxed) + 1) == die_after {
             std::process::abort();
         }

@@ -97,7 +97,7 @@ impl Capability for KilledDeploy {
 fn doomed(builder: Builder, folder: &Path, point: Point) -> Builder {
     let written = AtomicUsize::new(0);
     let inner = Deploy::new(folder.join("deployments"));
-    builder.capability(KilledDeploy { inner, point, actions: AtomicUsize::new(0) }).observe(move |_| {
+    builder.capability(KilledDeploy { inner, point, actions: AtomicUsize::new(0) }).on_fact(move |_| {
         if point == Point::After(written.fetch_add(1, Ordering::SeqCst) + 1) {
             die();
         }

@@ -79,7 +79,7 @@ fn observers_are_told_what_is_on_record() {
     let also = Arc::clone(&told);
     let host = crate::support::storage::builder(folder.path())
         .capability(held)
-        .observe(move |fact| also.lock().unwrap().push(fact.clone()))
+        .on_fact(move |fact| also.lock().unwrap().push(fact.clone()))
         .open()
         .unwrap();
     let others: Vec<_> = (0..3).map(|_| start(&host, "paces", r#"{"steps":20}"#)).collect();

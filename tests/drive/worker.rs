@@ -44,11 +44,11 @@ impl Fixture {
         let (kept, told, also) = (Arc::clone(&facts), Arc::clone(&troubles), Arc::clone(&tell));
         let builder = crate::support::storage::builder(folder.path())
             .clock(clock.clone())
-            .observe(move |fact| {
+            .on_fact(move |fact| {
                 kept.lock().unwrap().push(fact.clone());
                 tell.send_modify(|count| *count += 1);
             })
-            .trouble(move |key, error| {
+            .on_instance_error(move |key, error| {
                 told.lock().unwrap().push(format!("{key}: {error}"));
                 also.send_modify(|count| *count += 1);
             });

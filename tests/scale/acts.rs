@@ -49,7 +49,7 @@ fn open(url: &str, folder: &Path, redeemed: Arc<AtomicUsize>) -> Host {
         }
     };
     let builder = Host::builder(folder).store(StoreLocation::Database(url.parse().unwrap()));
-    builder.quotas(quotas).observe(observe).open().unwrap()
+    builder.quotas(quotas).on_fact(observe).open().unwrap()
 }
 
 fn person(round: usize) -> (PersonId, Ed25519StatementSigner) {

@@ -49,7 +49,7 @@ fn child() {
     let seen = AtomicUsize::new(0);
     let stops_after: Option<usize> = point.parse().ok();
     let facts = folder.join("facts");
-    let builder = builder(&url, &folder).observe(move |fact| {
+    let builder = builder(&url, &folder).on_fact(move |fact| {
         let mut facts = OpenOptions::new().create(true).append(true).open(&facts).unwrap();
         writeln!(facts, "{}", serde_json::to_string(fact).unwrap()).unwrap();
         if Some(seen.fetch_add(1, Ordering::Relaxed) + 1) == stops_after {

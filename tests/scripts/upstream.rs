@@ -124,7 +124,7 @@ fn broken_off_after_any_entry_each_step_is_done_once() {
     support::compiled::put_engine(folder.path());
     let host = open(folder.path(), &clock, |builder| {
         let (images, source, clock) = (Arc::clone(&images), folder.path().to_owned(), clock.clone());
-        builder.observe(move |_| {
+        builder.on_fact(move |_| {
             let image = Image { folder: TempDir::new().unwrap(), now: clock.ms() };
             copy(&source, image.folder.path());
             images.lock().unwrap().push(image);

@@ -126,7 +126,7 @@ fn the_schedule_row_is_written_with_the_next_write_where_one_failed() {
             begun.send(()).unwrap();
         }
     };
-    let host = Host::builder(folder.path()).wrap_store(faulty).observe(observer).open().unwrap();
+    let host = Host::builder(folder.path()).wrap_store(faulty).on_fact(observer).open().unwrap();
     let spins = r#"{"program":[{"spin":{"name":"a","ms":600000,"retries":0,"inside":false}}]}"#;
     let key = support::start(&host, "durable", spins);
     let driving = std::thread::spawn({

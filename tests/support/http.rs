@@ -62,7 +62,7 @@ impl Served {
         let feed = Feed::default();
         let observed = feed.clone();
         let builder =
-            crate::support::storage::builder(folder.path()).observe(move |fact| observed.fact(fact));
+            crate::support::storage::builder(folder.path()).on_fact(move |fact| observed.fact(fact));
         let host = build(builder).open().unwrap();
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let port = listener.local_addr().unwrap().port();

@@ -3,18 +3,18 @@
 use crate::capability::{Artifacts, Capability, Registry, built_in};
 use crate::issuer::{Issuer, Keyring, LocalIssuer, RemoteIssuer, own_account};
 use crate::limits::Settings;
-use crate::runtime::authority::{Authority, Changes};
 use crate::runtime::capabilities::Capabilities;
 use crate::runtime::claims::{BootTime, ClaimTable, TTL};
+use crate::runtime::governance::{AuthorityChangeHandler, Governance};
 use crate::runtime::hosts;
-use crate::runtime::journals::{Journals, Observer};
+use crate::runtime::journals::{FactHandler, Journals};
 use crate::runtime::lease::LeaseTable;
 use crate::runtime::previews::Previews;
 use crate::runtime::programs::Programs;
-use crate::runtime::publisher::{Problems, Publisher};
+use crate::runtime::publisher::{BackgroundErrorHandler, Publisher};
 use crate::runtime::remote_authority;
 use crate::runtime::slots::RunSlots;
-use crate::runtime::state::{DriveSpans, HostState, Troubles};
+use crate::runtime::state::{DriveSpanHandler, HostState, InstanceErrorHandler};
 use crate::runtime::wakeups::Wakeups;
 use crate::{Clock, Error, Host, StoreLocation, SystemClock, ids};
 use policy::Policy;
@@ -35,13 +35,13 @@ pub struct Builder {
     settings: Settings,
     authority: Option<PathBuf>,
     authority_account: u32,
-    changes: Changes,
+    on_authority_change: AuthorityChangeHandler,
     compiler: Compiler,
     clock: Box<dyn Clock>,
-    observer: Option<Observer>,
-    spans: DriveSpans,
-    troubles: Troubles,
-    publishing: Problems,
+    on_fact: Option<FactHandler>,
+    on_drive_span: DriveSpanHandler,
+    on_instance_error: InstanceErrorHandler,
+    on_background_error: BackgroundErrorHandler,
     capabilities: Vec<Box<dyn Capability>>,
     wrap: Wrap,
 }
@@ -74,13 +74,13 @@ impl Builder {
             settings: Settings::default(),
             authority: None,
             authority_account: own_account(),
-            changes: Box::new(|_| {}),
+            on_authority_change: Box::new(|_| {}),
             compiler: Compiler::default(),
             clock: Box::new(SystemClock),
-            observer: None,
-            spans: Box::new(|_, _| {}),
-            troubles: Box::new(|_, _| {}),
-            publishing: Arc::new(|_| {}),
+            on_fact: None,
+            on_drive_span: Box::new(|_, _| {}),
+            on_instance_error: Box::new(|_, _| {}),
+            on_background_error: Arc::new(|_| {}),
             capabilities: Vec::new(),
             wrap: Box::new(|store| store),
         }
@@ -133,8 +133,8 @@ impl Builder {
     /// Called with every change at that authority, as a line of text: its keys, and its operators' acts about who may
     /// decide.
     #[must_use]
-    pub fn authority_changes(mut self, changes: impl Fn(&str) + Send + Sync + 'static) -> Self {
-        self.changes = Box::new(changes);
+    pub fn on_authority_change(mut self, handler: impl Fn(&str) + Send + Sync + 'static) -> Self {
+        self.on_authority_change = Box::new(handler);
         self
     }
 
@@ -185,33 +185,36 @@ impl Builder {
     /// Called with every fact, after it is on disk and before any further step. A fact that is being written while its
     /// instance is unwound from outside is on disk without a call: the complete record is [`Host::audit`].
     #[must_use]
-    pub fn observe(mut self, observer: impl Fn(&Fact) + Send + Sync + 'static) -> Self {
-        self.observer = Some(Box::new(observer));
+    pub fn on_fact(mut self, handler: impl Fn(&Fact) + Send + Sync + 'static) -> Self {
+        self.on_fact = Some(Box::new(handler));
         self
     }
 
     /// Called with the span of each drive before the drive begins, for example to place the span in a trace of its instance.
     #[must_use]
-    pub fn drive_spans(
+    pub fn on_drive_span(
         mut self,
-        spans: impl Fn(&InstanceKey, &tracing::Span) + Send + Sync + 'static,
+        handler: impl Fn(&InstanceKey, &tracing::Span) + Send + Sync + 'static,
     ) -> Self {
-        self.spans = Box::new(spans);
+        self.on_drive_span = Box::new(handler);
         self
     }
 
     /// Called with each error of an instance that no caller waits for: in [`Host::work`].
     #[must_use]
-    pub fn trouble(mut self, troubles: impl Fn(&InstanceKey, &Error) + Send + Sync + 'static) -> Self {
-        self.troubles = Box::new(troubles);
+    pub fn on_instance_error(
+        mut self,
+        handler: impl Fn(&InstanceKey, &Error) + Send + Sync + 'static,
+    ) -> Self {
+        self.on_instance_error = Box::new(handler);
         self
     }
 
-    /// Called when the files of live deployments cannot be written, or unneeded artifacts cannot be removed, with a
-    /// line of text. Both are retried until they succeed.
+    /// Called when the host's work in the background fails, with a line of text: when the files of live deployments cannot be written, unneeded
+    /// artifacts cannot be removed, or claims cannot be renewed. Each is retried until it succeeds.
     #[must_use]
-    pub fn publishing_problems(mut self, problems: impl Fn(&str) + Send + Sync + 'static) -> Self {
-        self.publishing = Arc::new(problems);
+    pub fn on_background_error(mut self, handler: impl Fn(&str) + Send + Sync + 'static) -> Self {
+        self.on_background_error = Arc::new(handler);
         self
     }
 
@@ -258,44 +261,44 @@ impl Builder {
                 Arc::clone(&store),
                 &folder.deployments(),
                 Arc::clone(&artifacts),
-                Arc::clone(&self.publishing),
+                Arc::clone(&self.on_background_error),
             )?,
             artifacts,
-            problems: self.publishing,
+            on_background_error: self.on_background_error,
             programs: Programs::new(sandbox, loaded),
             previews: Previews::default(),
-            authority: Authority {
+            governance: Governance {
                 issuer,
                 governed: self.policy.is_some() || self.authority.is_some(),
                 policy: self.policy.unwrap_or_else(|| Box::new(policy::ask_one())),
                 required_scope: self.scope,
                 trust: Mutex::default(),
-                changes: self.changes,
+                on_authority_change: self.on_authority_change,
             },
             capabilities: Capabilities::new(keys, registry),
             leases: LeaseTable::new(Arc::clone(&wakeups)),
             claims,
             slots: RunSlots::new(),
             wakeups,
-            troubles: self.troubles,
-            spans: self.spans,
+            on_instance_error: self.on_instance_error,
+            on_drive_span: self.on_drive_span,
             uploads: Mutex::default(),
             journals: Journals {
                 store,
                 clock: self.clock,
-                observer: self.observer,
+                on_fact: self.on_fact,
                 settings: self.settings,
                 folder,
             },
         };
-        state.authority.adopt_policy(&state.journals)?;
+        state.governance.adopt_policy(&state.journals)?;
         Ok(Host(Arc::new(state)))
     }
     /// The signer, and the keys that verify its signatures.
     fn issuer(&self, folder: &DataFolder, store: &dyn Store) -> Result<(Box<dyn Issuer>, KeySet), Error> {
         if let Some(socket) = &self.authority {
             let remote = RemoteIssuer::at(socket, self.authority_account);
-            let keys = remote_authority::join(&remote, folder, store, &self.changes)?;
+            let keys = remote_authority::join(&remote, folder, store, &self.on_authority_change)?;
             return Ok((Box::new(remote), keys));
         }
         let seeds = [ids::random_bytes()?, ids::random_bytes()?];

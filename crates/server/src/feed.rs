@@ -30,7 +30,7 @@ pub(crate) enum News {
 }
 
 /// Receives a host's facts and notifies followers. Pass a clone's [`fact`](Self::fact) to
-/// [`Builder::observe`](engine::Builder::observe).
+/// [`Builder::on_fact`](engine::Builder::on_fact).
 #[derive(Debug, Clone, Default)]
 pub struct Feed(Arc<Inner>);
 

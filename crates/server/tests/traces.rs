@@ -73,8 +73,8 @@ fn take(stream: TcpStream) -> (Vec<u8>, TcpStream) {
 
 fn open(data: &Path, traces: &Traces) -> Host {
     let observed = traces.clone();
-    let builder = Host::builder(data).drive_spans(Traces::place);
-    builder.observe(move |fact| observed.fact(fact)).open().unwrap()
+    let builder = Host::builder(data).on_drive_span(Traces::place);
+    builder.on_fact(move |fact| observed.fact(fact)).open().unwrap()
 }
 
 fn begin(host: &Host) -> InstanceKey {

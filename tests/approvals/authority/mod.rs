@@ -135,7 +135,7 @@ fn builder(data: &Path, policy: &str, clock: &ManualClock, changes: &Arc<Mutex<V
     crate::support::storage::builder(data)
         .clock(clock.clone())
         .policy(Box::new(policy::Toml::parse(policy).unwrap()))
-        .authority_changes(move |change| changes.lock().unwrap().push(change.to_owned()))
+        .on_authority_change(move |change| changes.lock().unwrap().push(change.to_owned()))
 }
 
 fn office(keys: &Path, policy: &str, clock: &ManualClock) -> IssuerServer {

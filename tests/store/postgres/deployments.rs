@@ -154,7 +154,7 @@ fn an_artifact_that_is_lost_keeps_no_other_resource_from_being_published() {
     let told = Arc::clone(&problems);
     let host = Host::builder(folder.path())
         .store(StoreLocation::Database(url.parse().unwrap()))
-        .publishing_problems(move |problem| told.lock().unwrap().push(problem.to_owned()))
+        .on_background_error(move |problem| told.lock().unwrap().push(problem.to_owned()))
         .open()
         .unwrap();
     let lost = Digest::of(b"lost").to_string();

@@ -20,7 +20,7 @@ impl Host {
     /// The policy that governs.
     #[must_use]
     pub fn policy(&self) -> &dyn Policy {
-        &*self.0.authority.policy
+        &*self.0.governance.policy
     }
 
     /// The keys that verify this host's signatures.
@@ -34,7 +34,7 @@ impl Host {
     /// # Errors
     /// When the state cannot be read.
     pub fn scope(&self) -> Result<Scope, Error> {
-        Ok(self.0.authority.scope(&*self.0.trust()?))
+        Ok(self.0.governance.scope(&*self.0.trust()?))
     }
 
     /// Records an operator's act, if it is valid in the present state.
@@ -45,7 +45,7 @@ impl Host {
         if let Act::Frozen { tenant: Some(tenant), .. } = &act {
             self.check_tenant(tenant)?;
         }
-        self.0.authority.record_act(&self.0.journals, by, act)
+        self.0.governance.record_act(&self.0.journals, by, act)
     }
 
     /// Refuses a tenant that nothing here knows: a freeze of a mistyped name would stop nothing. An authority for other hosts cannot know

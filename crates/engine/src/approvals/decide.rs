@@ -101,7 +101,7 @@ impl Host {
     fn decided(&self, id: &RequestId, judgement: &Judgement) -> Result<(InstanceKey, Loaded, Issued), Error> {
         words::check(judgement.by.name().as_str(), judgement.reason.as_deref())?;
         let OpenRequest { key, request, loaded, trust, at } = self.open_request(id)?;
-        if self.0.authority.scope(&trust) == Scope::Production {
+        if self.0.governance.scope(&trust) == Scope::Production {
             return Err(Error::DemoNotAllowed(id.clone()));
         }
         check_own(&request, judgement.by.name().as_str())?;
@@ -131,7 +131,7 @@ impl Host {
             false => request.expires_at,
         };
         let statement = DecisionStatement {
-            matter: issuer::matter(&request, &*self.0.authority.policy)?,
+            matter: issuer::matter(&request, &*self.0.governance.policy)?,
             decision,
             reason: reason.map(ToOwned::to_owned),
             decider: by.clone(),
@@ -162,7 +162,7 @@ impl Host {
 
     fn try_sign(&self, id: &RequestId, envelope: &Envelope) -> Result<Recorded, Error> {
         let OpenRequest { key, request, loaded, trust, at } = self.open_request(id)?;
-        let context = JudgingContext { trust: &trust, policy: &*self.0.authority.policy };
+        let context = JudgingContext { trust: &trust, policy: &*self.0.governance.policy };
         let decision = issuer::admit(&request, envelope, context, at)?;
         let mut admitted = requests::admitted(&loaded.facts, id)?;
         if Admitted::is_full(&admitted, decision.person()) {
@@ -183,20 +183,20 @@ impl Host {
         issuer::check_open(&request, count.verdict, &trust)?;
         if count.verdict == CountVerdict::Waiting {
             // An authority elsewhere is told now, while the key may sign: it admits by its own clock.
-            self.0.authority.issuer.admit(&request, decision.envelope()).transpose()?;
+            self.0.governance.issuer.admit(&request, decision.envelope()).transpose()?;
             self.0.signal_from(&key, loaded, update_of(id, before, vec![signed], None))?;
             return Ok(Recorded::Waiting(count));
         }
         // Recorded before anything is signed, so that it is on record even if signing fails. An authority elsewhere
         // records it there.
         if let Some(act) = issuer::break_glass_used(&request, &count, &trust)
-            && !self.0.authority.issuer.is_elsewhere()
+            && !self.0.governance.issuer.is_remote()
         {
-            self.0.authority.record_act(&self.0.journals, decision.person().as_str(), act)?;
+            self.0.governance.record_act(&self.0.journals, decision.person().as_str(), act)?;
         }
         // Read again: a break-glass decision that waits for its review keeps others from being approved, and the gate does not ask for that.
         let (trust, at) = self.0.trust_now()?;
-        if self.0.authority.issuer.is_elsewhere() {
+        if self.0.governance.issuer.is_remote() {
             // It has admitted the others itself. However many people have signed, these fit into a message.
             let statements = count.statements.iter().map(|decision| decision.envelope().clone());
             admitted = statements.map(|envelope| Admitted { envelope, at }).collect();
@@ -243,7 +243,7 @@ impl Host {
         }
         let at = self.0.now()?;
         let (name, salt) = (ids::id("rcpt_rev_", at)?, Salt::from_bytes(ids::random_bytes()?));
-        let revocation = self.0.authority.issuer.revoke(&receipt, (by, reason), name, salt, at)?;
+        let revocation = self.0.governance.issuer.revoke(&receipt, (by, reason), name, salt, at)?;
         let body = serde_json::to_string(&revocation).map_err(|error| Error::Internal(error.to_string()))?;
         self.0.journals.store.revoke(id.clone(), at, body)?;
         Ok(revocation)
@@ -285,7 +285,7 @@ impl Host {
         if !key_counts(&asked, decision) {
             return Err(Error::KeyCannotCount { decider: person.clone(), asked: asked.to_string() });
         }
-        let context = JudgingContext { trust, policy: &*self.0.authority.policy };
+        let context = JudgingContext { trust, policy: &*self.0.governance.policy };
         let (_, decisions) = issuer::tally(request, before, context, at)?;
         let same = |other: &receipt::VerifiedDecision| {
             other.person() == person
@@ -303,7 +303,7 @@ impl Host {
         let document = request.document().map_err(|error| Error::Internal(error.to_string()))?;
         let subject =
             Subject::of(&document, &request.known).map_err(|error| Error::Internal(error.to_string()))?;
-        Ok(self.0.authority.policy.rule(&subject.question(&[])).answer)
+        Ok(self.0.governance.policy.rule(&subject.question(&[])).answer)
     }
 
     /// The role in which a decider signs: the named one, or else one of theirs in which the decision counts. No key is

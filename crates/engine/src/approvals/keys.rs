@@ -33,7 +33,7 @@ impl Host {
     /// Changes the folder's keys, and reloads them: the gate and the issuer change together.
     fn change_keys(&self, change: impl FnOnce(&std::path::Path) -> Result<(), Error>) -> Result<(), Error> {
         let state = &*self.0;
-        if state.authority.issuer.is_elsewhere() {
+        if state.governance.issuer.is_remote() {
             return Err(Error::KeysAtAuthority);
         }
         let folder = state.journals.folder.keys();
@@ -42,7 +42,7 @@ impl Host {
             let changed = change(&folder);
             let taken_up = Keyring::read(&folder).map(|keyring| {
                 let keys = keyring.keys.clone();
-                state.authority.issuer.take_up(keyring);
+                state.governance.issuer.take_up(keyring);
                 keys
             });
             changed.and_then(|()| taken_up.map(Some).map_err(|error: KeyringError| error.into()))

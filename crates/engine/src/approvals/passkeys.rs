@@ -106,7 +106,7 @@ impl Host {
         let invitation = self.invitation(code)?;
         let (key, act) = invitation.register(code, response)?;
         // An authority in another process looks at the answer itself, and records the act in its own folder.
-        match self.0.authority.issuer.register(code, response) {
+        match self.0.governance.issuer.register(code, response) {
             Some(registered) => registered?,
             None => self.record_act(BY_INVITATION, act)?,
         }

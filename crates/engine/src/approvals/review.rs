@@ -15,14 +15,14 @@ impl Host {
     /// When the statement does not count, or there is nothing to review.
     pub fn review(&self, id: &RequestId, envelope: &Envelope) -> Result<(), Error> {
         let request = self.undeleted(id)?;
-        if let Some(elsewhere) = self.0.authority.issuer.review(id, request.as_ref(), envelope) {
+        if let Some(elsewhere) = self.0.governance.issuer.review(id, request.as_ref(), envelope) {
             return Ok(elsewhere?);
         }
         let reviewed = self.reviewable(id, request)?;
         let (trust, at) = self.0.trust_now()?;
-        let context = JudgingContext { trust: &trust, policy: &*self.0.authority.policy };
+        let context = JudgingContext { trust: &trust, policy: &*self.0.governance.policy };
         let act = issuer::review(&reviewed, envelope, context, at)?;
-        self.0.authority.record_act(&self.0.journals, "review", act)
+        self.0.governance.record_act(&self.0.journals, "review", act)
     }
 
     /// The request, unless it was deleted with its instance.
@@ -68,7 +68,7 @@ impl Host {
         let role = ordinary.or(person.roles.first());
         let role = role.ok_or_else(|| Error::NoRole { decider: by.clone(), role: None })?;
         let statement = DecisionStatement {
-            matter: reviewed.matter(&*self.0.authority.policy)?,
+            matter: reviewed.matter(&*self.0.governance.policy)?,
             decision,
             reason: Some(reason.to_owned()),
             decider: by.clone(),

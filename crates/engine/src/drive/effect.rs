@@ -74,9 +74,9 @@ impl Driver {
         at: Timestamp,
     ) -> Result<Permit, Refusal> {
         let measure = GateContext {
-            scope: self.inner.authority.scope(trust),
+            scope: self.inner.governance.scope(trust),
             trust,
-            policy: &*self.inner.authority.policy,
+            policy: &*self.inner.governance.policy,
             known,
             environment: self.inner.journals.settings.environment(),
         };

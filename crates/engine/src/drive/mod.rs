@@ -31,7 +31,7 @@ impl Host {
     /// When the host cannot continue. The journal is intact; drive again.
     pub async fn drive(&self, key: &InstanceKey) -> Result<Status, Error> {
         let span = tracing::info_span!("drive", tenant = %key.tenant, instance = %key.instance);
-        (self.0.spans)(key, &span);
+        (self.0.on_drive_span)(key, &span);
         let driven = async {
             let driven = self.drive_on(key).await;
             match &driven {

@@ -173,7 +173,7 @@ impl Driver {
         mut request: Request,
         trust: &Trust,
     ) -> Result<Result<(Request, Ruling), InvalidRequest>, Error> {
-        let policy = &self.inner.authority.policy;
+        let policy = &self.inner.governance.policy;
         let document = match request.document() {
             Ok(document) => document,
             Err(error) => return Ok(Err(error.into())),
@@ -182,7 +182,7 @@ impl Driver {
             Subject::of(&document, &request.known).map_err(|error| Error::Internal(error.to_string()))?;
         let mut ruling = policy.rule(&subject.question(&[]));
         // A demonstration has nothing to allow by itself.
-        if self.inner.authority.scope(trust) == Scope::Demo && ruling.answer == Answer::Allow {
+        if self.inner.governance.scope(trust) == Scope::Demo && ruling.answer == Answer::Allow {
             ruling.answer = Answer::Ask(Ask::one());
         }
         if let Answer::Ask(ask) = &ruling.answer {

@@ -164,7 +164,7 @@ impl Host {
         let key = InstanceKey { tenant: start.tenant.clone(), instance };
         let create = self.to_create(&key, &workflow.code(), start)?;
         let stamp = self.0.journals.store.create(&create).await?;
-        self.0.journals.observe(stamp, &key, 0, &create.entries);
+        self.0.journals.report(stamp, &key, 0, &create.entries);
         self.0.wakeups.notify(&key);
         Ok(key)
     }
@@ -173,7 +173,7 @@ impl Host {
     pub(crate) fn start_as(&self, key: &InstanceKey, code: &LoadedCode, start: Start) -> Result<(), Error> {
         let create = self.to_create(key, code, start)?;
         let stamp = self.0.journals.store.write_here(Write::Create(&create))?;
-        self.0.journals.observe(stamp, key, 0, &create.entries);
+        self.0.journals.report(stamp, key, 0, &create.entries);
         self.0.wakeups.notify(key);
         Ok(())
     }

@@ -171,7 +171,7 @@ impl HostState {
 
     /// The signal is on disk: calls the observers, and wakes the worker if the instance can continue now.
     fn signalled(&self, PendingAppend { place, batch }: &PendingAppend, stamp: Option<Stamp>) {
-        self.journals.observe(stamp, &place.key, place.after, &batch.entries);
+        self.journals.report(stamp, &place.key, place.after, &batch.entries);
         if batch.schedule.is_some() {
             self.wakeups.notify(&place.key);
         }

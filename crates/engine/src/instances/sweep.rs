@@ -1,6 +1,6 @@
 //! Removing the artifacts that nothing names any more.
 
-use crate::runtime::publisher::{Problem, published};
+use crate::runtime::publisher::{PublishError, published};
 use crate::runtime::state::HostState;
 use receipt::Digest;
 use std::collections::HashSet;
@@ -18,16 +18,16 @@ pub(crate) fn sweep_artifacts(inner: &HostState, only: Option<&HashSet<Digest>>)
             Some(served) => served,
             served => served.insert(published(&inner.journals.folder.deployments())?),
         };
-        Ok::<_, Problem>(served.contains(digest))
+        Ok::<_, PublishError>(served.contains(digest))
     });
     // The database looks itself for who holds them, and does so only now and then.
     let swept = match only {
-        None => swept.and(inner.artifacts.sweep_shared().map_err(Problem::from)),
+        None => swept.and(inner.artifacts.sweep_shared().map_err(PublishError::from)),
         Some(_) => swept,
     };
-    if let Err(problem) = swept {
-        (inner.problems)(&format!(
-            "cannot remove artifacts that nothing names any more: {problem} (it is tried again within an hour)"
+    if let Err(error) = swept {
+        (inner.on_background_error)(&format!(
+            "cannot remove artifacts that nothing names any more: {error} (it is tried again within an hour)"
         ));
     }
 }

@@ -75,7 +75,7 @@ pub trait Issuer: Send + Sync {
     ) -> Result<(String, String), IssueError>;
 
     /// Whether the keys, and with them the operators' acts, are in another process.
-    fn is_elsewhere(&self) -> bool {
+    fn is_remote(&self) -> bool {
         false
     }
 

@@ -147,7 +147,7 @@ impl Issuer for RemoteIssuer {
         }
     }
 
-    fn is_elsewhere(&self) -> bool {
+    fn is_remote(&self) -> bool {
         true
     }
 

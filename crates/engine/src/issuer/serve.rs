@@ -41,7 +41,7 @@ const PAUSE: Duration = Duration::from_millis(20);
 /// An authority in a data folder of its own: keys, deciders, and a copy of everything that it admitted and signed. No workflow runs there.
 pub struct IssuerServer {
     data: PathBuf,
-    authority: LocalIssuer,
+    issuer: LocalIssuer,
     /// The public keys, as they were last read: operators rotate and revoke keys in the folder while this runs.
     keys: RwLock<Arc<KeySet>>,
     policy: Box<dyn Policy>,
@@ -95,7 +95,7 @@ impl IssuerServer {
         Ok(Self {
             data: data.to_owned(),
             keys: RwLock::new(Arc::new(keyring.keys.clone())),
-            authority: LocalIssuer::with(keyring),
+            issuer: LocalIssuer::with(keyring),
             policy,
             clock,
             records: Mutex::new(records),
@@ -172,7 +172,7 @@ impl IssuerServer {
                 let mut records = self.records();
                 records.approved(&receipt)?;
                 let at = self.now(&records, None);
-                let (key_id, document) = self.authority.attest(&receipt, Scope::Production, &effect, at)?;
+                let (key_id, document) = self.issuer.attest(&receipt, Scope::Production, &effect, at)?;
                 Ok(IssuerReply::Attested { key_id, document })
             }
             IssuerRequest::Review { mut request, envelope, precedents } => {
@@ -303,7 +303,7 @@ impl IssuerServer {
         at: Timestamp,
     ) -> Result<Issued, IssueError> {
         let (id, salt) = fresh("rcpt_", at)?;
-        self.authority.issue(&IssueOrder { request, basis, id, salt, at }, context)
+        self.issuer.issue(&IssueOrder { request, basis, id, salt, at }, context)
     }
 
     /// Revokes a receipt that was signed here, and no other.
@@ -312,7 +312,7 @@ impl IssuerServer {
         let revoked = records.approved(receipt)?;
         let at = self.now(&records, None);
         let (id, salt) = fresh("rcpt_rev_", at)?;
-        let revocation = self.authority.revoke(&revoked, (by, reason), id, salt, at)?;
+        let revocation = self.issuer.revoke(&revoked, (by, reason), id, salt, at)?;
         Ok(IssuerReply::Revoked { receipt: Box::new(revocation) })
     }
 
@@ -334,7 +334,7 @@ impl IssuerServer {
         let mut keys = self.keys.write().unwrap_or_else(PoisonError::into_inner);
         let keyring = Keyring::read(&folder).map_err(unread)?;
         *keys = Arc::new(keyring.keys.clone());
-        self.authority.take_up(keyring);
+        self.issuer.take_up(keyring);
         Ok(Arc::clone(&keys))
     }
 

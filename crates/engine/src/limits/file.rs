@@ -20,12 +20,12 @@ pub struct SettingsError {
     /// The line, from 1; none where the file cannot be read at all.
     pub line: Option<usize>,
     /// The fault.
-    pub problem: Problem,
+    pub problem: SettingsErrorKind,
 }
 
 /// The fault.
 #[derive(Debug, thiserror::Error)]
-pub enum Problem {
+pub enum SettingsErrorKind {
     /// The file.
     #[error("cannot read the settings: {0}")]
     Unreadable(#[from] std::io::Error),
@@ -127,7 +127,7 @@ struct Reader<'a> {
 impl Reader<'_> {
     fn root(&mut self) -> Result<(), SettingsError> {
         let root = DeTable::parse(self.text).map_err(|error| {
-            let problem = Problem::Syntax(error.message().to_owned());
+            let problem = SettingsErrorKind::Syntax(error.message().to_owned());
             self.error(&error.span().unwrap_or_default(), problem)
         })?;
         for (key, value) in root.get_ref() {
@@ -175,11 +175,11 @@ impl Reader<'_> {
             let limit =
                 table::find(key.get_ref()).map_err(|_| self.unknown(key, "a table of limits", known))?;
             if tenant.is_some() && limit.reach() == Reach::Host {
-                return Err(self.error(&key.span(), Problem::OfTheHost { limit: limit.name }));
+                return Err(self.error(&key.span(), SettingsErrorKind::OfTheHost { limit: limit.name }));
             }
             let number = number(limit, value.get_ref()).map_err(|invalid| {
                 let value = self.text.get(value.span()).unwrap_or_default().to_owned();
-                self.error(&key.span(), Problem::Value { limit: limit.name, value, invalid })
+                self.error(&key.span(), SettingsErrorKind::Value { limit: limit.name, value, invalid })
             })?;
             let origin = Origin::File { file: self.file.to_owned(), line: self.line(&key.span()) };
             self.settings.insert(tenant, limit, number, origin);
@@ -208,7 +208,7 @@ impl Reader<'_> {
         }
         if notify.command.is_none() && notify.webhook.is_none() {
             let missing = "a channel: command = [\"PROGRAM\"], or the table [notify.webhook]";
-            return Err(self.error(&key.span(), Problem::Missing { place: "[notify]", missing }));
+            return Err(self.error(&key.span(), SettingsErrorKind::Missing { place: "[notify]", missing }));
         }
         self.settings.set_notify(notify);
         Ok(())
@@ -229,8 +229,9 @@ impl Reader<'_> {
                 }
             }
         }
-        let missing =
-            |missing| self.error(&key.span(), Problem::Missing { place: "[notify.webhook]", missing });
+        let missing = |missing| {
+            self.error(&key.span(), SettingsErrorKind::Missing { place: "[notify.webhook]", missing })
+        };
         Ok(WebhookSettings {
             url: url.ok_or_else(|| missing("url = \"https://…\""))?,
             secret_file: secret_file.ok_or_else(|| missing("secret-file = \"FILE\", a file with whsec_…"))?,
@@ -272,7 +273,10 @@ impl Reader<'_> {
         expected: &str,
     ) -> SettingsError {
         let found = self.text.get(value.span()).unwrap_or_default().to_owned();
-        self.error(&value.span(), Problem::Setting { setting, found, expected: expected.to_owned() })
+        self.error(
+            &value.span(),
+            SettingsErrorKind::Setting { setting, found, expected: expected.to_owned() },
+        )
     }
 
     fn table<'b, 'i>(
@@ -282,7 +286,7 @@ impl Reader<'_> {
     ) -> Result<&'b DeTable<'i>, SettingsError> {
         value.get_ref().as_table().ok_or_else(|| {
             let (key_text, found) = (clip(key.get_ref()), value.get_ref().type_str());
-            self.error(&key.span(), Problem::NotATable { key: key_text, found, shape })
+            self.error(&key.span(), SettingsErrorKind::NotATable { key: key_text, found, shape })
         })
     }
 
@@ -293,10 +297,10 @@ impl Reader<'_> {
         known: impl Iterator<Item = &'k str>,
     ) -> SettingsError {
         let nearest = table::nearest(key.get_ref(), known).unwrap_or_default().to_owned();
-        self.error(&key.span(), Problem::UnknownKey { key: clip(key.get_ref()), place, nearest })
+        self.error(&key.span(), SettingsErrorKind::UnknownKey { key: clip(key.get_ref()), place, nearest })
     }
 
-    fn error(&self, span: &Range<usize>, problem: Problem) -> SettingsError {
+    fn error(&self, span: &Range<usize>, problem: SettingsErrorKind) -> SettingsError {
         SettingsError { file: self.file.to_owned(), line: Some(self.line(span)), problem }
     }
 

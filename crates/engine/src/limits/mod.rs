@@ -13,7 +13,7 @@ mod settings;
 mod table;
 mod value;
 
-pub use file::{Problem, SettingsError};
+pub use file::{SettingsError, SettingsErrorKind};
 pub use http::{HttpLimits, http_names};
 pub use notify::{NotifyLimits, NotifySettings, WebhookSettings, notify_names};
 pub use settings::{Origin, Resolved, Settings};

@@ -1,4 +1,4 @@
-//! The host's authority: the issuer, the policy, and the operators' acts, which say who may decide.
+//! What governs a host: the issuer, the policy, and the operators' acts, which say who may decide.
 
 use crate::issuer::{DecisionBasis, IssueOrder, Issued, Issuer, JudgingContext, Request};
 use crate::runtime::journals::Journals;
@@ -11,10 +11,10 @@ use store::StoreError;
 use workflow::{Call, Effect, Entry, ReceiptId};
 
 /// Called with each change at an authority in another process, as a line of text.
-pub(crate) type Changes = Box<dyn Fn(&str) + Send + Sync>;
+pub(crate) type AuthorityChangeHandler = Box<dyn Fn(&str) + Send + Sync>;
 
-/// The issuer, and the inputs of its judgement.
-pub(crate) struct Authority {
+/// The issuer, and the inputs by which it judges.
+pub(crate) struct Governance {
     pub(crate) issuer: Box<dyn Issuer>,
     pub(crate) policy: Box<dyn Policy>,
     /// There is a policy that an operator wrote.
@@ -23,16 +23,16 @@ pub(crate) struct Authority {
     pub(crate) required_scope: Option<Scope>,
     pub(crate) trust: Mutex<Arc<Trust>>,
     /// Called with what changes at an authority in another process.
-    pub(crate) changes: Changes,
+    pub(crate) on_authority_change: AuthorityChangeHandler,
 }
 
-impl Authority {
+impl Governance {
     /// All operators' acts: another process may have recorded one since the last look.
     pub(crate) fn trust(&self, journals: &Journals) -> Result<Arc<Trust>, Error> {
         let mut trust = self.trust.lock().unwrap_or_else(PoisonError::into_inner);
         // Where the authority is elsewhere, this folder has a copy of its acts. Redeeming checks that there is no later
         // act.
-        if self.issuer.is_elsewhere() {
+        if self.issuer.is_remote() {
             self.copy_acts(journals, &mut trust)?;
         }
         let since = journals.store.acts(trust.seq()).wait()?;
@@ -88,7 +88,7 @@ impl Authority {
     pub(crate) fn adopt_policy(&self, journals: &Journals) -> Result<(), Error> {
         let policy = self.policy.digest();
         match self.trust(journals)?.policy() {
-            _ if self.issuer.is_elsewhere() => Ok(()),
+            _ if self.issuer.is_remote() => Ok(()),
             Some(before) if before == policy => Ok(()),
             None if !self.governed => Ok(()),
             Some(before) if !self.governed => Err(Error::PolicyMissing(before)),
@@ -98,7 +98,7 @@ impl Authority {
 
     /// Records what an operator does, if it is consistent with the acts before it.
     pub(crate) fn record_act(&self, journals: &Journals, by: &str, act: Act) -> Result<(), Error> {
-        if self.issuer.is_elsewhere() {
+        if self.issuer.is_remote() {
             return Err(Error::ActsAtAuthority);
         }
         check_words(by, &act)?;

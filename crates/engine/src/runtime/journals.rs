@@ -1,4 +1,4 @@
-//! The journals of a host: reading them, the recorded time, and the observer of written facts.
+//! The journals of a host: reading them, the recorded time, and the handler of written facts.
 
 use crate::limits::Settings;
 use crate::runtime::times::Times;
@@ -11,13 +11,13 @@ use tracing::Level;
 use workflow::{ActorId, Entry, Replay};
 
 /// Called with every fact.
-pub(crate) type Observer = Box<dyn Fn(&Fact) + Send + Sync>;
+pub(crate) type FactHandler = Box<dyn Fn(&Fact) + Send + Sync>;
 
 /// The durable state of a host, with the time that is recorded in it.
 pub(crate) struct Journals {
     pub(crate) store: Arc<dyn Store>,
     pub(crate) clock: Box<dyn Clock>,
-    pub(crate) observer: Option<Observer>,
+    pub(crate) on_fact: Option<FactHandler>,
     pub(crate) settings: Settings,
     /// Held for its lock.
     pub(crate) folder: DataFolder,
@@ -51,12 +51,12 @@ impl Journals {
         Ok(self.store.now(wall).wait()?)
     }
 
-    /// Calls the observer with entries that were recorded after the first `after` entries of that instance.
-    pub(crate) fn observe(&self, stamp: Option<Stamp>, key: &InstanceKey, after: usize, entries: &[Entry]) {
+    /// Calls the handler of facts with entries that were recorded after the first `after` entries of that instance.
+    pub(crate) fn report(&self, stamp: Option<Stamp>, key: &InstanceKey, after: usize, entries: &[Entry]) {
         let Some(stamp) = stamp else { return };
         log_facts(key, after, entries);
-        if let Some(observer) = &self.observer {
-            stamp.facts(key, after, entries).for_each(|fact| observer(&fact));
+        if let Some(on_fact) = &self.on_fact {
+            stamp.facts(key, after, entries).for_each(|fact| on_fact(&fact));
         }
     }
 

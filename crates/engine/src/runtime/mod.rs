@@ -1,9 +1,9 @@
 //! The state that running instances share in memory, and reading a journal: every other module of the engine uses it.
 
-pub(crate) mod authority;
 pub(crate) mod capabilities;
 pub(crate) mod claims;
 pub(crate) mod due;
+pub(crate) mod governance;
 pub(crate) mod hosts;
 pub(crate) mod journals;
 pub(crate) mod lease;

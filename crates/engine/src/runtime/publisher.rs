@@ -47,7 +47,7 @@ const RETRY_AFTER: Duration = Duration::from_secs(10);
 const FILE: u32 = 0o644;
 
 /// Called with what keeps files from being published or removed, in words of one line.
-pub(crate) type Problems = Arc<dyn Fn(&str) + Send + Sync>;
+pub(crate) type BackgroundErrorHandler = Arc<dyn Fn(&str) + Send + Sync>;
 
 /// The publishing thread's handle. Dropping it publishes the remaining rows, within bounds, and ends the thread.
 pub(crate) struct Publisher {
@@ -62,7 +62,7 @@ impl Publisher {
         store: Arc<dyn Store>,
         deployments: &Path,
         artifacts: Arc<Artifacts>,
-        problems: Problems,
+        on_error: BackgroundErrorHandler,
     ) -> Result<Self, StoreError> {
         let (wake, woken) = sync_channel(1);
         let folder = deployments.join("current");
@@ -71,7 +71,7 @@ impl Publisher {
             store,
             folder: folder.clone(),
             artifacts,
-            problems,
+            on_error,
             is_closing: Arc::clone(&is_closing),
             state: None,
         };
@@ -106,7 +106,7 @@ struct Publishing {
     store: Arc<dyn Store>,
     folder: PathBuf,
     artifacts: Arc<Artifacts>,
-    problems: Problems,
+    on_error: BackgroundErrorHandler,
     /// Whether the host waits for the end of the thread. Then a row that fails is the last one.
     is_closing: Arc<AtomicBool>,
     /// `None` until the files have been compared with the rows.
@@ -130,7 +130,7 @@ struct Place {
 
 /// Why files cannot be written.
 #[derive(Debug, thiserror::Error)]
-pub(crate) enum Problem {
+pub(crate) enum PublishError {
     #[error(transparent)]
     Store(#[from] StoreError),
     #[error(transparent)]
@@ -143,10 +143,10 @@ impl Publishing {
         loop {
             let is_over = next == Err(RecvTimeoutError::Disconnected);
             let published = self.publish(if is_over { LAST_PAGES } else { usize::MAX });
-            if let Err(problem) = &published {
+            if let Err(error) = &published {
                 let folder = self.folder.display();
-                (self.problems)(&format!(
-                    "cannot publish what resources serve to {folder}: {problem} (deployments are on record; the files follow)"
+                (self.on_error)(&format!(
+                    "cannot publish what resources serve to {folder}: {error} (deployments are on record; the files follow)"
                 ));
             }
             if is_over {
@@ -162,7 +162,7 @@ impl Publishing {
     }
 
     /// Publishes the next rows.
-    fn publish(&mut self, pages: usize) -> Result<(), Problem> {
+    fn publish(&mut self, pages: usize) -> Result<(), PublishError> {
         if self.state.is_none() {
             let (state, compared) = self.compare()?;
             self.state = Some(state);
@@ -189,7 +189,7 @@ impl Publishing {
         last: &mut Place,
         pages: usize,
         mut named: impl FnMut(PathBuf),
-    ) -> Result<Result<(), Problem>, Problem> {
+    ) -> Result<Result<(), PublishError>, PublishError> {
         let (mut next, mut passed) = (last.place, Ok(()));
         for _ in 0..pages {
             let page = page(&*self.store, next)?;
@@ -198,7 +198,7 @@ impl Publishing {
                 named(file(&self.folder, &row.deployment));
                 let fetched = self.artifacts.fetch(row.deployment.artifact_sha256);
                 let published = fetched.and_then(|()| write(&self.folder, &row.deployment));
-                passed = passed.and(published.map_err(Problem::File));
+                passed = passed.and(published.map_err(PublishError::File));
                 if passed.is_ok() {
                     *last = Place::of(row);
                 } else if self.is_closing.load(Ordering::Acquire) {
@@ -214,7 +214,7 @@ impl Publishing {
 
     /// Finds the place up to which the files match the rows. Where they belong to other rows, all of them are written
     /// again; the inner result is the first failure of that.
-    fn compare(&self) -> Result<(State, Result<(), Problem>), Problem> {
+    fn compare(&self) -> Result<(State, Result<(), PublishError>), PublishError> {
         let recorded = Place::read(&self.folder.join("published"));
         let row = match recorded.place.checked_sub(1) {
             Some(before) => self
@@ -232,7 +232,7 @@ impl Publishing {
     }
 
     /// Writes every file, and removes those of resources that serve nothing.
-    fn repair(&self, last: &mut Place) -> Result<Result<(), Problem>, Problem> {
+    fn repair(&self, last: &mut Place) -> Result<Result<(), PublishError>, PublishError> {
         let mut named = HashSet::new();
         let passed = self.pass(last, usize::MAX, |file| {
             named.insert(file);

@@ -5,7 +5,7 @@
 
 use crate::Error;
 use crate::issuer::{ActsSince, Issuer as _, KeyChange, Keyring, RemoteIssuer};
-use crate::runtime::authority::{Authority, Changes};
+use crate::runtime::governance::{AuthorityChangeHandler, Governance};
 use crate::runtime::journals::Journals;
 use crate::trust::{RecordedTrustAct, Trust};
 use receipt::KeySet;
@@ -18,7 +18,7 @@ pub(crate) fn join(
     remote: &RemoteIssuer,
     folder: &DataFolder,
     store: &dyn Store,
-    changes: &Changes,
+    on_change: &AuthorityChangeHandler,
 ) -> Result<KeySet, Error> {
     let mut trust = Trust::default();
     trust.extend(&store.acts(0).wait()?)?;
@@ -26,12 +26,12 @@ pub(crate) fn join(
         check_continues(&trust, &since?)?;
     }
     let keys = remote.keys()?;
-    tell(changes, &Keyring::pin(&folder.keys(), &keys)?);
+    report(on_change, &Keyring::pin(&folder.keys(), &keys)?);
     Ok(keys)
 }
 
-fn tell(changes: &Changes, keys: &[KeyChange]) {
-    keys.iter().for_each(|change| changes(&format!("at the authority: {change}")));
+fn report(on_change: &AuthorityChangeHandler, keys: &[KeyChange]) {
+    keys.iter().for_each(|change| on_change(&format!("at the authority: {change}")));
 }
 
 /// An authority that has another past than the copy is another authority, or an older copy of the same.
@@ -46,10 +46,10 @@ fn notice(recorded: &RecordedTrustAct) -> String {
     format!("at the authority: {what} {}", words.trim_start())
 }
 
-impl Authority {
+impl Governance {
     /// Reports the changes of the authority's key set.
-    pub(crate) fn tell_key_changes(&self, changes: &[KeyChange]) {
-        tell(&self.changes, changes);
+    pub(crate) fn report_key_changes(&self, changes: &[KeyChange]) {
+        report(&self.on_authority_change, changes);
     }
 
     /// Copies the authority's new acts, one by one, and reports them.
@@ -65,7 +65,7 @@ impl Authority {
             let recorded = serde_json::from_str::<RecordedTrustAct>(&act.body);
             Self::copy_act(journals, act)?;
             // Unreadable acts were refused above.
-            recorded.into_iter().for_each(|recorded| (self.changes)(&notice(&recorded)));
+            recorded.into_iter().for_each(|recorded| (self.on_authority_change)(&notice(&recorded)));
         }
         Ok(())
     }

@@ -3,14 +3,14 @@
 use crate::Error;
 use crate::capability::{Artifacts, Gate};
 use crate::issuer::{DecisionBasis, Issued, Keyring, Request};
-use crate::runtime::authority::Authority;
 use crate::runtime::capabilities::Capabilities;
 use crate::runtime::claims::ClaimTable;
+use crate::runtime::governance::Governance;
 use crate::runtime::journals::{Journals, Loaded};
 use crate::runtime::lease::LeaseTable;
 use crate::runtime::previews::Previews;
 use crate::runtime::programs::Programs;
-use crate::runtime::publisher::{Problems, Publisher};
+use crate::runtime::publisher::{BackgroundErrorHandler, Publisher};
 use crate::runtime::requests;
 use crate::runtime::slots::RunSlots;
 use crate::runtime::wakeups::Wakeups;
@@ -22,10 +22,10 @@ use store::{Commit, InstanceKey, Write};
 use workflow::{Call, Effect, Entry, ReceiptId, Replay, RequestId, TenantId, Unsettled};
 
 /// Called with everything that goes wrong with an instance while no caller waits for it.
-pub(crate) type Troubles = Box<dyn Fn(&InstanceKey, &Error) + Send + Sync>;
+pub(crate) type InstanceErrorHandler = Box<dyn Fn(&InstanceKey, &Error) + Send + Sync>;
 
 /// Called with the span of each drive.
-pub(crate) type DriveSpans = Box<dyn Fn(&InstanceKey, &tracing::Span) + Send + Sync>;
+pub(crate) type DriveSpanHandler = Box<dyn Fn(&InstanceKey, &tracing::Span) + Send + Sync>;
 
 /// A host: one data folder, one sandbox, one issuer.
 #[derive(Clone)]
@@ -37,19 +37,19 @@ pub(crate) struct HostState {
     pub(crate) publisher: Publisher,
     /// The stored artifacts, by content.
     pub(crate) artifacts: Arc<Artifacts>,
-    /// Called when the folder of deployments cannot be made to match the rows.
-    pub(crate) problems: Problems,
+    /// Called when work in the background fails.
+    pub(crate) on_background_error: BackgroundErrorHandler,
     pub(crate) journals: Journals,
     pub(crate) programs: Programs,
     pub(crate) previews: Previews,
-    pub(crate) authority: Authority,
+    pub(crate) governance: Governance,
     pub(crate) capabilities: Capabilities,
     pub(crate) leases: LeaseTable,
     pub(crate) claims: ClaimTable,
     pub(crate) slots: RunSlots,
     pub(crate) wakeups: Arc<Wakeups>,
-    pub(crate) troubles: Troubles,
-    pub(crate) spans: DriveSpans,
+    pub(crate) on_instance_error: InstanceErrorHandler,
+    pub(crate) on_drive_span: DriveSpanHandler,
     /// Held while uploads are counted and changed.
     pub(crate) uploads: Mutex<()>,
 }
@@ -67,7 +67,7 @@ impl HostState {
 
     /// The same, and the time to judge by, which is not before the last act.
     pub(crate) fn trust_now(&self) -> Result<(Arc<Trust>, Timestamp), Error> {
-        let trusted = self.authority.trust_now(&self.journals)?;
+        let trusted = self.governance.trust_now(&self.journals)?;
         self.pin_keys()?;
         Ok(trusted)
     }
@@ -79,13 +79,13 @@ impl HostState {
 
     /// Takes over what changed in the key set of an authority in another process.
     fn pin_keys(&self) -> Result<(), Error> {
-        let Some(published) = self.authority.issuer.published_keys().transpose()? else { return Ok(()) };
+        let Some(published) = self.governance.issuer.published_keys().transpose()? else { return Ok(()) };
         if *self.gate().keys() == published {
             return Ok(());
         }
         self.capabilities.change_keys(|_| {
             let changes = Keyring::pin(&self.journals.folder.keys(), &published)?;
-            self.authority.tell_key_changes(&changes);
+            self.governance.report_key_changes(&changes);
             Ok(Some(published))
         })
     }
@@ -102,7 +102,7 @@ impl HostState {
 
     /// The judge of spent receipts.
     pub(crate) fn judge<'a>(&'a self, gate: &'a Gate, trust: &'a Trust, at: Timestamp) -> Judge<'a> {
-        Judge { keys: gate.keys(), trust, policy: &*self.authority.policy, at }
+        Judge { keys: gate.keys(), trust, policy: &*self.governance.policy, at }
     }
 
     /// Has a request judged, and the decision signed.
@@ -112,7 +112,7 @@ impl HostState {
         basis: DecisionBasis<'_>,
         trusted: (&Trust, Timestamp),
     ) -> Result<Issued, Error> {
-        self.authority.issue(request, basis, trusted)
+        self.governance.issue(request, basis, trusted)
     }
 
     /// An instance's journal, and the state that it folds to.
@@ -133,7 +133,7 @@ impl HostState {
         scope: Scope,
         effect: &Effect,
     ) -> Result<Entry, Error> {
-        self.authority.attested(&self.journals, call, receipt, scope, effect)
+        self.governance.attested(&self.journals, call, receipt, scope, effect)
     }
 
     /// Writes for a drive. A drive that is alone may write on this thread: that delays no other, and is faster.
@@ -152,7 +152,7 @@ impl HostState {
         self: &Arc<Self>,
         part: impl FnOnce(&Self) -> Result<T, Error> + Send + 'static,
     ) -> Result<T, Error> {
-        if !self.claims.are_shared() && !self.authority.issuer.is_elsewhere() {
+        if !self.claims.are_shared() && !self.governance.issuer.is_remote() {
             return part(self);
         }
         let inner = Arc::clone(self);
@@ -176,8 +176,8 @@ impl HostState {
         self.apart(look).await
     }
 
-    pub(crate) fn trouble(&self, key: &InstanceKey, error: &Error) {
-        (self.troubles)(key, error);
+    pub(crate) fn report_error(&self, key: &InstanceKey, error: &Error) {
+        (self.on_instance_error)(key, error);
     }
 
     /// The entries to record before an instance ends or restarts, so that no action is left without a signed outcome.

@@ -36,7 +36,7 @@ pub(super) async fn renew(host: &Host) -> Infallible {
             Err(error) => {
                 if !is_told {
                     let problem = "cannot renew the claims of this host";
-                    (inner.problems)(&format!("{problem}: {error} (it is tried again)"));
+                    (inner.on_background_error)(&format!("{problem}: {error} (it is tried again)"));
                 }
                 is_told = true;
                 RETRY
@@ -82,7 +82,7 @@ async fn renew_once(inner: &HostState) -> Result<Option<Duration>, StoreError> {
     let started = BootTime::now();
     let claims = inner.journals.store.renew(TTL).await?;
     if let Some(notice) = &claims.notice {
-        (inner.problems)(notice);
+        (inner.on_background_error)(notice);
     }
     let held = inner.claims.count();
     let lost: Vec<Shard> = inner.claims.renewed(started, &claims);

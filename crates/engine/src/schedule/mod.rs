@@ -58,7 +58,7 @@ impl Host {
     ///
     /// # Errors
     /// When the schedule cannot be read. An error of one instance is reported to
-    /// [`Builder::trouble`](crate::Builder::trouble), and the instance is tried again later.
+    /// [`Builder::on_instance_error`](crate::Builder::on_instance_error), and the instance is tried again later.
     pub async fn work(&self, options: WorkerOptions, stop: impl Future<Output = ()>) -> Result<(), Error> {
         let kept = retention::keep(self);
         let worked = tokio::select! {

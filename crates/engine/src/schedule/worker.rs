@@ -223,7 +223,7 @@ impl<'a> Worker<'a> {
             }
             // Deleted while it waited for its turn.
             Err(Error::Store(StoreError::NoInstance(_))) => drop(self.troubled.remove(&key)),
-            Err(error) => self.trouble(&key, &error).await,
+            Err(error) => self.fail(&key, &error).await,
         }
         if again {
             self.due(key.clone());
@@ -249,7 +249,7 @@ impl<'a> Worker<'a> {
         if row.state == InstanceState::Running {
             let error =
                 Error::Internal("the drive came back and the instance neither ended nor waits".to_owned());
-            self.trouble(key, &error).await;
+            self.fail(key, &error).await;
             return Ok(());
         }
         self.troubled.remove(key);
@@ -262,8 +262,8 @@ impl<'a> Worker<'a> {
     }
 
     /// Reports it, and leaves the instance alone for a while.
-    async fn trouble(&mut self, key: &InstanceKey, error: &Error) {
-        self.host.0.trouble(key, error);
+    async fn fail(&mut self, key: &InstanceKey, error: &Error) {
+        self.host.0.report_error(key, error);
         let times = self.troubled.entry(key.clone()).or_default();
         let pause = BACKOFF.0.saturating_mul(1 << (*times).min(16)).min(BACKOFF.1);
         *times = times.saturating_add(1);

@@ -60,8 +60,8 @@ pub enum TracesError {
     Exporter(String),
 }
 
-/// An exporter of traces. Pass a clone's [`place`](Self::place) to [`Builder::drive_spans`](engine::Builder::drive_spans), and its
-/// [`fact`](Self::fact) to [`Builder::observe`](engine::Builder::observe).
+/// An exporter of traces. Pass a clone's [`place`](Self::place) to [`Builder::on_drive_span`](engine::Builder::on_drive_span), and its
+/// [`fact`](Self::fact) to [`Builder::on_fact`](engine::Builder::on_fact).
 #[derive(Debug, Clone)]
 pub struct Traces {
     provider: SdkTracerProvider,

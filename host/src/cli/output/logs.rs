@@ -120,8 +120,8 @@ pub(crate) struct Tracing(#[cfg(feature = "otlp")] Option<server::Traces>);
 impl Tracing {
     /// The builder of a host that is traced, and whose facts `observe` gets.
     pub(crate) fn of(&self, builder: Builder, observe: impl Fn(&Fact) + Send + Sync + 'static) -> Builder {
-        let Some(traces) = self.0.clone() else { return builder.observe(observe) };
-        builder.drive_spans(server::Traces::place).observe(move |fact| {
+        let Some(traces) = self.0.clone() else { return builder.on_fact(observe) };
+        builder.on_drive_span(server::Traces::place).on_fact(move |fact| {
             traces.fact(fact);
             observe(fact);
         })
@@ -136,7 +136,7 @@ impl Tracing {
 #[cfg(not(feature = "otlp"))]
 impl Tracing {
     pub(crate) fn of(&self, builder: Builder, observe: impl Fn(&Fact) + Send + Sync + 'static) -> Builder {
-        builder.observe(observe)
+        builder.on_fact(observe)
     }
 
     pub(crate) fn finish(&self) {}

@@ -25,7 +25,7 @@ pub(crate) fn open(
     limits: &LimitArgs,
     observe: impl Fn(&Fact) + Send + Sync + 'static,
 ) -> anyhow::Result<Host> {
-    opened(data, builder(data, limits)?.observe(observe))
+    opened(data, builder(data, limits)?.on_fact(observe))
 }
 
 /// The same to drive due instances in the background: errors are printed on standard error.
@@ -37,7 +37,7 @@ pub(crate) fn open_to_work(
 ) -> anyhow::Result<Host> {
     data.check_artifacts()?;
     let builder = tracing.of(builder(data, limits)?, observe);
-    opened(data, builder.trouble(|key, error| complain(&format!("{key}: {error}"))))
+    opened(data, builder.on_instance_error(|key, error| complain(&format!("{key}: {error}"))))
 }
 
 fn builder(data: &Data, limits: &LimitArgs) -> anyhow::Result<Builder> {
@@ -45,9 +45,9 @@ fn builder(data: &Data, limits: &LimitArgs) -> anyhow::Result<Builder> {
         .store(data.location()?)
         .settings(limits.settings(data)?)
         .compiler(data_dir::compiler()?)
-        .publishing_problems(complain);
+        .on_background_error(complain);
     if let Some(socket) = &data.authority {
-        builder = builder.authority(socket.clone()).authority_changes(complain);
+        builder = builder.authority(socket.clone()).on_authority_change(complain);
     }
     if let Some(account) = data.authority_account {
         builder = builder.authority_account(account);

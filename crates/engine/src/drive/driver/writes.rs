@@ -42,7 +42,7 @@ impl Driver {
                     Err(StoreError::Conflict(_)) => self.catch_up(&batch.entries).await.err(),
                     Err(error) => Some(error.into()),
                     Ok(stamp) => {
-                        self.inner.journals.observe(stamp, &self.origin.key, after, &batch.entries);
+                        self.inner.journals.report(stamp, &self.origin.key, after, &batch.entries);
                         self.times.extend(stamp, &batch.entries);
                         self.row = Some(row);
                         batch.entries.clear();
@@ -138,7 +138,7 @@ impl Driver {
         let waited = self.put_before(&mut batch);
         match self.hand_over(after, &mut batch, now).await {
             Ok(stamp) => {
-                self.inner.journals.observe(stamp, &self.origin.key, after, &batch.entries);
+                self.inner.journals.report(stamp, &self.origin.key, after, &batch.entries);
                 self.times.extend(stamp, &batch.entries);
                 self.apply(batch.entries.get(waited..).unwrap_or_default())?;
                 Ok(stamp.map_or(0, |stamp| stamp.seq + batch.entries.len() as u64 - 1))
