@@ -85,14 +85,7 @@ impl Host {
         writing: Writing,
     ) -> Result<Option<Status>, Error> {
         let (component, is_new) = (origin.component, replay.len() == CREATED);
-        let event = Event {
-            payload: origin.params.clone(),
-            started_at: origin.started_at,
-            seed: origin.seed,
-            instance: origin.key.instance.to_string(),
-            workflow: origin.workflow.clone(),
-            tenant: origin.key.tenant.to_string(),
-        };
+        let event = event_of(&origin);
         let (key, limits) = (origin.key.clone(), self.0.journals.settings.of(&origin.key.tenant).sandbox);
         let row = schedule_row(&replay.status(), self.0.now()?);
         let driver =
@@ -132,7 +125,18 @@ impl Host {
                 () = async { lease.interrupted().await; drop(driver.lock().await) } => None,
             }
         };
-        let kept = self.keep_output(&key, &printed.text()).await;
+        self.finish(&key, &driver, &printed, end).await
+    }
+
+    /// Keeps the output of a drive and records its end. Returns the status; none, if the guest was unwound before its end.
+    async fn finish(
+        &self,
+        key: &InstanceKey,
+        driver: &Mutex<Driver>,
+        printed: &Output,
+        end: Option<End>,
+    ) -> Result<Option<Status>, Error> {
+        let kept = self.keep_output(key, &printed.text()).await;
         let Some(end) = end else { return kept.map(|()| None) };
         let mut driver = driver.lock().await;
         ended(&mut driver, end).await?;
@@ -161,6 +165,18 @@ impl Host {
         let inner = Arc::clone(&self.0);
         let loaded = tokio::task::spawn_blocking(move || inner.program_of(&component)).await;
         loaded.map_err(|error| Error::Internal(error.to_string()))?
+    }
+}
+
+/// The event that an instance's guest is started with.
+fn event_of(origin: &Origin) -> Event {
+    Event {
+        payload: origin.params.clone(),
+        started_at: origin.started_at,
+        seed: origin.seed,
+        instance: origin.key.instance.to_string(),
+        workflow: origin.workflow.clone(),
+        tenant: origin.key.tenant.to_string(),
     }
 }
 

@@ -4,7 +4,7 @@ use crate::file::{open, wal};
 use crate::journal;
 use crate::sql::{cell, damaged, each, every, key_at, one, run};
 use crate::tables::requests::requests;
-use crate::tables::{approvals, deletions, deployments, query, requests, schedule, usage};
+use crate::tables::{acts, deletions, deployments, query, requests, schedule, usage};
 use receipt::{Digest, Timestamp};
 use rusqlite::{Connection, Row};
 use serde_json::Value;
@@ -122,7 +122,7 @@ fn decisions(db: &Connection, take: TakeRow<'_>) -> Result<(), StoreError> {
         let (signers, seq) = (cell(row, 2)?, cell::<i64>(row, 3)?.unsigned_abs());
         take(TransferRow::Precedent(MovedPrecedent { tenant, digest, signers, seq, receipt }))
     })?;
-    approvals::acts(db, 0)?.into_iter().try_for_each(|act| take(TransferRow::Act(act)))
+    acts::after(db, 0)?.into_iter().try_for_each(|act| take(TransferRow::Act(act)))
 }
 
 /// What is counted for each tenant.

@@ -3,7 +3,7 @@
 mod claims;
 pub(crate) mod export;
 #[cfg(test)]
-mod reading_tests;
+mod tests;
 
 use crate::file::open;
 use crate::file::readers::Readers;
@@ -12,7 +12,7 @@ use crate::journal::heads::Hint;
 use crate::journal::sparse_index::SparseIndex;
 use crate::journal::{self, heads, range, tenant};
 use crate::tables::usage::usage;
-use crate::tables::{approvals, artifacts, deletions, deployments, query, requests, schedule};
+use crate::tables::{acts, artifacts, decisions, deletions, deployments, query, requests, schedule};
 use crate::writer::Writer;
 use crate::writer::apply::Record;
 use crate::writer::cache::WriterCache;
@@ -214,15 +214,15 @@ impl RequestStore for Sqlite {
     }
 
     fn requests(&self, which: RequestFilter) -> Answer<Vec<RecordedRequest>> {
-        self.answer(|db| approvals::requests(db, which))
+        self.answer(|db| decisions::requests(db, which))
     }
 
     fn asked(&self, tenant: &TenantId, capability: &str, resource: &str) -> Answer<AskHistory> {
-        self.answer(|db| approvals::asked(db, tenant, capability, resource))
+        self.answer(|db| decisions::asked(db, tenant, capability, resource))
     }
 
     fn asked_since(&self, tenant: &TenantId, since: Timestamp) -> Answer<u64> {
-        self.answer(|db| approvals::asked_since(db, tenant, since))
+        self.answer(|db| decisions::asked_since(db, tenant, since))
     }
 }
 
@@ -244,7 +244,7 @@ impl ReceiptStore for Sqlite {
     }
 
     fn precedents(&self, tenant: &TenantId, digests: &[Digest]) -> Answer<Vec<(Digest, ReceiptId)>> {
-        self.answer(|db| approvals::precedents(db, tenant, digests))
+        self.answer(|db| decisions::precedents(db, tenant, digests))
     }
 }
 
@@ -252,12 +252,12 @@ impl ActStore for Sqlite {
     fn acts(&self, after: u64) -> Answer<Vec<RecordedAct>> {
         match &self.writer {
             Some(writer) if writer.has_no_act_after(after) => Answer::ready(Ok(Vec::new())),
-            _ => self.answer(|db| approvals::acts(db, after)),
+            _ => self.answer(|db| acts::after(db, after)),
         }
     }
 
     fn acts_after(&self, seq: u64, limit: u32) -> Answer<Vec<RecordedAct>> {
-        self.answer(|db| approvals::acts_after(db, seq, limit))
+        self.answer(|db| acts::page(db, seq, limit))
     }
 }
 

@@ -1,7 +1,8 @@
 //! The tables other than entries: records found by name, counts, the schedule.
 
-pub(crate) mod approvals;
+pub(crate) mod acts;
 pub(crate) mod artifacts;
+pub(crate) mod decisions;
 pub(crate) mod deletions;
 pub(crate) mod deployments;
 pub(crate) mod query;

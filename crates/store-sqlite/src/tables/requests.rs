@@ -34,7 +34,7 @@ const INSTANCE: &str = "instance";
 
 /// A request's text, made on the caller's thread.
 #[derive(Debug)]
-pub(crate) struct Particulars {
+pub(crate) struct RequestText {
     /// The request's id.
     pub(crate) id: RequestId,
     /// The capability and the resource.
@@ -46,7 +46,7 @@ pub(crate) struct Particulars {
     short: Encoded,
 }
 
-impl Particulars {
+impl RequestText {
     /// Leaves out the journal's content, if the text is a complete request and `entries` contain its creation.
     pub(crate) fn of(request: &NewRequest, entries: &[Entry]) -> Result<Self, StoreError> {
         let NewRequest { id, capability, resource, body } = request;
@@ -122,14 +122,14 @@ pub(crate) fn request(db: &Connection, id: &RequestId) -> Result<Option<Recorded
 }
 
 /// A request that has yet to be completed from its instance's journal.
-pub(crate) fn kept(db: &Connection, id: &RequestId) -> Result<Option<Kept>, StoreError> {
+pub(crate) fn kept(db: &Connection, id: &RequestId) -> Result<Option<StoredRequest>, StoreError> {
     const SELECT: &str = requests!("WHERE r.id = ?1");
-    one(db, SELECT, [id.as_str()], Kept::of)
+    one(db, SELECT, [id.as_str()], StoredRequest::of)
 }
 
 /// Reads a row of [`requests`] and completes it.
 pub(crate) fn read(db: &Connection, row: &Row<'_>) -> Result<RecordedRequest, StoreError> {
-    let kept = Kept::of(row)?;
+    let kept = StoredRequest::of(row)?;
     let document = kept.document(|kept| {
         let first = journal::first(db, &kept.key, kept.instance)?;
         Ok((Cow::Owned(first), Cow::Owned(journal::around(db, &kept.key, kept.seq)?)))
@@ -141,7 +141,7 @@ pub(crate) fn read(db: &Connection, row: &Row<'_>) -> Result<RecordedRequest, St
 pub(crate) fn read_for_list(db: &Connection, row: &Row<'_>) -> Result<RecordedRequest, StoreError> {
     match read(db, row) {
         Err(StoreError::Damaged(_)) => {
-            let Kept { key, outcome, sent, .. } = Kept::of(row)?;
+            let StoredRequest { key, outcome, sent, .. } = StoredRequest::of(row)?;
             Ok(RecordedRequest { key, body: String::new(), outcome, sent })
         }
         found => found,
@@ -149,7 +149,7 @@ pub(crate) fn read_for_list(db: &Connection, row: &Row<'_>) -> Result<RecordedRe
 }
 
 /// A request as it is kept.
-pub(crate) struct Kept {
+pub(crate) struct StoredRequest {
     /// The instance that made it.
     pub(crate) key: InstanceKey,
     instance: i64,
@@ -162,7 +162,7 @@ pub(crate) struct Kept {
     sent: SentNotices,
 }
 
-impl Kept {
+impl StoredRequest {
     fn of(row: &Row<'_>) -> Result<Self, StoreError> {
         Ok(Self {
             key: key_at(row, 0)?,

@@ -2,7 +2,7 @@
 
 use crate::journal::Lines;
 use crate::sql::{cell, classify, is_constraint, one, run};
-use crate::tables::{approvals, schedule};
+use crate::tables::{acts, decisions, schedule};
 use crate::writer::append::{add, keep_component};
 use crate::writer::cache::WriterCache;
 use crate::writer::deletion::delete;
@@ -135,11 +135,9 @@ impl Record {
             Self::Delete { place, components, bytes, by } => {
                 delete(db, cache, place, (components, *bytes), by)
             }
-            Self::Act { seen, at, body } => {
-                approvals::add_act(db, *seen, cache.time(*at), body).map(|()| None)
-            }
+            Self::Act { seen, at, body } => acts::add(db, *seen, cache.time(*at), body).map(|()| None),
             Self::Revoke { receipt, at, body } => {
-                approvals::revoke(db, receipt, cache.time(*at), body).map(|()| None)
+                decisions::revoke(db, receipt, cache.time(*at), body).map(|()| None)
             }
         }
     }

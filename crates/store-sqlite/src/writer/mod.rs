@@ -20,7 +20,7 @@ pub(crate) mod projections;
 use crate::file::wal::Wal;
 use crate::journal::heads::{Hint, Seen};
 use crate::sql::classify;
-use crate::tables::approvals;
+use crate::tables::acts;
 use crate::writer::apply::Record;
 use crate::writer::cache::WriterCache;
 use crate::writer::gathering::Gathering;
@@ -85,7 +85,7 @@ impl Writer {
         cache.publish(&mut tail);
         let shared = Arc::new(SharedState {
             latest: AtomicI64::new(cache.latest().as_millis()),
-            acts: AtomicU64::new(approvals::last_act(&db).unwrap_or(UNKNOWN)),
+            acts: AtomicU64::new(acts::last(&db).unwrap_or(UNKNOWN)),
             queued: AtomicUsize::new(0),
             tail: Mutex::new(tail),
         });
@@ -194,7 +194,7 @@ impl Session {
         let acts = group.iter().any(|record| matches!(record, Record::Act { .. }));
         let answers = self.commit(group);
         if acts {
-            let last = approvals::last_act(&self.db).unwrap_or(UNKNOWN);
+            let last = acts::last(&self.db).unwrap_or(UNKNOWN);
             self.shared.acts.store(last, Ordering::Release);
         }
         if let Some(log) = &mut self.log {

@@ -4,10 +4,10 @@
 
 use crate::journal::Lines;
 use crate::sql::{conflict, damaged, unique};
-use crate::tables::requests::{Particulars, is_about};
+use crate::tables::requests::{RequestText, is_about};
 use crate::tables::schedule::enter;
 use crate::tables::usage::{reopen, settle};
-use crate::tables::{approvals, artifacts, deployments, query};
+use crate::tables::{acts, artifacts, decisions, deployments, query};
 use crate::writer::append::{add, keep_component};
 use crate::writer::cache::WriterCache;
 use receipt::Digest;
@@ -24,7 +24,7 @@ use workflow::{Entry, ReceiptId, RequestId};
 pub(crate) struct Projections {
     /// The entries that have a row in another table, with their places in the batch.
     entries: Vec<(usize, Entry)>,
-    request: Option<Particulars>,
+    request: Option<RequestText>,
     receipt: Option<Kept>,
     reopened: Vec<RequestId>,
     component: Option<(Digest, Arc<[u8]>)>,
@@ -66,7 +66,7 @@ impl Projections {
                 .filter(stand)
                 .map(|(place, entry)| (place, entry.clone()))
                 .collect(),
-            request: request.as_ref().map(|request| Particulars::of(request, entries)).transpose()?,
+            request: request.as_ref().map(|request| RequestText::of(request, entries)).transpose()?,
             receipt: receipt.as_deref().map(Kept::of).transpose()?,
             reopened: reopened.clone(),
             component: component.clone(),
@@ -107,7 +107,7 @@ impl Projections {
         self.seen.as_ref().map_or(Ok(()), |seen| check_seen(db, seen))?;
         let (journal, mut change) = (cache.journal_at(db, place)?, UsageChange::default());
         if let (Some(_), Some(quotas)) = (&self.request, quotas) {
-            approvals::check_rate(db, &place.key.tenant, cache.time(place.at), quotas)?;
+            decisions::check_rate(db, &place.key.tenant, cache.time(place.at), quotas)?;
         }
         if let Some(component) = &self.component {
             keep_component(db, &place.key.tenant, component, &mut change)?;
@@ -144,7 +144,7 @@ impl Projections {
         for (offset, entry) in &self.entries {
             settle(db, entry, change)?;
             let seq = stamp.seq + *offset as u64;
-            approvals::settle(db, (seq, entry), &place.key.tenant, self.signed.as_deref())?;
+            decisions::settle(db, (seq, entry), &place.key.tenant, self.signed.as_deref())?;
             stand_for(db, entry, &place.key, Stamp { seq, ..stamp })?;
         }
         Ok(())
@@ -163,7 +163,7 @@ impl Projections {
             let stamp = stamp.ok_or_else(|| damaged("a request without a fact"))?;
             let fact = self.entries.iter().find(|(_, entry)| is_about(entry, &request.id));
             let seq = stamp.seq + fact.map_or(0, |(offset, _)| *offset as u64);
-            approvals::count(db, &place.key.tenant, &request.subject, cache.time(place.at))?;
+            decisions::count(db, &place.key.tenant, &request.subject, cache.time(place.at))?;
             let common = request.common.as_deref().map(|text| cache.text(db, text)).transpose()?;
             let inserted = request.insert(db, seq.cast_signed(), row, common);
             inserted.map_err(|error| conflict(error, &place.key))?;
@@ -190,7 +190,7 @@ impl Kept {
 
 /// Refuses a write whose precondition no longer holds.
 fn check_seen(db: &Connection, seen: &Precondition) -> Result<(), StoreError> {
-    approvals::check_acts(db, seen.acts)?;
+    acts::check(db, seen.acts)?;
     match query::receipt_state(db, &seen.receipt)? == seen.receipt_state {
         true => Ok(()),
         false => Err(StoreError::ReceiptMoved(seen.receipt.clone())),

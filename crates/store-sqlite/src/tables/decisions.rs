@@ -1,4 +1,4 @@
-//! The tables behind decisions: operators' acts, earlier requests for the same action, revocations.
+//! The tables behind decisions: earlier requests for the same action, precedents, revocations.
 
 use crate::sql::{cell, cell_0, damaged, every, one, run};
 use crate::tables::query::receipt_state;
@@ -8,49 +8,12 @@ use receipt::{Digest, Timestamp};
 use rusqlite::{Connection, Row, params};
 use serde_json::Value;
 use store::{
-    AskHistory, InstanceKey, Quotas, RATE_WINDOW, RecordedAct, RecordedRequest, RequestFilter, Signed,
-    StoreError,
+    AskHistory, InstanceKey, Quotas, RATE_WINDOW, RecordedRequest, RequestFilter, Signed, StoreError,
 };
 use workflow::{Entry, ReceiptId, RequestId, TenantId};
 
 /// The receipts that are kept for one digest: the latest of this many sets of people.
 const PRECEDENTS: u32 = 16;
-
-/// Adds an act, if nothing was added since its writer looked. Its place is the next.
-pub(crate) fn add_act(db: &Connection, seen: u64, at: Timestamp, body: &str) -> Result<(), StoreError> {
-    check_acts(db, seen)?;
-    run(db, "INSERT INTO acts (at, body) VALUES (?1, ?2)", params![at.as_millis(), body])
-}
-
-/// Refuses a write where another act was recorded since its writer looked.
-pub(crate) fn check_acts(db: &Connection, seen: u64) -> Result<(), StoreError> {
-    match last_act(db)? == seen {
-        true => Ok(()),
-        false => Err(StoreError::ActsMoved),
-    }
-}
-
-/// The place of the last act; 0 where there is none.
-pub(crate) fn last_act(db: &Connection) -> Result<u64, StoreError> {
-    let last: Option<i64> = one(db, "SELECT coalesce(max(seq), 0) FROM acts", [], cell_0)?;
-    Ok(last.unwrap_or(0).unsigned_abs())
-}
-
-/// The acts after that place, in order.
-pub(crate) fn acts(db: &Connection, after: u64) -> Result<Vec<RecordedAct>, StoreError> {
-    every(db, "SELECT seq, at, body FROM acts WHERE seq > ?1 ORDER BY seq", [after.cast_signed()], act)
-}
-
-/// The first acts after that place, in order.
-pub(crate) fn acts_after(db: &Connection, seq: u64, limit: u32) -> Result<Vec<RecordedAct>, StoreError> {
-    const SELECT: &str = "SELECT seq, at, body FROM acts WHERE seq > ?1 ORDER BY seq LIMIT ?2";
-    every(db, SELECT, params![seq.cast_signed(), limit], act)
-}
-
-fn act(row: &Row<'_>) -> Result<RecordedAct, StoreError> {
-    let (seq, at) = (cell::<i64>(row, 0)?.unsigned_abs(), Timestamp::from_millis(cell(row, 1)?));
-    Ok(RecordedAct { seq, at, body: cell(row, 2)? })
-}
 
 /// Records how a request ended, and whose denial or approval that leaves for later.
 pub(crate) fn settle(
