@@ -22,14 +22,14 @@ pub struct Event {
 /// a wait that is over takes nothing.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Mailbox {
-    received: Vec<Received>,
+    received: Vec<ReceivedEvent>,
     /// The numbers of the events that no wait has got, by type.
     kept: BTreeMap<EventType, BTreeSet<EventNumber>>,
     waiting: usize,
 }
 
 #[derive(Debug, Clone)]
-struct Received {
+struct ReceivedEvent {
     event: Event,
     /// The index of the entry that records it.
     index: usize,
@@ -41,7 +41,7 @@ impl Mailbox {
         let number = EventNumber::try_from(self.received.len()).unwrap_or(EventNumber::MAX);
         self.kept.entry(event.event_type.clone()).or_default().insert(number);
         self.waiting += 1;
-        self.received.push(Received { event, index, taken: None });
+        self.received.push(ReceivedEvent { event, index, taken: None });
     }
 
     /// The number of events that no wait has got.

@@ -1,7 +1,7 @@
 //! The end of an attempt of a step.
 
 use crate::replay::respond::opened;
-use crate::table::call::{Recorded, State};
+use crate::table::call::{CallState, RecordedCall};
 use crate::table::trails::Frame;
 use crate::{Call, Divergence, Entry, Failure, Outcome, Replay, Retry, StepConfig, Turn};
 use receipt::Timestamp;
@@ -28,7 +28,8 @@ impl Replay {
         let frame = depth.and_then(|depth| self.frames.get(depth));
         let began = frame.and_then(|frame| frame.attempt).map(|(_, began)| began);
         let state = self.calls.get(call).map(|recorded| &recorded.state);
-        let (Some(depth), Some(began), Some(State::StepOpen { attempt, .. })) = (depth, began, state) else {
+        let (Some(depth), Some(began), Some(CallState::StepOpen { attempt, .. })) = (depth, began, state)
+        else {
             return self.ended(call, depth, result);
         };
         if let Some((_, mark)) = self.ahead() {
@@ -59,8 +60,10 @@ impl Replay {
         };
         let ended = match recorded.map(|recorded| &recorded.state) {
             // It was acceptable when it was recorded.
-            Some(State::StepDone(before)) if result.as_ref() == Ok(before) => Ok(()),
-            Some(State::StepFailed(before) | State::StepDue { failure: before, .. }) if failed_so(before) => {
+            Some(CallState::StepDone(before)) if result.as_ref() == Ok(before) => Ok(()),
+            Some(CallState::StepFailed(before) | CallState::StepDue { failure: before, .. })
+                if failed_so(before) =>
+            {
                 Err(before.clone())
             }
             _ => {
@@ -107,14 +110,14 @@ impl Replay {
         self.frames.iter().enumerate().find_map(|(depth, frame)| {
             let (call, began) = frame.attempt?;
             let recorded = self.calls.get(call)?;
-            let State::StepOpen { attempt: number, .. } = recorded.state else { return None };
+            let CallState::StepOpen { attempt: number, .. } = recorded.state else { return None };
             let is_over = recorded.config.as_ref()?.is_over(began, now);
             is_over.then_some((depth, Attempt { call, number, began, ended: now }))
         })
     }
 
     /// A step with an attempt under way inside the attempt of that frame.
-    fn open_inside(&self, depth: usize) -> Option<&Recorded> {
+    fn open_inside(&self, depth: usize) -> Option<&RecordedCall> {
         let inside = self.frames.iter().skip(depth + 1).filter_map(|frame| frame.attempt);
         let mut steps = inside.filter_map(|(call, _)| self.calls.get(call));
         steps.find(|recorded| opened(recorded).is_some())

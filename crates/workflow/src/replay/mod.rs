@@ -5,7 +5,7 @@ pub(crate) mod respond;
 pub(crate) mod status;
 
 use crate::limits::Limits;
-use crate::table::trails::{Frame, Mark, ROOT};
+use crate::table::trails::{Frame, ROOT, TrailMark};
 use crate::table::{Calls, Unsettled};
 use crate::{Call, Entry, EventType, Failure, Illegal, RequestId, Status, Unknown};
 use receipt::Timestamp;
@@ -274,8 +274,8 @@ impl Replay {
     #[must_use]
     pub fn named(&self, name: &str, nth: usize) -> Option<Call> {
         let calls = self.calls.marks(ROOT).iter().filter_map(|mark| match mark {
-            Mark::Call(call) => Some(*call),
-            Mark::Delivered { .. } | Mark::Attempt { .. } => None,
+            TrailMark::Call(call) => Some(*call),
+            TrailMark::Delivered { .. } | TrailMark::Attempt { .. } => None,
         });
         let has_name = |call: &Call| {
             self.calls

@@ -1,8 +1,8 @@
 //! The state's answers to a guest.
 
 use crate::limits::CommandRefusal;
-use crate::table::call::{Recorded, State};
-use crate::table::trails::{Frame, Mark, TrailId};
+use crate::table::call::{CallState, RecordedCall};
+use crate::table::trails::{Frame, TrailId, TrailMark};
 use crate::{
     Begun, Call, CallMode, Command, Effect, Entry, Failure, Live, Outcome, Performance, PreparedCommand,
     Quoted, Ready, RecordedCommand, Replay, Retry, Start, Turn, Wait,
@@ -60,11 +60,11 @@ impl Replay {
         let command = prepared.command();
         let Some((place, mark)) = self.ahead() else { return Ok(self.live(asked, command, now)) };
         let recorded = match mark {
-            Mark::Call(call) => self.calls.get(call).map(|recorded| (call, recorded)),
-            Mark::Delivered { .. } | Mark::Attempt { .. } => None,
+            TrailMark::Call(call) => self.calls.get(call).map(|recorded| (call, recorded)),
+            TrailMark::Delivered { .. } | TrailMark::Attempt { .. } => None,
         };
-        let same = |(_, recorded): &(Call, &Recorded)| {
-            let rejected = matches!(recorded.state, State::Rejected(_));
+        let same = |(_, recorded): &(Call, &RecordedCall)| {
+            let rejected = matches!(recorded.state, CallState::Rejected(_));
             recorded.asked == *asked && (rejected || recorded.mode == mode)
         };
         let Some((call, recorded)) = recorded.filter(same) else {
@@ -75,8 +75,8 @@ impl Replay {
         let opened = opened(recorded);
         let turn = match (mode, &recorded.state) {
             (CallMode::Blocking, state) => self.recall(call, state, command, now),
-            (_, State::Rejected(message)) => Turn::Return(Outcome::Rejected(message.clone())),
-            (_, State::StepOpen { attempt: 1, .. }) => Turn::Return(Outcome::Begun(Begun::Run(call))),
+            (_, CallState::Rejected(message)) => Turn::Return(Outcome::Rejected(message.clone())),
+            (_, CallState::StepOpen { attempt: 1, .. }) => Turn::Return(Outcome::Begun(Begun::Run(call))),
             _ => Turn::Return(Outcome::Started(call)),
         };
         if let Turn::Return(outcome) = &turn {
@@ -132,37 +132,37 @@ impl Replay {
     }
 
     /// A call in the journal whose end the guest waits for at once.
-    fn recall(&self, call: Call, state: &State, command: &Command, now: Timestamp) -> Turn {
+    fn recall(&self, call: Call, state: &CallState, command: &Command, now: Timestamp) -> Turn {
         match (state, command) {
-            (State::StepOpen { .. }, _) => Turn::Return(Outcome::Begun(Begun::Run(call))),
-            (State::StepDone(output), _) => Turn::Return(Outcome::Begun(Begun::Done(output.clone()))),
-            (State::StepFailed(failure) | State::StepDue { failure, .. }, _) => {
+            (CallState::StepOpen { .. }, _) => Turn::Return(Outcome::Begun(Begun::Run(call))),
+            (CallState::StepDone(output), _) => Turn::Return(Outcome::Begun(Begun::Done(output.clone()))),
+            (CallState::StepFailed(failure) | CallState::StepDue { failure, .. }, _) => {
                 Turn::Return(Outcome::Begun(Begun::Failed(failure.clone())))
             }
-            (State::Rejected(message), _) => Turn::Return(Outcome::Rejected(message.clone())),
-            (State::Slept, _) => woken(call, Ready::Slept),
-            (State::TimedOut { until }, _) => woken(call, Ready::TimedOut { until: *until }),
-            (State::Received(event), _) => match self.calls.mailbox().get(*event) {
+            (CallState::Rejected(message), _) => Turn::Return(Outcome::Rejected(message.clone())),
+            (CallState::Slept, _) => woken(call, Ready::Slept),
+            (CallState::TimedOut { until }, _) => woken(call, Ready::TimedOut { until: *until }),
+            (CallState::Received(event), _) => match self.calls.mailbox().get(*event) {
                 Some(event) => woken(call, Ready::Event(event.clone())),
                 None => no_answer("the event is not there"),
             },
-            (State::Sleeping { .. } | State::Expecting { .. } | State::Pending { .. }, _) => {
+            (CallState::Sleeping { .. } | CallState::Expecting { .. } | CallState::Pending { .. }, _) => {
                 self.wait_for(&[call], now)
             }
             // `fold` does not accept a decision without its receipt at the end, and `apply` allows no other entry after
             // a decision.
-            (State::Decided { .. }, _) => no_answer("not signed"),
-            (State::Resolved(approval), _) => Turn::Return(Outcome::Approval(approval.clone())),
-            (State::Redeemed { interrupted, .. }, Command::Perform(invocation)) => {
+            (CallState::Decided { .. }, _) => no_answer("not signed"),
+            (CallState::Resolved(approval), _) => Turn::Return(Outcome::Approval(approval.clone())),
+            (CallState::Redeemed { interrupted, .. }, Command::Perform(invocation)) => {
                 Turn::Do(Live::Effect { call, invocation: invocation.clone(), interrupted: *interrupted })
             }
             // Only an action is ever redeemed, and `ask` has compared the questions.
-            (State::Redeemed { .. }, _) => no_answer("not an action"),
-            (State::Performed { receipt, effect }, _) => {
+            (CallState::Redeemed { .. }, _) => no_answer("not an action"),
+            (CallState::Performed { receipt, effect }, _) => {
                 Turn::Do(Live::Attest { call, receipt: receipt.clone(), effect: effect.clone() })
             }
-            (State::Attested { effect, .. }, _) => Turn::Return(Outcome::Performed(performance(effect))),
-            (State::Refused { check, message }, _) => {
+            (CallState::Attested { effect, .. }, _) => Turn::Return(Outcome::Performed(performance(effect))),
+            (CallState::Refused { check, message }, _) => {
                 let (check, message) = (*check, message.clone());
                 Turn::Return(Outcome::Performed(Performance::Refused { check, message }))
             }
@@ -173,14 +173,14 @@ impl Replay {
     fn await_first(&mut self, calls: &[Call], now: Timestamp) -> Result<Turn, Divergence> {
         let Some((place, mark)) = self.ahead() else { return Ok(self.await_live(calls, now)) };
         match mark {
-            Mark::Delivered { call, index } if calls.contains(&call) => {
+            TrailMark::Delivered { call, index } if calls.contains(&call) => {
                 self.pass(place);
                 self.position = index;
                 Ok(woken(call, self.ready(call)))
             }
-            Mark::Attempt { call, trail, index } if calls.contains(&call) => {
+            TrailMark::Attempt { call, trail, index } if calls.contains(&call) => {
                 let attempt = match self.calls.get(call).map(|recorded| &recorded.state) {
-                    Some(State::StepOpen { attempt, .. }) => *attempt,
+                    Some(CallState::StepOpen { attempt, .. }) => *attempt,
                     // `ahead` passes by an attempt that has ended.
                     _ => 0,
                 };
@@ -249,11 +249,11 @@ impl Replay {
     /// The end of a call, as the guest is told it.
     fn ready(&self, call: Call) -> Ready {
         match self.calls.get(call).map(|recorded| &recorded.state) {
-            Some(State::StepDone(output)) => Ready::Step(Ok(output.clone())),
-            Some(State::StepFailed(failure)) => Ready::Step(Err(failure.clone())),
-            Some(State::TimedOut { until }) => Ready::TimedOut { until: *until },
-            Some(State::Resolved(approval)) => Ready::Approval(approval.clone()),
-            Some(State::Received(event)) => {
+            Some(CallState::StepDone(output)) => Ready::Step(Ok(output.clone())),
+            Some(CallState::StepFailed(failure)) => Ready::Step(Err(failure.clone())),
+            Some(CallState::TimedOut { until }) => Ready::TimedOut { until: *until },
+            Some(CallState::Resolved(approval)) => Ready::Approval(approval.clone()),
+            Some(CallState::Received(event)) => {
                 self.calls.mailbox().get(*event).map_or(Ready::Slept, |event| Ready::Event(event.clone()))
             }
             // Not reached: the table offers only calls that have ended.
@@ -263,14 +263,14 @@ impl Replay {
 
     /// The journal's next mark at the guest's position, and its place in the trail. An attempt that has ended is
     /// skipped: the guest is told of its end and does not make it again.
-    pub(crate) fn ahead(&self) -> Option<(usize, Mark)> {
+    pub(crate) fn ahead(&self) -> Option<(usize, TrailMark)> {
         let frame = self.frames.last()?;
         let marks = self.calls.marks(frame.trail).iter().enumerate().skip(frame.next);
-        let counts = |(_, mark): &(usize, &Mark)| match mark {
-            Mark::Attempt { call, trail, .. } => {
+        let counts = |(_, mark): &(usize, &TrailMark)| match mark {
+            TrailMark::Attempt { call, trail, .. } => {
                 self.calls.get(*call).is_some_and(|recorded| opened(recorded) == Some(*trail))
             }
-            Mark::Call(_) | Mark::Delivered { .. } => true,
+            TrailMark::Call(_) | TrailMark::Delivered { .. } => true,
         };
         marks.into_iter().find(counts).map(|(place, mark)| (place, *mark))
     }
@@ -281,22 +281,24 @@ impl Replay {
         }
     }
 
-    pub(crate) fn diverged(&self, mark: Mark, now: String) -> Divergence {
+    pub(crate) fn diverged(&self, mark: TrailMark, now: String) -> Divergence {
         let asked =
             |call| self.calls.get(call).map(|recorded| recorded.asked.to_string()).unwrap_or_default();
         let (call, recorded) = match mark {
-            Mark::Call(call) => (call, asked(call)),
-            Mark::Delivered { call, .. } => (call, format!("that it waited for the end of {}", asked(call))),
-            Mark::Attempt { call, .. } => (call, format!("another attempt of {}", asked(call))),
+            TrailMark::Call(call) => (call, asked(call)),
+            TrailMark::Delivered { call, .. } => {
+                (call, format!("that it waited for the end of {}", asked(call)))
+            }
+            TrailMark::Attempt { call, .. } => (call, format!("another attempt of {}", asked(call))),
         };
         Divergence { call, recorded, now }
     }
 }
 
 /// The trail of the attempt that is under way.
-pub(crate) fn opened(recorded: &Recorded) -> Option<TrailId> {
+pub(crate) fn opened(recorded: &RecordedCall) -> Option<TrailId> {
     match recorded.state {
-        State::StepOpen { trail, .. } => Some(trail),
+        CallState::StepOpen { trail, .. } => Some(trail),
         _ => None,
     }
 }

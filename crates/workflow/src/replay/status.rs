@@ -1,7 +1,7 @@
 //! The state of an instance.
 
 use crate::table::Calls;
-use crate::table::trails::Mark;
+use crate::table::trails::TrailMark;
 use crate::{Call, CallMode, Failure, Pending, RequestId, Wait};
 use std::fmt;
 
@@ -97,7 +97,7 @@ impl Calls {
         if let Some(calls) = self.awaiting() {
             return calls.iter().map(|call| self.still_pending(*call)).collect();
         }
-        let Some(Mark::Call(call)) = self.marks(self.innermost()).last() else { return None };
+        let Some(TrailMark::Call(call)) = self.marks(self.innermost()).last() else { return None };
         let recorded = self.get(*call)?;
         (recorded.mode == CallMode::Blocking)
             .then(|| self.still_pending(*call).map(|pending| vec![pending]))?

@@ -9,10 +9,10 @@ use receipt::{Decision, Timestamp};
 
 /// One call: the recorded command and its state.
 #[derive(Debug, Clone, PartialEq)]
-pub(crate) struct Recorded {
+pub(crate) struct RecordedCall {
     pub(crate) asked: RecordedCommand,
     pub(crate) mode: CallMode,
-    pub(crate) state: State,
+    pub(crate) state: CallState,
     /// The request that it made, where it made one.
     pub(crate) request: Option<RequestId>,
     /// The step's retry configuration; `None` for a step without one.
@@ -31,7 +31,7 @@ pub(crate) struct Recorded {
 
 /// The state of a call.
 #[derive(Debug, Clone, PartialEq)]
-pub(crate) enum State {
+pub(crate) enum CallState {
     /// An attempt was begun and has not ended.
     StepOpen {
         attempt: u32,
@@ -88,25 +88,27 @@ pub(crate) enum State {
     },
 }
 
-impl Recorded {
+impl RecordedCall {
     /// The call has redeemed the receipt.
     pub(crate) fn has_redeemed(&self, receipt: &ReceiptId) -> bool {
-        matches!(self.state, State::Redeemed { .. } | State::Performed { .. } | State::Attested { .. })
-            && matches!(&self.asked, RecordedCommand::Perform { receipt: redeemed, .. } if redeemed == receipt)
+        matches!(
+            self.state,
+            CallState::Redeemed { .. } | CallState::Performed { .. } | CallState::Attested { .. }
+        ) && matches!(&self.asked, RecordedCommand::Perform { receipt: redeemed, .. } if redeemed == receipt)
     }
 
     /// The pending wait, unless the call has ended.
     pub(crate) fn pending(&self, call: Call) -> Option<Pending> {
         let name = || self.asked.name().unwrap_or_default().to_owned();
         match &self.state {
-            State::Pending { request, expires_at } => {
+            CallState::Pending { request, expires_at } => {
                 Some(Pending::Approval { call, request: request.clone(), expires_at: *expires_at })
             }
-            State::Expecting { event_type, until } => {
+            CallState::Expecting { event_type, until } => {
                 Some(Pending::Event { call, name: name(), event_type: event_type.clone(), until: *until })
             }
-            State::Sleeping { until } => Some(Pending::Sleep { call, name: name(), until: *until }),
-            State::StepDue { attempt, at, .. } => {
+            CallState::Sleeping { until } => Some(Pending::Sleep { call, name: name(), until: *until }),
+            CallState::StepDue { attempt, at, .. } => {
                 Some(Pending::Retry { call, name: name(), attempt: *attempt, at: *at })
             }
             _ => None,
@@ -117,17 +119,17 @@ impl Recorded {
     pub(crate) fn has_ended(&self) -> bool {
         matches!(
             self.state,
-            State::StepDone(_)
-                | State::StepFailed(_)
-                | State::Slept
-                | State::Received(_)
-                | State::TimedOut { .. }
-                | State::Resolved(_)
+            CallState::StepDone(_)
+                | CallState::StepFailed(_)
+                | CallState::Slept
+                | CallState::Received(_)
+                | CallState::TimedOut { .. }
+                | CallState::Resolved(_)
         )
     }
 }
 
-impl State {
+impl CallState {
     /// Bytes of the guest's in the end of a step.
     pub(crate) fn kept(&self) -> usize {
         match self {
@@ -238,37 +240,39 @@ impl State {
 }
 
 /// The call that an entry opens, where it opens one.
-pub(crate) fn opened_by(entry: &Entry) -> Option<(Call, Recorded)> {
+pub(crate) fn opened_by(entry: &Entry) -> Option<(Call, RecordedCall)> {
     let (mut request, mut config, mut mode) = (None, None, CallMode::Blocking);
     let (call, asked, state) = match entry {
         Entry::StepStarted { call, name, config: tried, mode: asked_for } => {
             (config, mode) = (tried.clone(), *asked_for);
             // The table assigns the trail.
-            (call, RecordedCommand::step(name), State::StepOpen { attempt: 1, trail: ROOT })
+            (call, RecordedCommand::step(name), CallState::StepOpen { attempt: 1, trail: ROOT })
         }
         Entry::SleepStarted { call, name, until, mode: asked_for } => {
             mode = *asked_for;
-            (call, RecordedCommand::Sleep { name: name.clone() }, State::Sleeping { until: *until })
+            (call, RecordedCommand::Sleep { name: name.clone() }, CallState::Sleeping { until: *until })
         }
         Entry::WaitStarted { call, name, event_type, until, mode: asked_for } => {
             mode = *asked_for;
             let asked = RecordedCommand::Event { name: name.clone(), event_type: event_type.to_string() };
-            (call, asked, State::Expecting { event_type: event_type.clone(), until: *until })
+            (call, asked, CallState::Expecting { event_type: event_type.clone(), until: *until })
         }
-        Entry::Rejected { call, asked, message } => (call, asked.clone(), State::Rejected(message.clone())),
+        Entry::Rejected { call, asked, message } => {
+            (call, asked.clone(), CallState::Rejected(message.clone()))
+        }
         Entry::Requested { call, request: id, asked, expires_at, mode: asked_for, .. } => {
             (request, mode) = (Some(id.clone()), *asked_for);
-            (call, asked.clone(), State::Pending { request: id.clone(), expires_at: *expires_at })
+            (call, asked.clone(), CallState::Pending { request: id.clone(), expires_at: *expires_at })
         }
         Entry::Redeemed { call, asked, receipt, .. } => {
-            (call, asked.clone(), State::Redeemed { receipt: receipt.clone(), interrupted: false })
+            (call, asked.clone(), CallState::Redeemed { receipt: receipt.clone(), interrupted: false })
         }
         Entry::Refused { call, asked, check, message } => {
-            (call, asked.clone(), State::Refused { check: *check, message: message.clone() })
+            (call, asked.clone(), CallState::Refused { check: *check, message: message.clone() })
         }
         _ => return None,
     };
-    let recorded = Recorded {
+    let recorded = RecordedCall {
         asked,
         mode,
         state,

@@ -6,8 +6,8 @@ mod restart;
 pub(crate) mod trails;
 
 use crate::command::event::Mailbox;
-use crate::table::call::{Recorded, State, opened_by};
-use crate::table::trails::{Mark, Trails};
+use crate::table::call::{CallState, RecordedCall, opened_by};
+use crate::table::trails::{TrailMark, Trails};
 use crate::{Call, CallMode, Effect, Entry, Event, Finding, ReceiptId, RecordedCommand, RequestId};
 
 /// An entry that is not allowed in its place. The journal is damaged, or two programs wrote it.
@@ -47,7 +47,7 @@ pub struct Unknown {
 /// All calls of an instance, by number, in the order in which the guest made them, and the inputs from outside.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Calls {
-    calls: Vec<Recorded>,
+    calls: Vec<RecordedCall>,
     trails: Trails,
     /// The steps with an attempt under way, the outermost first.
     open: Vec<Call>,
@@ -85,15 +85,15 @@ impl Calls {
     }
 
     /// A call begins.
-    fn open(&mut self, index: usize, call: Call, mut recorded: Recorded) -> Result<(), &'static str> {
+    fn open(&mut self, index: usize, call: Call, mut recorded: RecordedCall) -> Result<(), &'static str> {
         if call as usize != self.calls.len() {
             return Err("the call's number is not the next one");
         }
         self.admit(&recorded)?;
         (recorded.trail, recorded.answered, recorded.begun) = (self.innermost(), index, index);
-        self.trails.push(recorded.trail, Mark::Call(call));
+        self.trails.push(recorded.trail, TrailMark::Call(call));
         self.started += usize::from(recorded.mode == CallMode::Started);
-        if let State::StepOpen { trail, .. } = &mut recorded.state {
+        if let CallState::StepOpen { trail, .. } = &mut recorded.state {
             *trail = self.trails.open(call);
             self.open.push(call);
         }
@@ -104,20 +104,20 @@ impl Calls {
 
     /// Checks that a call may begin in this state: its answer fits its command, its request id is new, and its receipt
     /// is unspent.
-    fn admit(&self, new: &Recorded) -> Result<(), &'static str> {
+    fn admit(&self, new: &RecordedCall) -> Result<(), &'static str> {
         match (&new.state, &new.asked) {
-            (State::Pending { .. }, RecordedCommand::Approval { .. }) => {
+            (CallState::Pending { .. }, RecordedCommand::Approval { .. }) => {
                 let before = self.calls.iter().any(|recorded| recorded.request == new.request);
                 if before { Err("the request has been made before") } else { Ok(()) }
             }
-            (State::Redeemed { receipt, .. }, RecordedCommand::Perform { receipt: named, .. })
+            (CallState::Redeemed { receipt, .. }, RecordedCommand::Perform { receipt: named, .. })
                 if receipt == named =>
             {
                 let before = self.calls.iter().any(|recorded| recorded.has_redeemed(receipt));
                 if before { Err("the receipt has been spent before") } else { Ok(()) }
             }
-            (State::Refused { .. }, RecordedCommand::Perform { .. }) => Ok(()),
-            (State::Pending { .. } | State::Redeemed { .. } | State::Refused { .. }, _) => {
+            (CallState::Refused { .. }, RecordedCommand::Perform { .. }) => Ok(()),
+            (CallState::Pending { .. } | CallState::Redeemed { .. } | CallState::Refused { .. }, _) => {
                 Err("it does not answer what was asked")
             }
             _ => Ok(()),
@@ -145,7 +145,7 @@ impl Calls {
         if wakes && recorded.trail != innermost {
             return Err("it was begun elsewhere than the workflow is");
         }
-        let first = matches!(recorded.state, State::StepOpen { attempt: 1, .. });
+        let first = matches!(recorded.state, CallState::StepOpen { attempt: 1, .. });
         self.kept = self.kept.saturating_add(state.kept());
         recorded.state = state;
         // A later finding or a signature is not a new answer.
@@ -190,7 +190,7 @@ impl Calls {
 
     /// The call that made a request.
     fn made(&self, request: &RequestId) -> Option<Call> {
-        let made = |(_, recorded): &(Call, &Recorded)| recorded.request.as_ref() == Some(request);
+        let made = |(_, recorded): &(Call, &RecordedCall)| recorded.request.as_ref() == Some(request);
         (0..).zip(&self.calls).find(made).map(|(call, _)| call)
     }
 
@@ -209,7 +209,7 @@ impl Calls {
 
     /// The guest gets the end of an operation that it started here.
     fn deliver(&mut self, index: usize, call: Call) -> Result<(), &'static str> {
-        let ended = self.get(call).is_some_and(Recorded::has_ended);
+        let ended = self.get(call).is_some_and(RecordedCall::has_ended);
         if !ended || !self.is_deliverable(call) {
             return Err("the workflow cannot be told of this end here");
         }
@@ -227,7 +227,7 @@ impl Calls {
         else {
             return Err("it was begun elsewhere than the workflow is");
         };
-        (recorded.state, recorded.answered) = (State::Received(event), index);
+        (recorded.state, recorded.answered) = (CallState::Received(event), index);
         self.mailbox.take(event, call);
         self.woke(index, call);
         Ok(())
@@ -240,14 +240,14 @@ impl Calls {
         if recorded.mode == CallMode::Started {
             recorded.delivered = true;
             self.started = self.started.saturating_sub(1);
-            self.trails.push(recorded.trail, Mark::Delivered { call, index });
+            self.trails.push(recorded.trail, TrailMark::Delivered { call, index });
         }
     }
 
     fn start_attempt(&mut self, index: usize, call: Call, number: u32) -> Result<(), &'static str> {
         let innermost = self.innermost();
-        let due = |recorded: &&mut Recorded| {
-            matches!(recorded.state, State::StepDue { attempt, .. } if attempt == number)
+        let due = |recorded: &&mut RecordedCall| {
+            matches!(recorded.state, CallState::StepDue { attempt, .. } if attempt == number)
                 && !recorded.discarded
                 && recorded.trail == innermost
         };
@@ -255,8 +255,8 @@ impl Calls {
             return Err("it is not the step's next attempt, or not where the step was begun");
         };
         let trail = self.trails.open(call);
-        (recorded.state, recorded.answered) = (State::StepOpen { attempt: number, trail }, index);
-        self.trails.push(recorded.trail, Mark::Attempt { call, trail, index });
+        (recorded.state, recorded.answered) = (CallState::StepOpen { attempt: number, trail }, index);
+        self.trails.push(recorded.trail, TrailMark::Attempt { call, trail, index });
         self.open.push(call);
         self.awaiting = None;
         Ok(())

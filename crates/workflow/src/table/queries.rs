@@ -1,14 +1,14 @@
 //! Questions to the table of calls.
 
 use crate::command::event::Mailbox;
-use crate::table::call::{Recorded, State};
-use crate::table::trails::{Mark, ROOT, TrailId};
+use crate::table::call::{CallState, RecordedCall};
+use crate::table::trails::{ROOT, TrailId, TrailMark};
 use crate::table::{Calls, Unknown, Unsettled};
 use crate::{Call, CallMode, Effect, RequestId};
 
 impl Calls {
     /// The call of that number.
-    pub(crate) fn get(&self, call: Call) -> Option<&Recorded> {
+    pub(crate) fn get(&self, call: Call) -> Option<&RecordedCall> {
         self.calls.get(call as usize)
     }
 
@@ -17,7 +17,7 @@ impl Calls {
         Call::try_from(self.calls.len()).unwrap_or(Call::MAX)
     }
 
-    pub(crate) fn marks(&self, trail: TrailId) -> &[Mark] {
+    pub(crate) fn marks(&self, trail: TrailId) -> &[TrailMark] {
         self.trails.marks(trail)
     }
 
@@ -47,7 +47,7 @@ impl Calls {
     /// The trail of a guest that has done everything in the journal.
     pub(crate) fn innermost(&self) -> TrailId {
         match self.open.last().and_then(|call| self.get(*call)).map(|recorded| &recorded.state) {
-            Some(State::StepOpen { trail, .. }) => *trail,
+            Some(CallState::StepOpen { trail, .. }) => *trail,
             _ => ROOT,
         }
     }
@@ -65,14 +65,14 @@ impl Calls {
     /// The event for a call that waits for one, if it has arrived; with the index of its entry.
     pub(crate) fn matching(&self, call: Call) -> Option<(u32, usize)> {
         let recorded = self.get(call).filter(|recorded| !recorded.discarded)?;
-        let State::Expecting { event_type, until } = &recorded.state else { return None };
+        let CallState::Expecting { event_type, until } = &recorded.state else { return None };
         self.mailbox.first(event_type, *until)
     }
 
     /// The request waits for a decision.
     pub(crate) fn is_pending(&self, request: &RequestId) -> bool {
-        let pending = |recorded: &Recorded| {
-            matches!(&recorded.state, State::Pending { request: made, .. } if made == request)
+        let pending = |recorded: &RecordedCall| {
+            matches!(&recorded.state, CallState::Pending { request: made, .. } if made == request)
                 && !recorded.discarded
         };
         self.calls.iter().any(pending)
@@ -80,10 +80,10 @@ impl Calls {
 
     /// The actions that were begun and have no signed outcome.
     pub(crate) fn unsettled(&self) -> Vec<Unsettled> {
-        let open = |(call, recorded): (Call, &Recorded)| {
+        let open = |(call, recorded): (Call, &RecordedCall)| {
             let (receipt, effect) = match &recorded.state {
-                State::Redeemed { receipt, .. } => (receipt, None),
-                State::Performed { receipt, effect } => (receipt, Some(effect.clone())),
+                CallState::Redeemed { receipt, .. } => (receipt, None),
+                CallState::Performed { receipt, effect } => (receipt, Some(effect.clone())),
                 _ => return None,
             };
             Some(Unsettled { call, receipt: receipt.clone(), effect })
@@ -93,8 +93,8 @@ impl Calls {
 
     /// The actions whose outcome was signed as unknown.
     pub(crate) fn unknown(&self) -> Vec<Unknown> {
-        let unknown = |(call, recorded): (Call, &Recorded)| match &recorded.state {
-            State::Attested { receipt, effect: Effect::Unknown { .. }, finding } => {
+        let unknown = |(call, recorded): (Call, &RecordedCall)| match &recorded.state {
+            CallState::Attested { receipt, effect: Effect::Unknown { .. }, finding } => {
                 Some(Unknown { call, receipt: receipt.clone(), finding: *finding })
             }
             _ => None,
@@ -105,7 +105,7 @@ impl Calls {
     /// Marks every effect that was begun and has no end as interrupted: the journal was loaded, so another drive began it.
     pub(crate) fn mark_interrupted(&mut self) {
         for recorded in &mut self.calls {
-            if let State::Redeemed { interrupted, .. } = &mut recorded.state {
+            if let CallState::Redeemed { interrupted, .. } = &mut recorded.state {
                 *interrupted = true;
             }
         }
@@ -114,8 +114,10 @@ impl Calls {
     /// Copies the interruption marks of `other`.
     pub(crate) fn mark_interrupted_as(&mut self, other: &Self) {
         for (recorded, before) in self.calls.iter_mut().zip(&other.calls) {
-            if let (State::Redeemed { interrupted, .. }, State::Redeemed { interrupted: before, .. }) =
-                (&mut recorded.state, &before.state)
+            if let (
+                CallState::Redeemed { interrupted, .. },
+                CallState::Redeemed { interrupted: before, .. },
+            ) = (&mut recorded.state, &before.state)
             {
                 *interrupted = *before;
             }

@@ -1,8 +1,8 @@
 //! Restarting: calls from some mark on no longer count.
 
 use crate::table::Calls;
-use crate::table::call::{Recorded, State};
-use crate::table::trails::{Mark, ROOT, TrailId};
+use crate::table::call::{CallState, RecordedCall};
+use crate::table::trails::{ROOT, TrailId, TrailMark};
 use crate::{Call, CallMode, Failure};
 use receipt::Timestamp;
 use std::collections::BTreeSet;
@@ -13,7 +13,7 @@ impl Calls {
         if !self.unsettled().is_empty() {
             return Err("an action was begun and its outcome is not signed");
         }
-        let own = |recorded: &Recorded| recorded.trail == ROOT;
+        let own = |recorded: &RecordedCall| recorded.trail == ROOT;
         if from != self.next() && !self.get(from).is_some_and(own) {
             return Err("it names no call that the workflow made itself, outside its steps");
         }
@@ -28,13 +28,13 @@ impl Calls {
 
     /// Discards everything in `dropped`: the calls with all calls inside them, the attempts, and the deliveries of
     /// ends to the workflow.
-    fn discard(&mut self, dropped: &[Mark]) {
+    fn discard(&mut self, dropped: &[TrailMark]) {
         let (mut calls, mut trails) = (BTreeSet::new(), BTreeSet::new());
         for mark in dropped {
             match *mark {
-                Mark::Call(call) => drop(calls.insert(call)),
-                Mark::Delivered { call, .. } => self.reset_delivery(call),
-                Mark::Attempt { call, trail, .. } => {
+                TrailMark::Call(call) => drop(calls.insert(call)),
+                TrailMark::Delivered { call, .. } => self.reset_delivery(call),
+                TrailMark::Attempt { call, trail, .. } => {
                     trails.insert(trail);
                     self.unstart(call, trail);
                 }
@@ -71,12 +71,12 @@ impl Calls {
     /// An attempt that is under way is to be made anew.
     fn unstart(&mut self, call: Call, dropped: TrailId) {
         let Some(recorded) = self.calls.get_mut(call as usize) else { return };
-        if let State::StepOpen { attempt, trail } = recorded.state
+        if let CallState::StepOpen { attempt, trail } = recorded.state
             && trail == dropped
         {
             let message = "the workflow was sent back before this attempt had ended".to_owned();
             let failure = Failure { name: "restarted".to_owned(), message };
-            recorded.state = State::StepDue { attempt, at: Timestamp::from_millis(i64::MIN), failure };
+            recorded.state = CallState::StepDue { attempt, at: Timestamp::from_millis(i64::MIN), failure };
         }
     }
 }

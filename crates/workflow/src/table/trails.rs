@@ -15,7 +15,7 @@ pub(crate) const ROOT: TrailId = 0;
 
 /// One action of a guest, which the guest repeats at the same place on every run.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Mark {
+pub(crate) enum TrailMark {
     /// It made this call.
     Call(Call),
     /// The entry of that index delivered the end of this started call to it.
@@ -49,7 +49,7 @@ pub(crate) struct Trails(Vec<Trail>);
 struct Trail {
     /// The step whose attempt it is; none for the workflow's own.
     owner: Option<Call>,
-    marks: Vec<Mark>,
+    marks: Vec<TrailMark>,
 }
 
 impl Default for Trails {
@@ -65,20 +65,20 @@ impl Trails {
         self.0.len() - 1
     }
 
-    pub(crate) fn push(&mut self, trail: TrailId, mark: Mark) {
+    pub(crate) fn push(&mut self, trail: TrailId, mark: TrailMark) {
         if let Some(trail) = self.0.get_mut(trail) {
             trail.marks.push(mark);
         }
     }
 
-    pub(crate) fn marks(&self, trail: TrailId) -> &[Mark] {
+    pub(crate) fn marks(&self, trail: TrailId) -> &[TrailMark] {
         self.0.get(trail).map_or(&[], |trail| &trail.marks)
     }
 
     /// Drops the workflow's own marks from that call on, and gives them back.
-    pub(crate) fn cut(&mut self, from: Call) -> Vec<Mark> {
+    pub(crate) fn cut(&mut self, from: Call) -> Vec<TrailMark> {
         let Some(root) = self.0.get_mut(ROOT) else { return Vec::new() };
-        let place = root.marks.iter().position(|mark| matches!(mark, Mark::Call(call) if *call >= from));
+        let place = root.marks.iter().position(|mark| matches!(mark, TrailMark::Call(call) if *call >= from));
         root.marks.split_off(place.unwrap_or(root.marks.len()))
     }
 
