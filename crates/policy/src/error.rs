@@ -200,9 +200,9 @@ impl fmt::Display for Warning {
 }
 
 /// The offsets of a text's lines.
-pub(crate) struct Lines(Vec<usize>);
+pub(crate) struct LineIndex(Vec<usize>);
 
-impl Lines {
+impl LineIndex {
     pub(crate) fn of(text: &str) -> Self {
         Self(
             text.bytes()

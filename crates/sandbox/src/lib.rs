@@ -38,7 +38,7 @@ use receipt::{Digest, Timestamp};
 use runtime::determinism::VirtualTime;
 use runtime::live::LiveInstances;
 use runtime::throttle::CpuThrottle;
-use script::{Bundle, Means, Scripts};
+use script::{Bundle, LoadContext, Scripts};
 use std::path::Path;
 use std::pin::{Pin, pin};
 use std::sync::Arc;
@@ -201,7 +201,7 @@ impl Sandbox {
         }
         let loaded = match Bundle::is_meant(bytes) {
             true => error::check_size(bytes.len(), self.largest.component_bytes)
-                .and_then(|()| self.scripts.load(digest, bytes, self.means())),
+                .and_then(|()| self.scripts.load(digest, bytes, self.load_context())),
             false => self
                 .examine(digest, bytes)
                 .and_then(|examined| examined.program(&self.linker, imports::is_allowed)),
@@ -232,7 +232,7 @@ impl Sandbox {
         if Bundle::is_meant(bytes) {
             let loaded = self.load_as(digest, bytes);
             let loaded =
-                loaded.and_then(|program| Ok((program, self.scripts.workflows(bytes, self.means())?)));
+                loaded.and_then(|program| Ok((program, self.scripts.workflows(bytes, self.load_context())?)));
             return Inspection::of_bundle(digest, bytes.len() as u64, started.elapsed(), loaded);
         }
         let refused = self.refusals.find(&digest);
@@ -251,11 +251,11 @@ impl Sandbox {
     /// # Errors
     /// When it cannot be parsed: the fault and its position.
     pub fn examine_module(&self, name: &str, module: &script::Module) -> Result<script::Summary, LoadError> {
-        self.scripts.examine(name, module, self.means()).map_err(LoadError::bounded)
+        self.scripts.examine(name, module, self.load_context()).map_err(LoadError::bounded)
     }
 
-    fn means(&self) -> Means<'_> {
-        Means { loader: &self.loader, limits: &self.largest, live: &self.live }
+    fn load_context(&self) -> LoadContext<'_> {
+        LoadContext { loader: &self.loader, limits: &self.largest, live: &self.live }
     }
 
     /// Keeps the engines that bundles run on in a folder, where they are found again by later versions of this program.

@@ -16,7 +16,7 @@ use crate::{
 use cedar_policy::{ActionConstraint, Authorizer, Decision, EntityUid, PolicySet};
 use facts::{Facts, Types};
 use lattice::{Lattice, Point};
-use read::Read;
+use read::ParsedPolicies;
 use receipt::Digest;
 use std::collections::BTreeSet;
 use std::time::Duration;
@@ -73,8 +73,8 @@ impl Cedar {
         Ok(Self::of(read, Digest::of(text.as_bytes())))
     }
 
-    fn of(read: Read, digest: Digest) -> Self {
-        let Read { policies, rules, lattice, depth, types, warnings } = read;
+    fn of(read: ParsedPolicies, digest: Digest) -> Self {
+        let ParsedPolicies { policies, rules, lattice, depth, types, warnings } = read;
         Self { policies, rules, lattice, depth, types, digest, warnings }
     }
 
@@ -212,7 +212,7 @@ mod tests {
     fn unchecked(text: &str) -> Cedar {
         let policies: PolicySet = text.parse().unwrap();
         let checked = read::read("@id(\"it\") permit (principal, action, resource);").unwrap();
-        Cedar::of(Read { policies, ..checked }, Digest::of(text.as_bytes()))
+        Cedar::of(ParsedPolicies { policies, ..checked }, Digest::of(text.as_bytes()))
     }
 
     #[test]

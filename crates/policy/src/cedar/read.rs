@@ -5,7 +5,7 @@ use super::facts::Types;
 use super::lattice::Lattice;
 use super::outline::{Statement, statements};
 use super::{Rule, counting, facts};
-use crate::error::Lines;
+use crate::error::LineIndex;
 use crate::grammar::value::{parse_duration, whole};
 use crate::{
     AnswerKind, Ask, InvalidValue, MOST_MESSAGE, MOST_TEXT, PolicyError, PolicyErrorKind, RuleId, Suggestion,
@@ -27,7 +27,7 @@ const MOST_SIGNS: usize = 256;
 const ANNOTATIONS: &[&str] = &["id", "denials", "expires", "message"];
 
 /// The result of reading a text.
-pub(super) struct Read {
+pub(super) struct ParsedPolicies {
     pub(super) policies: PolicySet,
     pub(super) rules: Vec<Rule>,
     pub(super) lattice: Lattice,
@@ -38,23 +38,23 @@ pub(super) struct Read {
 }
 
 /// Reads policies, and ensures that they have an answer to every question.
-pub(super) fn read(text: &str) -> Result<Read, PolicyError> {
+pub(super) fn read(text: &str) -> Result<ParsedPolicies, PolicyError> {
     if text.len() > MOST_TEXT {
         return Err(PolicyError { line: None, problem: PolicyErrorKind::TooLong(text.len()) });
     }
-    let reader = Reader { text, lines: Lines::of(text), statements: statements(text) };
+    let reader = Reader { text, lines: LineIndex::of(text), statements: statements(text) };
     let rules = reader.rules(&reader.parsed()?)?;
     let (lattice, depth) = reader.lattice(&rules)?;
     let policies = PolicySet::from_policies(rules.iter().map(|rule| rule.policy.clone()))
         .map_err(|error| whole_text(error.to_string()))?;
     let warnings = reader.validate(&policies, &rules, &lattice)?;
     let types = Types::new().map_err(whole_text)?;
-    Ok(Read { policies, rules, lattice, depth, types, warnings })
+    Ok(ParsedPolicies { policies, rules, lattice, depth, types, warnings })
 }
 
 struct Reader<'a> {
     text: &'a str,
-    lines: Lines,
+    lines: LineIndex,
     statements: Vec<Statement>,
 }
 

@@ -3,7 +3,7 @@
 use super::matcher::{Field, Matcher};
 use super::verdict::{Draft, Placed, Verdict};
 use super::{Fallback, Rule};
-use crate::error::Lines;
+use crate::error::LineIndex;
 use crate::grammar::name::role;
 use crate::grammar::value::{parse_duration, parse_size};
 use crate::{
@@ -50,7 +50,7 @@ pub(super) fn read(text: &str) -> Result<(Vec<Rule>, Fallback), PolicyError> {
     if text.len() > MOST_TEXT {
         return Err(PolicyError { line: None, problem: PolicyErrorKind::TooLong(text.len()) });
     }
-    let lines = Lines::of(text);
+    let lines = LineIndex::of(text);
     let root = DeTable::parse(text).map_err(|error| {
         let line = error.span().map(|span| lines.at(span.start));
         PolicyError {
@@ -63,7 +63,7 @@ pub(super) fn read(text: &str) -> Result<(Vec<Rule>, Fallback), PolicyError> {
 
 struct Reader<'a> {
     text: &'a str,
-    lines: Lines,
+    lines: LineIndex,
 }
 
 impl Reader<'_> {

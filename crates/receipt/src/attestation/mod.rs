@@ -15,7 +15,7 @@ use crate::issuer::keys::{KeySet, is_demo_key};
 use crate::issuer::signer::Signer;
 use crate::json::{Json, Object};
 use crate::mint::error::MintError;
-use crate::mint::{Signed, key_set_of, seal};
+use crate::mint::{SealedPayload, key_set_of, seal};
 use crate::timestamp::Timestamp;
 use crate::verify::verified::VerifiedReceipt;
 use crate::verify::{check_signature, resolve};
@@ -114,7 +114,7 @@ pub fn attest(draft: &AttestationDraft, signer: &dyn Signer) -> Result<Attestati
         return Err(MintError::EmptyField("receipt_id"));
     }
     let text = payload(draft, signer.key_id()).canonical();
-    let Signed { signed_payload_hash, signature_b64, payload_bytes_b64 } = seal(&text, signer)?;
+    let SealedPayload { signed_payload_hash, signature_b64, payload_bytes_b64 } = seal(&text, signer)?;
     let artifact = AttestationArtifact {
         approval_receipt_id: draft.receipt_id.clone(),
         kind: Kind::Signed(SignedEnvelope {

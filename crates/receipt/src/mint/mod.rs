@@ -30,7 +30,7 @@ use crate::people::approvals;
 use crate::people::approvals::{ApprovalError, MAX_APPROVALS, VerifiedDecision};
 use crate::people::statement::MAX_REASON_LEN;
 use crate::timestamp::Timestamp;
-use crate::verify::opening::{Opening, Said};
+use crate::verify::opening::{Opening, StatedDecision};
 use crate::verify::verify;
 
 /// A decision, about to be signed.
@@ -101,16 +101,16 @@ pub fn mint(draft: &Draft, signer: &dyn Signer) -> Result<Minted, MintError> {
 }
 
 /// The parts of an envelope that depend on the signed bytes.
-pub(crate) struct Signed {
+pub(crate) struct SealedPayload {
     pub(crate) signed_payload_hash: String,
     pub(crate) signature_b64: String,
     pub(crate) payload_bytes_b64: String,
 }
 
-pub(crate) fn seal(text: &str, signer: &dyn Signer) -> Result<Signed, MintError> {
+pub(crate) fn seal(text: &str, signer: &dyn Signer) -> Result<SealedPayload, MintError> {
     let digest = Digest::of(text.as_bytes());
     let signature = signer.sign(&digest)?;
-    Ok(Signed {
+    Ok(SealedPayload {
         signed_payload_hash: format!("{digest}"),
         signature_b64: encoding::base64(&signature),
         payload_bytes_b64: encoding::base64(text.as_bytes()),
@@ -167,7 +167,7 @@ fn check_approvals(draft: &Draft) -> Result<(), MintError> {
     if draft.approvals.len() > MAX_APPROVALS {
         return Err(ApprovalError::TooMany(draft.approvals.len()).into());
     }
-    let said = Said {
+    let stated = StatedDecision {
         tag: draft.projection,
         decision: draft.decision,
         scope: Some(draft.scope),
@@ -176,7 +176,7 @@ fn check_approvals(draft: &Draft) -> Result<(), MintError> {
         expires_at: draft.expires_at,
         proof: draft.decider.proof.clone(),
     };
-    approvals::agree(&draft.request, &said, &draft.approvals)?;
+    approvals::agree(&draft.request, &stated, &draft.approvals)?;
     Ok(())
 }
 
@@ -259,7 +259,7 @@ fn payload(draft: &Draft, key_id: &str, commitment: Digest, projection: String) 
     payload
 }
 
-fn envelope(draft: &Draft, key_id: &str, signed: Signed) -> Artifact {
+fn envelope(draft: &Draft, key_id: &str, signed: SealedPayload) -> Artifact {
     Artifact {
         receipt_id: draft.id.clone(),
         status: Some(draft.decision.as_str().into()),

@@ -51,7 +51,7 @@ pub struct Payload<'e> {
 }
 
 /// A payload, and the key that signed it.
-pub(crate) struct Signed<'e, K> {
+pub(crate) struct VerifiedPayload<'e, K> {
     pub(crate) by: K,
     /// The assertion, where the key is a passkey.
     pub(crate) assertion: Verified,
@@ -153,7 +153,7 @@ impl Envelope {
     pub(crate) fn signer<'k, K>(
         &self,
         keys: impl Iterator<Item = (K, &'k PublicKey)> + Clone,
-    ) -> Option<Signed<'_, K>> {
+    ) -> Option<VerifiedPayload<'_, K>> {
         let message = self.message();
         let payload = Payload { payload_type: &self.payload_type, bytes: &self.payload };
         for EnvelopeSignature { key_id, signature } in &self.signatures {
@@ -162,7 +162,7 @@ impl Envelope {
             let others = keys.clone().filter(|(_, key)| Some(key.key_id()) != hint);
             let signed = |(by, key): (K, &PublicKey)| {
                 let assertion = key.verify(&message, signature).ok()?;
-                Some(Signed { by, assertion, payload })
+                Some(VerifiedPayload { by, assertion, payload })
             };
             if let Some(signed) = named.chain(others).find_map(signed) {
                 return Some(signed);

@@ -128,12 +128,12 @@ fn carries_opening(fields: &Json) -> Result<bool, VerifyError> {
 #[derive(Clone, Debug, PartialEq)]
 pub struct Opened {
     committed: Committed,
-    said: Said,
+    stated: StatedDecision,
 }
 
 /// The claims of a receipt that its approvals have to support.
 #[derive(Clone, Debug, PartialEq)]
-pub(crate) struct Said {
+pub(crate) struct StatedDecision {
     pub(crate) tag: Projection,
     pub(crate) decision: Decision,
     /// Not before `jcs_v2`, and neither is the decider.
@@ -176,8 +176,8 @@ impl Opened {
     }
 
     /// The receipt's claims that its approvals have to support.
-    pub(crate) fn said(&self) -> &Said {
-        &self.said
+    pub(crate) fn stated(&self) -> &StatedDecision {
+        &self.stated
     }
 }
 
@@ -190,7 +190,7 @@ impl VerifiedReceipt {
         };
         // The signed projection was checked to be its own canonical text.
         let committed = open(*digest, *tag, &projection.canonical(), opening)?;
-        let said = Said {
+        let stated = StatedDecision {
             tag: *tag,
             decision: self.decision(),
             scope: self.scope(),
@@ -199,7 +199,7 @@ impl VerifiedReceipt {
             expires_at: self.expires_at(),
             proof: self.decider().and_then(|decider| decider.proof.clone()),
         };
-        Ok(Opened { committed, said })
+        Ok(Opened { committed, stated })
     }
 }
 

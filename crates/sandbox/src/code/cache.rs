@@ -34,9 +34,9 @@ pub(crate) struct Cache {
 /// than making one of them.
 const SLACK: u64 = 64;
 
-/// The result of a look-up.
+/// What the cache has.
 #[derive(Debug)]
-pub(crate) enum Found {
+pub(crate) enum CacheLookup {
     /// Code that was sealed here, for this component, this runtime and these settings.
     Code(Trusted),
     /// The file is missing, or its seal does not open.
@@ -65,16 +65,16 @@ impl Cache {
     }
 
     /// Looks for a component's code.
-    pub(crate) fn find(&self, label: Label<'_>) -> Found {
+    pub(crate) fn find(&self, label: Label<'_>) -> CacheLookup {
         let Some((file, content)) = read(&self.path(label.component), self.bound) else {
-            return Found::Nothing;
+            return CacheLookup::Nothing;
         };
         match self.key.open(label, content) {
             Some(code) => {
                 let _ = file.set_modified(SystemTime::now());
-                Found::Code(code)
+                CacheLookup::Code(code)
             }
-            None => Found::Unsealed,
+            None => CacheLookup::Unsealed,
         }
     }
 

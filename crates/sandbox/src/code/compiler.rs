@@ -28,17 +28,17 @@ pub enum Compiler {
 }
 
 /// Compiles a few components at a time, so that the bound for one also bounds the total.
-pub(crate) struct Workshop {
+pub(crate) struct CompilePool {
     compiler: Compiler,
     free: Mutex<usize>,
     freed: Condvar,
 }
 
-impl Workshop {
+impl CompilePool {
     pub(crate) fn new(compiler: Compiler) -> Self {
         // Two at least, so that one slow component does not hold up all others.
-        let places = available_parallelism().map_or(2, |cores| cores.get().max(2));
-        Self { compiler, free: Mutex::new(places), freed: Condvar::new() }
+        let slots = available_parallelism().map_or(2, |cores| cores.get().max(2));
+        Self { compiler, free: Mutex::new(slots), freed: Condvar::new() }
     }
 
     pub(crate) fn compile(
@@ -50,7 +50,7 @@ impl Workshop {
         origin: Origin,
     ) -> Result<Trusted, LoadError> {
         Outline::read(bytes, limits)?.check(limits, origin)?;
-        let _place = Place::take(self);
+        let _slot = CompileSlot::take(self);
         let code = match &self.compiler {
             Compiler::InProcess => in_process(engine, bytes)?,
             Compiler::Child { program } => child::compile(program, bytes, &limits.load, target)?,
@@ -69,18 +69,18 @@ fn in_process(engine: &Engine, bytes: &[u8]) -> Result<Vec<u8>, LoadError> {
 }
 
 /// The right to compile.
-pub(crate) struct Place<'a>(&'a Workshop);
+pub(crate) struct CompileSlot<'a>(&'a CompilePool);
 
-impl<'a> Place<'a> {
-    pub(crate) fn take(workshop: &'a Workshop) -> Self {
-        let free = workshop.free.lock().unwrap_or_else(PoisonError::into_inner);
-        let free = workshop.freed.wait_while(free, |free| *free == 0);
+impl<'a> CompileSlot<'a> {
+    pub(crate) fn take(pool: &'a CompilePool) -> Self {
+        let free = pool.free.lock().unwrap_or_else(PoisonError::into_inner);
+        let free = pool.freed.wait_while(free, |free| *free == 0);
         *free.unwrap_or_else(PoisonError::into_inner) -= 1;
-        Self(workshop)
+        Self(pool)
     }
 }
 
-impl Drop for Place<'_> {
+impl Drop for CompileSlot<'_> {
     fn drop(&mut self) {
         *self.0.free.lock().unwrap_or_else(PoisonError::into_inner) += 1;
         self.0.freed.notify_one();

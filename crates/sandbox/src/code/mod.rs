@@ -20,8 +20,8 @@ use crate::limits::SandboxLimits;
 use crate::runtime::engine;
 use crate::runtime::engine::Addressing;
 use crate::{LoadError, error};
-use cache::{Cache, Found};
-use compiler::{Place, Workshop};
+use cache::{Cache, CacheLookup};
+use compiler::{CompilePool, CompileSlot};
 use receipt::Digest;
 use std::path::Path;
 use trusted::Label;
@@ -67,18 +67,18 @@ pub(crate) struct Target {
 pub(crate) struct Loader {
     engine: Engine,
     target: Target,
-    workshop: Workshop,
+    pool: CompilePool,
     cache: Option<Cache>,
 }
 
 impl Loader {
     pub(crate) fn new(engine: Engine, addressing: Addressing) -> Self {
         let target = Target { config: engine::config_digest(&engine), addressing };
-        Self { engine, target, workshop: Workshop::new(Compiler::InProcess), cache: None }
+        Self { engine, target, pool: CompilePool::new(Compiler::InProcess), cache: None }
     }
 
     pub(crate) fn compile_with(&mut self, compiler: Compiler) {
-        self.workshop = Workshop::new(compiler);
+        self.pool = CompilePool::new(compiler);
     }
 
     pub(crate) fn cache_in(&mut self, folder: &Path, bound: u64) -> Result<(), LoadError> {
@@ -87,8 +87,8 @@ impl Loader {
     }
 
     /// The right to compile, or to do other work of that size.
-    pub(crate) fn place(&self) -> Place<'_> {
-        Place::take(&self.workshop)
+    pub(crate) fn slot(&self) -> CompileSlot<'_> {
+        CompileSlot::take(&self.pool)
     }
 
     /// The prepared form of a bundle, if it was sealed here for that engine.
@@ -115,16 +115,16 @@ impl Loader {
         origin: Origin,
     ) -> Result<(Component, Provenance), LoadError> {
         let label = Label { runtime: engine::RUNTIME, config: &self.target.config, component: digest };
-        let found = self.cache.as_ref().map_or(Found::Nothing, |cache| cache.find(label));
+        let found = self.cache.as_ref().map_or(CacheLookup::Nothing, |cache| cache.find(label));
         let provenance = match found {
-            Found::Code(code) => match code.load(&self.engine) {
+            CacheLookup::Code(code) => match code.load(&self.engine) {
                 Ok(component) => return Ok((component, Provenance::Cached)),
                 Err(_) => Provenance::Replaced,
             },
-            Found::Unsealed => Provenance::Replaced,
-            Found::Nothing => Provenance::Compiled,
+            CacheLookup::Unsealed => Provenance::Replaced,
+            CacheLookup::Nothing => Provenance::Compiled,
         };
-        let code = self.workshop.compile(&self.engine, &self.target, bytes, limits, origin)?;
+        let code = self.pool.compile(&self.engine, &self.target, bytes, limits, origin)?;
         let component = code.load(&self.engine).map_err(|error| error::too_demanding(&error, limits))?;
         if let Some(cache) = &self.cache {
             cache.keep(label, &code);

@@ -21,10 +21,10 @@ const ENTRY: u64 = 86_400_000_000_000;
 
 /// A guest's position and time.
 #[derive(Debug, Clone, Default)]
-pub(crate) struct VirtualTime(Arc<Mutex<Stand>>);
+pub(crate) struct VirtualTime(Arc<Mutex<ClockState>>);
 
 #[derive(Debug)]
-struct Stand {
+struct ClockState {
     /// The position of the last answer.
     position: u64,
     /// The number of answers, so that a stream notices a new one.
@@ -36,14 +36,14 @@ struct Stand {
     started_at: Timestamp,
 }
 
-impl Default for Stand {
+impl Default for ClockState {
     fn default() -> Self {
         let epoch = Timestamp::from_millis(0);
         Self { position: 0, answers: 0, ticks: 0, wall: epoch, started_at: epoch }
     }
 }
 
-impl Stand {
+impl ClockState {
     /// The monotonic clock at the last answer: the elapsed recorded time, and a day for each entry.
     fn base(&self) -> u64 {
         let passed = self.wall.as_millis().saturating_sub(self.started_at.as_millis());
@@ -88,7 +88,7 @@ impl VirtualTime {
         stand.ticks = stand.ticks.max(ticks).min(ENTRY - 1);
     }
 
-    fn lock(&self) -> MutexGuard<'_, Stand> {
+    fn lock(&self) -> MutexGuard<'_, ClockState> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

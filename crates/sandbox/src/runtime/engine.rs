@@ -94,15 +94,15 @@ pub(crate) fn compiling(addressing: Addressing) -> wasmtime::Result<Engine> {
 
 /// Everything that affects compiled code: target, processor features, settings, the runtime's version, this program's.
 pub(crate) fn config_digest(engine: &Engine) -> Digest {
-    let mut seen = Seen(env!("CARGO_PKG_VERSION").as_bytes().to_vec());
-    engine.precompile_compatibility_hash().hash(&mut seen);
-    Digest::of(&seen.0)
+    let mut bytes = ByteCollector(env!("CARGO_PKG_VERSION").as_bytes().to_vec());
+    engine.precompile_compatibility_hash().hash(&mut bytes);
+    Digest::of(&bytes.0)
 }
 
 /// Collects the hashed bytes, for a digest that is the same in every process.
-struct Seen(Vec<u8>);
+struct ByteCollector(Vec<u8>);
 
-impl Hasher for Seen {
+impl Hasher for ByteCollector {
     fn write(&mut self, bytes: &[u8]) {
         self.0.extend_from_slice(bytes);
     }

@@ -10,10 +10,10 @@ use wasmtime_wasi::p2::{OutputStream, Pollable, StreamResult};
 
 /// A sink that never blocks and never fails: the excess output of a guest is dropped.
 #[derive(Debug, Clone)]
-pub struct Output(Arc<Mutex<Kept>>);
+pub struct Output(Arc<Mutex<OutputBuffer>>);
 
 #[derive(Debug)]
-struct Kept {
+struct OutputBuffer {
     text: Vec<u8>,
     bound: usize,
     dropped: u64,
@@ -23,7 +23,7 @@ impl Output {
     /// Keeps the first `bound` bytes.
     #[must_use]
     pub fn new(bound: usize) -> Self {
-        Self(Arc::new(Mutex::new(Kept { text: Vec::new(), bound, dropped: 0 })))
+        Self(Arc::new(Mutex::new(OutputBuffer { text: Vec::new(), bound, dropped: 0 })))
     }
 
     /// The kept output, with a last line that counts the dropped bytes.
@@ -46,7 +46,7 @@ impl Output {
         kept.dropped = kept.dropped.saturating_add((bytes.len() - room) as u64);
     }
 
-    fn lock(&self) -> MutexGuard<'_, Kept> {
+    fn lock(&self) -> MutexGuard<'_, OutputBuffer> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

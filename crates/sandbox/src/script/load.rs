@@ -14,7 +14,7 @@ use crate::load::Program;
 use crate::script::Summary;
 use crate::script::engines::Engines;
 use crate::script::engines::current_engine;
-use crate::script::prepare::Means;
+use crate::script::prepare::LoadContext;
 use crate::script::prepare::Preparer;
 use receipt::Digest;
 use std::borrow::Cow;
@@ -33,11 +33,11 @@ pub(crate) struct Scripts {
     /// The tenant's world and the interface of bundles.
     linker: Linker<Guest>,
     engines: Engines,
-    loaded: Mutex<HashMap<EngineId, Arc<Loaded>>>,
+    loaded: Mutex<HashMap<EngineId, Arc<LoadedEngine>>>,
 }
 
 /// An engine, ready to run.
-struct Loaded {
+struct LoadedEngine {
     program: Program,
     /// Loaded when a bundle is prepared: it has more code than the program, and bundles that were prepared before do not need it.
     preparer: Mutex<Option<Arc<Preparer>>>,
@@ -54,16 +54,21 @@ impl Scripts {
     }
 
     /// A program of a bundle whose digest is known.
-    pub(crate) fn load(&self, digest: Digest, bytes: &[u8], means: Means<'_>) -> Result<Program, LoadError> {
+    pub(crate) fn load(
+        &self,
+        digest: Digest,
+        bytes: &[u8],
+        context: LoadContext<'_>,
+    ) -> Result<Program, LoadError> {
         let bundle = Bundle::read(bytes)?;
-        let engine = self.engine(bundle.engine, means)?;
-        let sealed = means.loader.prepared(&bundle.engine, &digest);
+        let engine = self.engine(bundle.engine, context)?;
+        let sealed = context.loader.prepared(&bundle.engine, &digest);
         let provenance = if sealed.is_some() { Provenance::Cached } else { Provenance::Compiled };
         let prepared = match sealed {
             Some(prepared) => prepared,
             None => {
-                let prepared = self.preparer(&engine, &bundle.engine, means)?.prepare(&bundle, means)?;
-                means.loader.keep_prepared(&bundle.engine, &digest, &prepared);
+                let prepared = self.preparer(&engine, &bundle.engine, context)?.prepare(&bundle, context)?;
+                context.loader.keep_prepared(&bundle.engine, &digest, &prepared);
                 prepared
             }
         };
@@ -80,30 +85,30 @@ impl Scripts {
         &self,
         name: &str,
         module: &Module,
-        means: Means<'_>,
+        context: LoadContext<'_>,
     ) -> Result<Summary, LoadError> {
         let id = current_engine();
-        self.preparer(&*self.engine(id, means)?, &id, means)?.examine(name, module, means)
+        self.preparer(&*self.engine(id, context)?, &id, context)?.examine(name, module, context)
     }
 
     /// The workflows that a bundle's main module exports.
-    pub(crate) fn workflows(&self, bytes: &[u8], means: Means<'_>) -> Result<Vec<String>, LoadError> {
+    pub(crate) fn workflows(&self, bytes: &[u8], context: LoadContext<'_>) -> Result<Vec<String>, LoadError> {
         let Bundle { engine, main, modules, .. } = Bundle::read(bytes)?;
         let Some(module) = modules.get(&main) else { return Ok(Vec::new()) };
-        let preparer = self.preparer(&*self.engine(engine, means)?, &engine, means)?;
-        Ok(preparer.examine(&main, module, means)?.workflows)
+        let preparer = self.preparer(&*self.engine(engine, context)?, &engine, context)?;
+        Ok(preparer.examine(&main, module, context)?.workflows)
     }
 
-    fn engine(&self, id: EngineId, means: Means<'_>) -> Result<Arc<Loaded>, LoadError> {
+    fn engine(&self, id: EngineId, context: LoadContext<'_>) -> Result<Arc<LoadedEngine>, LoadError> {
         // Held while one is loaded: a second caller for the same bundle waits, and the others are in memory soon enough.
         let mut loaded = self.loaded.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(engine) = loaded.get(&id) {
             return Ok(Arc::clone(engine));
         }
-        let component = self.component(&id.engine, means)?;
+        let component = self.component(&id.engine, context)?;
         // Both are stored now: what was prepared may have to be prepared again when another version of this program has another engine.
         self.kept(&id.prepare)?;
-        let engine = Arc::new(Loaded {
+        let engine = Arc::new(LoadedEngine {
             program: component.program(&self.linker, imports::is_allowed_to_engine)?,
             preparer: Mutex::default(),
         });
@@ -114,13 +119,18 @@ impl Scripts {
         Ok(engine)
     }
 
-    fn preparer(&self, engine: &Loaded, id: &EngineId, means: Means<'_>) -> Result<Arc<Preparer>, LoadError> {
+    fn preparer(
+        &self,
+        engine: &LoadedEngine,
+        id: &EngineId,
+        context: LoadContext<'_>,
+    ) -> Result<Arc<Preparer>, LoadError> {
         // Held while it is loaded: a second caller waits for it.
         let mut preparer = engine.preparer.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(preparer) = &*preparer {
             return Ok(Arc::clone(preparer));
         }
-        let loaded = Arc::new(Preparer::new(self.component(&id.prepare, means)?.component())?);
+        let loaded = Arc::new(Preparer::new(self.component(&id.prepare, context)?.component())?);
         *preparer = Some(Arc::clone(&loaded));
         Ok(loaded)
     }
@@ -133,9 +143,9 @@ impl Scripts {
         Ok(bytes)
     }
 
-    fn component(&self, digest: &Digest, means: Means<'_>) -> Result<Examined, LoadError> {
+    fn component(&self, digest: &Digest, context: LoadContext<'_>) -> Result<Examined, LoadError> {
         let bytes = self.kept(digest)?;
-        let (component, provenance) = means.loader.load(digest, &bytes, means.limits, Origin::Engine)?;
+        let (component, provenance) = context.loader.load(digest, &bytes, context.limits, Origin::Engine)?;
         Ok(Examined::new(component, provenance, *digest, bytes.len() as u64))
     }
 }

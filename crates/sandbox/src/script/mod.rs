@@ -28,7 +28,7 @@ pub use prepare::Summary;
 
 pub(crate) use engines::Engines;
 pub(crate) use load::Scripts;
-pub(crate) use prepare::Means;
+pub(crate) use prepare::LoadContext;
 pub(crate) use source::add_to_linker;
 
 use receipt::Digest;

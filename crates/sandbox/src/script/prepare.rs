@@ -48,7 +48,7 @@ pub struct Summary {
 
 /// The parts of the sandbox that loading uses.
 #[derive(Clone, Copy)]
-pub(crate) struct Means<'a> {
+pub(crate) struct LoadContext<'a> {
     pub(crate) loader: &'a Loader,
     pub(crate) limits: &'a SandboxLimits,
     pub(crate) live: &'a LiveInstances,
@@ -74,36 +74,36 @@ impl Preparer {
         &self,
         name: &str,
         module: &Module,
-        means: Means<'_>,
+        context: LoadContext<'_>,
     ) -> Result<Summary, LoadError> {
-        let _turn = self.turn(means);
-        let (mut store, module) = (self.store(means.limits)?, given(name, module));
+        let _turn = self.turn(context);
+        let (mut store, module) = (self.store(context.limits)?, given(name, module));
         let examined = block_on(async {
             let prepare = self.pre.instantiate_async(&mut store).await?;
             let preparing = prepare.permission_protocol_script_preparing();
             preparing.call_examine(&mut store, &module).await
         });
-        let preparing::Summary { imports, workflows } = ended(examined, means.limits)?;
+        let preparing::Summary { imports, workflows } = ended(examined, context.limits)?;
         Ok(Summary { imports, workflows })
     }
 
     /// Prepares a whole bundle for the engine.
-    pub(crate) fn prepare(&self, bundle: &Bundle, means: Means<'_>) -> Result<Vec<u8>, LoadError> {
-        let _turn = self.turn(means);
-        let mut store = self.store(means.limits)?;
+    pub(crate) fn prepare(&self, bundle: &Bundle, context: LoadContext<'_>) -> Result<Vec<u8>, LoadError> {
+        let _turn = self.turn(context);
+        let mut store = self.store(context.limits)?;
         let modules: Vec<_> = bundle.modules.iter().map(|(name, module)| given(name, module)).collect();
         let prepared = block_on(async {
             let prepare: Prepare = self.pre.instantiate_async(&mut store).await?;
             let preparing = prepare.permission_protocol_script_preparing();
             preparing.call_prepare(&mut store, &bundle.main, &modules).await
         });
-        ended(prepared, means.limits)
+        ended(prepared, context.limits)
     }
 
     /// The right to one instance: a place among the compilations, which bounds the processors, and its places in the
     /// pool. Drives hold places in the pool, so nothing that a drive waits for may prepare.
-    fn turn<'a>(&self, means: Means<'a>) -> impl Sized + use<'a> {
-        (means.loader.place(), block_on(means.live.take(self.memories)))
+    fn turn<'a>(&self, context: LoadContext<'a>) -> impl Sized + use<'a> {
+        (context.loader.slot(), block_on(context.live.take(self.memories)))
     }
 
     fn store(&self, limits: &SandboxLimits) -> Result<Store<Meter>, LoadError> {

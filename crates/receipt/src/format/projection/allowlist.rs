@@ -9,7 +9,7 @@ pub(super) struct Field {
     /// The segments. A trailing `[]` means that the segment names an array and the rest applies to each element.
     pub(super) path: &'static [&'static str],
     pub(super) slot: Slot,
-    mark: Mark,
+    mark: Confidentiality,
 }
 
 /// The values that a path may hold.
@@ -25,7 +25,7 @@ pub(super) enum Slot {
 
 /// What a path reveals when the repository is not public.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Mark {
+enum Confidentiality {
     None,
     /// The specification's dagger.
     Repository,
@@ -50,9 +50,9 @@ impl Projection {
     /// What `field` reveals under this tag, in the specification's words; `None` when it may always be shown.
     pub(super) fn confidential(self, field: &Field) -> Option<&'static str> {
         match field.mark {
-            Mark::Repository => Some("repository identity"),
-            Mark::Rule if self == Self::DeployGateV2 => Some("policy rule identity"),
-            Mark::Rule | Mark::None => None,
+            Confidentiality::Repository => Some("repository identity"),
+            Confidentiality::Rule if self == Self::DeployGateV2 => Some("policy rule identity"),
+            Confidentiality::Rule | Confidentiality::None => None,
         }
     }
 }
@@ -94,15 +94,15 @@ fn is_identifier(text: &str) -> bool {
 }
 
 const fn field(path: &'static [&'static str], slot: Slot) -> Field {
-    Field { path, slot, mark: Mark::None }
+    Field { path, slot, mark: Confidentiality::None }
 }
 
 const fn repository(path: &'static [&'static str], slot: Slot) -> Field {
-    Field { path, slot, mark: Mark::Repository }
+    Field { path, slot, mark: Confidentiality::Repository }
 }
 
 const fn rule(path: &'static [&'static str], slot: Slot) -> Field {
-    Field { path, slot, mark: Mark::Rule }
+    Field { path, slot, mark: Confidentiality::Rule }
 }
 
 /// `execute/v1`: four names the agent typed, and two words the interface validates.

@@ -13,7 +13,7 @@ use crate::people::dsse::Envelope;
 use crate::people::passkey::Assertion;
 use crate::people::statement::{Expected, Matter};
 use crate::timestamp::Timestamp;
-use crate::verify::opening::{Opened, Said};
+use crate::verify::opening::{Opened, StatedDecision};
 
 /// The time whose knowledge of keys and people applies.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -42,21 +42,21 @@ pub fn verify_approvals(
     deciders: &DeciderSet,
     judged: Judged,
 ) -> Result<Vec<VerifiedDecision>, ApprovalError> {
-    let said = opened.said();
+    let stated = opened.stated();
     let at = match judged {
-        Judged::AsIssued => said.created_at,
+        Judged::AsIssued => stated.created_at,
         // A clock that was set back revives nothing.
-        Judged::Now(now) => now.max(said.created_at),
-        Judged::InRetrospect(_) => said.created_at,
+        Judged::Now(now) => now.max(stated.created_at),
+        Judged::InRetrospect(_) => stated.created_at,
     };
     let status = match judged {
-        Judged::AsIssued => StatusAsOf { at: said.created_at, granted_at: Some(said.created_at) },
-        Judged::Now(now) | Judged::InRetrospect(now) => StatusAsOf::now(now.max(said.created_at)),
+        Judged::AsIssued => StatusAsOf { at: stated.created_at, granted_at: Some(stated.created_at) },
+        Judged::Now(now) | Judged::InRetrospect(now) => StatusAsOf::now(now.max(stated.created_at)),
     };
     let verify = |envelope| verify_one(opened.request(), envelope, deciders, (at, status));
     let verified: Vec<_> = opened.approvals()?.iter().map(verify).collect::<Result<_, _>>()?;
     // A decision that adds no person is judged too, so that the verdict does not depend on the order.
-    agree(opened.request(), said, &verified)?;
+    agree(opened.request(), stated, &verified)?;
     Ok(once(verified))
 }
 
@@ -76,42 +76,42 @@ fn once(decisions: Vec<VerifiedDecision>) -> Vec<VerifiedDecision> {
 /// Whether these decisions are about this request and support the receipt's claims.
 pub(crate) fn agree(
     request: &Json,
-    said: &Said,
+    stated: &StatedDecision,
     decisions: &[VerifiedDecision],
 ) -> Result<(), ApprovalError> {
     for statement in decisions.iter().map(VerifiedDecision::statement) {
         let matter = Matter::of(request, statement.matter.view, statement.matter.policy)?;
         let expected =
-            Expected { decision: Some(said.decision), ..Expected::about(&matter, said.created_at) }
+            Expected { decision: Some(stated.decision), ..Expected::about(&matter, stated.created_at) }
                 .open_for(request)?;
         statement.check(&expected)?;
-        if said.decision == Decision::Approved && statement.expires_at < said.expires_at {
+        if stated.decision == Decision::Approved && statement.expires_at < stated.expires_at {
             return Err(ApprovalError::Outlived {
                 person: statement.decider.clone(),
                 decision: statement.expires_at,
-                receipt: said.expires_at,
+                receipt: stated.expires_at,
             });
         }
     }
-    let decider = said.decider.as_deref().unwrap_or_default();
+    let decider = stated.decider.as_deref().unwrap_or_default();
     if decisions.is_empty() {
-        return if needs_none(said) { Ok(()) } else { Err(ApprovalError::Missing(decider.to_owned())) };
+        return if needs_none(stated) { Ok(()) } else { Err(ApprovalError::Missing(decider.to_owned())) };
     }
     let person = decider.strip_prefix("user:").unwrap_or_default();
     let mut own = decisions.iter().filter(|decision| decision.person().as_str() == person).peekable();
     if own.peek().is_none() {
         return Err(ApprovalError::DeciderNotAmong(decider.to_owned()));
     }
-    check_proof(said, own)
+    check_proof(stated, own)
 }
 
 /// Checks that a proof of the decider's passkey is of an assertion that the receipt commits to. A key in a file proves
 /// no step-up.
 fn check_proof<'d>(
-    said: &Said,
+    stated: &StatedDecision,
     own: impl Iterator<Item = &'d VerifiedDecision>,
 ) -> Result<(), ApprovalError> {
-    let Some(DeciderProof::Webauthn(proof)) = &said.proof else { return Ok(()) };
+    let Some(DeciderProof::Webauthn(proof)) = &stated.proof else { return Ok(()) };
     // Neither is in an assertion.
     let stated = Webauthn { review_generation: None, ..proof.clone() };
     let same = |assertion: &Assertion| assertion.proof(proof.verified_at) == stated;
@@ -123,9 +123,9 @@ fn check_proof<'d>(
 
 /// Whether no person's signature is required: an engine decided, the scope is demo, or the receipt is a revocation,
 /// which must not wait for an approver.
-fn needs_none(said: &Said) -> bool {
-    let engine = said.decider.as_deref().is_some_and(|decider| decider.starts_with("system/"));
-    engine || said.scope == Some(Scope::Demo) || said.tag == Projection::RevocationV1
+fn needs_none(stated: &StatedDecision) -> bool {
+    let engine = stated.decider.as_deref().is_some_and(|decider| decider.starts_with("system/"));
+    engine || stated.scope == Some(Scope::Demo) || stated.tag == Projection::RevocationV1
 }
 
 fn verify_one(

@@ -13,7 +13,7 @@ use crate::format::decider::{Decider, DeciderProof};
 use crate::format::names::{PersonId, Role};
 use crate::json::members::ShapeError;
 use crate::people::deciders::{DeciderSet, KeyHolder, NotCounted, grants};
-use crate::people::dsse::{Envelope, EnvelopeError, EnvelopeSignature, Signed};
+use crate::people::dsse::{Envelope, EnvelopeError, EnvelopeSignature, VerifiedPayload};
 use crate::people::key::NotVerified;
 use crate::people::passkey::{Assertion, PasskeyError};
 use crate::people::scheme::KeyId;
@@ -128,7 +128,7 @@ impl DeciderSet {
         if signature.key_id.len() > MAX_KEY_ID_LEN {
             return Err(ApprovalError::KeyId(signature.key_id.len()));
         }
-        let Some(Signed { by: signer, assertion, payload }) = self.signer(envelope) else {
+        let Some(VerifiedPayload { by: signer, assertion, payload }) = self.signer(envelope) else {
             return Err(self.not_signed(envelope, signature));
         };
         let statement = DecisionStatement::read(&payload)?;

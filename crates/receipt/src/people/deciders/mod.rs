@@ -15,7 +15,7 @@ use alloc::vec::Vec;
 use crate::format::names::{PersonId, Role};
 use crate::json::JsonError;
 use crate::json::members::ShapeError;
-use crate::people::dsse::{Envelope, Signed};
+use crate::people::dsse::{Envelope, VerifiedPayload};
 use crate::people::key::PublicKey;
 use crate::people::scheme::{KeyId, PublicKeyError};
 use crate::timestamp::Timestamp;
@@ -209,7 +209,7 @@ impl DeciderSet {
     }
 
     /// The key of the set that signed an envelope, whatever its status, and the signed payload.
-    pub(crate) fn signer<'e>(&self, envelope: &'e Envelope) -> Option<Signed<'e, KeyHolder<'_>>> {
+    pub(crate) fn signer<'e>(&self, envelope: &'e Envelope) -> Option<VerifiedPayload<'e, KeyHolder<'_>>> {
         envelope.signer(self.keys().map(|holder| (holder, &holder.key.key)))
     }
 
