@@ -6,7 +6,7 @@ use crate::import::{Import, Incoming, import};
 use crate::schema;
 use crate::session::connection::Connection;
 use crate::session::location::Location;
-use crate::session::readers::{Lease, Readers};
+use crate::session::readers::{PooledConnection, Readers};
 use crate::session::shared::{CommitDemand, Shared};
 use crate::write::record::Record;
 use crate::write::writer::{Job, Writer};
@@ -150,12 +150,12 @@ impl Postgres {
     }
 
     /// Reads on the store's runtime, which never waits for the caller's runtime.
-    pub(crate) fn read<T, F>(&self, read: impl FnOnce(Lease) -> F + Send + 'static) -> Answer<T>
+    pub(crate) fn read<T, F>(&self, read: impl FnOnce(PooledConnection) -> F + Send + 'static) -> Answer<T>
     where
         T: Send + 'static,
         F: Future<Output = Result<T, DatabaseError>> + Send,
     {
-        self.read_with(|readers| async move { read(readers.lease().await?).await })
+        self.read_with(|readers| async move { read(readers.acquire().await?).await })
     }
 
     /// The same for a read that borrows a session for parts of it.

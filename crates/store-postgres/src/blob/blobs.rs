@@ -37,12 +37,12 @@ pub(crate) async fn keep(
     digest: &Digest,
     bytes: Arc<[u8]>,
 ) -> Result<(), DatabaseError> {
-    let recent = readers.lease().await?.one(RECENT, values![digest.to_string()]).await?;
+    let recent = readers.acquire().await?.one(RECENT, values![digest.to_string()]).await?;
     let recent = recent.map(|row| row.get::<_, Option<String>>(0));
     match objects {
         Some(objects) => objects::keep(readers, &*objects, (digest, recent), bytes).await,
         None if recent.is_some() => Ok(()),
-        None => keep_chunks(&*readers.lease().await?, digest, &bytes).await,
+        None => keep_chunks(&*readers.acquire().await?, digest, &bytes).await,
     }
 }
 
@@ -81,7 +81,7 @@ pub(crate) async fn read(
     objects: Option<Objects>,
     digest: &Digest,
 ) -> Result<Option<Vec<u8>>, DatabaseError> {
-    let rows = readers.lease().await?.query(READ, values![digest.to_string()]).await?;
+    let rows = readers.acquire().await?.query(READ, values![digest.to_string()]).await?;
     let Some(first) = rows.first() else { return Ok(None) };
     let bytes: Vec<u8> = match first.get::<_, Option<&str>>(1) {
         Some(name) => objects::read(objects.as_deref(), digest, name).await?,
@@ -109,7 +109,7 @@ pub(crate) async fn sweep(
     digest: &Digest,
 ) -> Result<(), DatabaseError> {
     let has_objects = objects.is_some();
-    let name = delete(&*readers.lease().await?, has_objects, digest).await?;
+    let name = delete(&*readers.acquire().await?, has_objects, digest).await?;
     match (objects, name) {
         // Only now, when no row names the object any more. If this fails, a sweep removes it later.
         (Some(objects), Some(name)) => Ok(objects.remove(&name).await?),

@@ -38,7 +38,7 @@ pub(crate) async fn keep(
     let kept = match recent {
         Some(object) => Some(object),
         None => {
-            let kept = readers.lease().await?.one(KEPT, values![digest.to_string()]).await?;
+            let kept = readers.acquire().await?.one(KEPT, values![digest.to_string()]).await?;
             kept.map(|row| row.get(0))
         }
     };
@@ -60,12 +60,12 @@ async fn keep_new(
     bytes: Arc<[u8]>,
 ) -> Result<(), DatabaseError> {
     let size = bytes.len().cast_signed() as i64;
-    let new = readers.lease().await?.one(NEW_NAME, Vec::new()).await?.ok_or(StoreError::Stopped)?;
+    let new = readers.acquire().await?.one(NEW_NAME, Vec::new()).await?.ok_or(StoreError::Stopped)?;
     let (database, at, unique): (&str, i64, &str) = (new.get(0), new.get(1), new.get(2));
     let name = format!("{database}/{digest}/{at}-{unique}");
     objects.put(&name, bytes).await?;
     let values = values![digest.to_string(), size, name.clone(), at + NAMED_WITHIN];
-    let Some(row) = readers.lease().await?.one(NAME, values).await? else {
+    let Some(row) = readers.acquire().await?.one(NAME, values).await? else {
         let place = objects.place();
         let late = format!("artifact {digest} took longer than half an hour to be written to {place}");
         return Err(PostgresError::Server(late).into());
@@ -94,14 +94,14 @@ pub(crate) async fn read(
 /// Removes the objects of this database that no row names, an hour after they were written.
 pub(crate) async fn sweep(readers: &Arc<Readers>, objects: Option<Objects>) -> Result<(), DatabaseError> {
     let Some(objects) = objects else { return Ok(()) };
-    let now = readers.lease().await?.one(NEW_NAME, Vec::new()).await?.ok_or(StoreError::Stopped)?;
+    let now = readers.acquire().await?.one(NEW_NAME, Vec::new()).await?.ok_or(StoreError::Stopped)?;
     let (database, now): (&str, i64) = (now.get(0), now.get(1));
     let found = objects.names(database).await?;
     let old = found.iter().filter_map(|name| Some((name, written(name)?)));
     let old = old.filter(|(_, (_, at))| at.saturating_add(REMOVED_AFTER) < now);
     let (names, digests): (Vec<String>, Vec<String>) =
         old.map(|(name, (digest, _))| (name.clone(), digest.to_owned())).unzip();
-    let unnamed = readers.lease().await?.query(UNNAMED, values![names, digests]).await?;
+    let unnamed = readers.acquire().await?.query(UNNAMED, values![names, digests]).await?;
     for row in unnamed {
         let name: String = row.try_get(0).map_err(damaged)?;
         objects.remove(&name).await?;

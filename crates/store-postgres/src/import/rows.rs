@@ -4,7 +4,7 @@ use crate::blob::blobs;
 use crate::error::DatabaseError;
 use crate::session::connection::{Call, Connection, Value, values};
 use crate::write::decide::number;
-use crate::write::lines::{NEXT, Spot, sum};
+use crate::write::entries::{NEXT, RowPosition, sum};
 use crate::write::record::revocation_id;
 use crate::write::save::{
     ACTS, DENIALS, ENTRIES, HOLDERS, HOLDINGS, NEW_INSTANCES, NEW_REQUESTS, OUTPUTS, PRECEDENTS, RATES,
@@ -84,9 +84,9 @@ fn instances(rows: &[TransferRow], calls: &mut Vec<Call>) {
         .map(|row| {
             let count = i32::try_from(row.texts.len()).unwrap_or(i32::MAX);
             let (seq, index) = (row.seq.cast_signed(), row.index.cast_signed());
-            let spot = Spot { seq, index, at: row.at.as_millis(), count };
+            let position = RowPosition { seq, index, at: row.at.as_millis(), count };
             let text = row.texts.join(&NEXT.to_string());
-            (row.instance, spot, sum(&text, &row.key, spot), text)
+            (row.instance, position, sum(&text, &row.key, position), text)
         })
         .collect();
     let columns =

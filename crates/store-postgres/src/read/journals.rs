@@ -2,7 +2,7 @@
 
 use crate::error::DatabaseError;
 use crate::session::connection::{Connection, values};
-use crate::write::lines::read;
+use crate::write::entries::read;
 use crate::write::load::{key, state, text};
 use receipt::{Digest, Timestamp};
 use store::{Deleted, EndState, Fact, InstanceKey, StoreError};

@@ -5,7 +5,7 @@
 
 use crate::error::DatabaseError;
 use crate::session::connection::{Connection, values};
-use crate::write::lines::read;
+use crate::write::entries::read;
 use crate::write::load::key;
 use std::time::Duration;
 use store::Fact;

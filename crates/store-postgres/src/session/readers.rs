@@ -23,7 +23,7 @@ pub(crate) struct Readers {
 }
 
 /// A session that is lent.
-pub(crate) struct Lease {
+pub(crate) struct PooledConnection {
     connection: Option<Connection>,
     readers: Arc<Readers>,
     _permit: OwnedSemaphorePermit,
@@ -35,13 +35,13 @@ impl Readers {
     }
 
     /// Lends a session, and opens one where none is idle.
-    pub(crate) async fn lease(self: &Arc<Self>) -> Result<Lease, DatabaseError> {
+    pub(crate) async fn acquire(self: &Arc<Self>) -> Result<PooledConnection, DatabaseError> {
         let permit = Arc::clone(&self.permits).acquire_owned().await.map_err(|_| StoreError::Stopped)?;
         let connection = match self.take() {
             Some(connection) => connection,
             None => self.shared.connect(PATIENCE).await?,
         };
-        Ok(Lease { connection: Some(connection), readers: Arc::clone(self), _permit: permit })
+        Ok(PooledConnection { connection: Some(connection), readers: Arc::clone(self), _permit: permit })
     }
 
     fn take(&self) -> Option<Connection> {
@@ -51,17 +51,17 @@ impl Readers {
     }
 }
 
-impl Deref for Lease {
+impl Deref for PooledConnection {
     type Target = Connection;
 
     fn deref(&self) -> &Connection {
         // Only `drop` takes it.
-        #[expect(clippy::unwrap_used, reason = "a lease has its session until it is dropped")]
+        #[expect(clippy::unwrap_used, reason = "it has its session until it is dropped")]
         self.connection.as_ref().unwrap()
     }
 }
 
-impl Drop for Lease {
+impl Drop for PooledConnection {
     fn drop(&mut self) {
         if let Some(connection) = self.connection.take().filter(Connection::is_idle) {
             self.readers.idle.lock().unwrap_or_else(PoisonError::into_inner).push(connection);

@@ -19,7 +19,7 @@ pub(crate) struct Server {
 
 /// The result of a query of the server.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Seen {
+pub(crate) enum ServerCheck {
     Same,
     /// A standby was promoted that has all acknowledged commits.
     Promoted,
@@ -45,7 +45,7 @@ impl Server {
 
     /// Accepts the server's present state. Refuses another server, and another timeline if commits were not
     /// synchronous before: the last acknowledged commits may be lost with the previous server.
-    pub(crate) fn compare(&mut self, now: &Self) -> Result<Seen, PostgresError> {
+    pub(crate) fn compare(&mut self, now: &Self) -> Result<ServerCheck, PostgresError> {
         if self.system != now.system {
             let named = |server: &Self| format!("server {} (timeline {})", server.system, server.timeline);
             return Err(PostgresError::OtherServer { before: named(self), now: named(now) });
@@ -56,7 +56,7 @@ impl Server {
             return Err(self.lossy(now, why));
         }
         self.clone_from(now);
-        Ok(if was_promoted { Seen::Promoted } else { Seen::Same })
+        Ok(if was_promoted { ServerCheck::Promoted } else { ServerCheck::Same })
     }
 
     /// A failover that may have lost commits, and the reason for that conclusion.
@@ -83,7 +83,10 @@ mod tests {
     fn a_promoted_standby_is_accepted_where_commits_were_synchronous_and_another_server_never() {
         for is_synchronous in [false, true] {
             let before = server(1, "00000001", is_synchronous);
-            assert_eq!(before.clone().compare(&server(1, "00000001", !is_synchronous)), Ok(Seen::Same));
+            assert_eq!(
+                before.clone().compare(&server(1, "00000001", !is_synchronous)),
+                Ok(ServerCheck::Same)
+            );
             for timeline in ["00000001", "00000002"] {
                 let other = before.clone().compare(&server(2, timeline, true));
                 assert!(matches!(other, Err(PostgresError::OtherServer { .. })), "{other:?}");
@@ -91,7 +94,7 @@ mod tests {
             let mut seen = before;
             let promoted = seen.compare(&server(1, "00000002", true));
             match is_synchronous {
-                true => assert_eq!(promoted, Ok(Seen::Promoted)),
+                true => assert_eq!(promoted, Ok(ServerCheck::Promoted)),
                 false => assert!(matches!(promoted, Err(PostgresError::LossyFailover { .. }))),
             }
             // A refused server is not recorded: the next one is compared with the server before.

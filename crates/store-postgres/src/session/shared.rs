@@ -4,7 +4,7 @@ use crate::error::{DatabaseError, PostgresError};
 use crate::session::clock::{ServerClock, boot_time};
 use crate::session::connection::Connection;
 use crate::session::location::Location;
-use crate::session::server::{Seen, Server};
+use crate::session::server::{Server, ServerCheck};
 use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
@@ -69,7 +69,7 @@ impl Shared {
         self.check()?;
         let db = self.place.connect_within(patience).await?;
         let claim = new_claim(&db).await?;
-        if self.look(&db).await? == Seen::Promoted {
+        if self.look(&db).await? == ServerCheck::Promoted {
             *locked(&self.claim) = claim;
             self.promotions.fetch_add(1, Ordering::AcqRel);
             let words = "a standby of the database was promoted; its commits were synchronous, and nothing is lost: all claims are made anew";
@@ -79,7 +79,7 @@ impl Shared {
     }
 
     /// Queries the server: its identity, its clock, and whether its commits are synchronous.
-    pub(crate) async fn look(&self, db: &Connection) -> Result<Seen, DatabaseError> {
+    pub(crate) async fn look(&self, db: &Connection) -> Result<ServerCheck, DatabaseError> {
         let (asked, now, answered) = (boot_time(), Server::of(db).await?, boot_time());
         let seen = locked(&self.server).compare(&now);
         let seen = seen.map_err(|error| self.give_up(error))?;

@@ -1,6 +1,6 @@
 //! The artifacts that a tenant keeps, and the live ones of its resources.
 
-use crate::write::state::{Held, Live, State, Users};
+use crate::write::state::{Artifact, GroupState, Live, Users};
 use crate::write::usage_stripes::ChargeError;
 use std::sync::Arc;
 use store::{Deployment, StoreError};
@@ -8,27 +8,27 @@ use workflow::TenantId;
 
 /// Adds a holder of an artifact. Returns the bytes that the tenant keeps additionally: none if it keeps the artifact already.
 pub(crate) fn hold(
-    state: &mut State,
+    state: &mut GroupState,
     tenant: &TenantId,
     (sha256, bytes): (&str, u64),
     holder: i64,
 ) -> Result<i64, StoreError> {
     let (key, hold) = ((tenant.clone(), sha256.to_owned()), (holder, sha256.to_owned()));
     let bytes = i64::try_from(bytes).unwrap_or(i64::MAX);
-    let held = state.artifacts.get(&key).copied().unwrap_or(Held { bytes, holders: Users::default() });
+    let held = state.artifacts.get(&key).copied().unwrap_or(Artifact { bytes, holders: Users::default() });
     let Users { own, others } = held.holders;
     if own == 0 && !state.is_fully_locked(tenant) {
         return Err(state.refuse(tenant, ChargeError::Headroom));
     }
     if state.holders.get(&hold) != Some(&true) {
         state.holders.set(hold, true);
-        state.artifacts.set(key, Held { holders: Users { own: own + 1, others }, ..held });
+        state.artifacts.set(key, Artifact { holders: Users { own: own + 1, others }, ..held });
     }
     Ok(if own + others == 0 { held.bytes } else { 0 })
 }
 
 /// Removes an artifact's holder. Returns the bytes that the tenant no longer keeps.
-fn let_go(state: &mut State, tenant: &TenantId, sha256: &str, holder: i64) -> Result<i64, StoreError> {
+fn let_go(state: &mut GroupState, tenant: &TenantId, sha256: &str, holder: i64) -> Result<i64, StoreError> {
     let (key, hold) = ((tenant.clone(), sha256.to_owned()), (holder, sha256.to_owned()));
     let Some(held) = state.artifacts.get(&key).copied() else { return Ok(0) };
     if state.holders.get(&hold) != Some(&true) {
@@ -42,14 +42,14 @@ fn let_go(state: &mut State, tenant: &TenantId, sha256: &str, holder: i64) -> Re
         Users { own, others } => Users { own: own - 1, others },
     };
     state.holders.set(hold, false);
-    state.artifacts.set(key, Held { holders, ..held });
+    state.artifacts.set(key, Artifact { holders, ..held });
     Ok(if holders.own + holders.others == 0 { held.bytes } else { 0 })
 }
 
 /// Records a deployment and makes it its resource's live one, unless the live one was redeemed later. A recorded deployment does not change. The
 /// artifact is kept as long as the instance exists or the resource serves it. Returns the change of the tenant's bytes.
 pub(crate) fn record_deployment(
-    state: &mut State,
+    state: &mut GroupState,
     deployment: &Deployment,
     instance: i64,
 ) -> Result<i64, StoreError> {

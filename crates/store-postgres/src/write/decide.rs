@@ -1,15 +1,15 @@
 //! The effect of one write on locked rows in memory: pure, and independent of the other writes of the transaction.
 
 use crate::write::artifacts::{hold, record_deployment};
-use crate::write::lines::{Lines, Spot, sum};
-use crate::write::record::{Beside, Record};
-use crate::write::state::{EntryRow, Instance, NewReceipt, Request, State, Users};
+use crate::write::entries::{EncodedEntries, RowPosition, sum};
+use crate::write::record::{Projections, Record};
+use crate::write::state::{EntryRow, GroupState, Instance, NewReceipt, Request, Users};
 use crate::write::usage_stripes::ChargeError;
 use receipt::{Digest, Timestamp};
 use std::sync::Arc;
 use store::{
     InstanceKey, InstanceState, JournalPosition, KeptArtifact, NewRequest, Precondition, Quotas, RATE_WINDOW,
-    ScheduleRow, SentNotices, Signed, Stamp, StoreError, UsageChange, Writer, Written,
+    ScheduleRow, SentNotices, Signers, Stamp, StoreError, UsageChange, Writer, Written,
 };
 use workflow::{Entry, ReceiptId, RequestId, TenantId};
 
@@ -18,14 +18,14 @@ const OUTPUT: usize = 1 << 20;
 
 /// Writes a record, whose entries get the places from `seq` on, or refuses it. After a refusal the caller undoes its
 /// changes.
-pub(crate) fn write(state: &mut State, record: &Record, seq: i64) -> Written {
+pub(crate) fn write(state: &mut GroupState, record: &Record, seq: i64) -> Written {
     match record {
-        Record::Create { place, component, lines, quotas } => {
-            create(state, (place, seq), component, lines, quotas)
+        Record::Create { place, component, encoded, quotas } => {
+            create(state, (place, seq), component, encoded, quotas)
         }
-        Record::Append { place, lines, quotas, beside, writer } => {
+        Record::Append { place, encoded, quotas, projections, writer } => {
             check_claim(state, place, *writer)?;
-            append(state, (place, seq), lines, quotas.as_ref(), beside.as_deref())
+            append(state, (place, seq), encoded, quotas.as_ref(), projections.as_deref())
         }
         Record::Output { key, text, quotas } => keep_output(state, key, text, quotas).map(|()| None),
         Record::Postpone { key, until } => {
@@ -50,10 +50,10 @@ pub(crate) fn write(state: &mut State, record: &Record, seq: i64) -> Written {
 }
 
 fn create(
-    state: &mut State,
+    state: &mut GroupState,
     (place, seq): (&JournalPosition, i64),
     component: &(Digest, Arc<[u8]>),
-    lines: &Lines,
+    encoded: &EncodedEntries,
     quotas: &Quotas,
 ) -> Written {
     let key = &place.key;
@@ -64,15 +64,15 @@ fn create(
     let (at, queued) = (place.at.as_millis(), number(InstanceState::Queued));
     let made = Instance { id, next: 0, at, state: queued, due: Some(at), since: at, ended: false };
     state.instances.set(key.clone(), made.clone());
-    let mut change = UsageChange { instances: 1, ..UsageChange::of_bytes(lines.bytes) };
+    let mut change = UsageChange { instances: 1, ..UsageChange::of_bytes(encoded.bytes) };
     keep_component(state, &key.tenant, component, &mut change)?;
-    let stamp = add(state, place, (made, seq), lines);
+    let stamp = add(state, place, (made, seq), encoded);
     charge(state, &key.tenant, change, Some(quotas))?;
     Ok(stamp)
 }
 
 /// Refuses a driver whose claim has expired.
-fn check_claim(state: &State, place: &JournalPosition, writer: Writer) -> Result<(), StoreError> {
+fn check_claim(state: &GroupState, place: &JournalPosition, writer: Writer) -> Result<(), StoreError> {
     match writer {
         Writer::Driver if !state.held.contains(&place.key.shard()) => {
             Err(StoreError::ClaimLost(place.key.clone()))
@@ -82,32 +82,32 @@ fn check_claim(state: &State, place: &JournalPosition, writer: Writer) -> Result
 }
 
 fn append(
-    state: &mut State,
+    state: &mut GroupState,
     (place, seq): (&JournalPosition, i64),
-    lines: &Lines,
+    encoded: &EncodedEntries,
     quotas: Option<&Quotas>,
-    beside: Option<&Beside>,
+    projections: Option<&Projections>,
 ) -> Written {
-    if let Some(seen) = beside.and_then(|beside| beside.batch.seen.as_deref()) {
+    if let Some(seen) = projections.and_then(|projections| projections.batch.seen.as_deref()) {
         check_seen(state, seen)?;
     }
     let found = instance(state, &place.key)?;
     if usize::try_from(found.next) != Ok(place.after) {
         return Err(StoreError::Conflict(place.key.clone()));
     }
-    let mut change = UsageChange::of_bytes(lines.bytes);
-    if let Some(beside) = beside {
-        prepare(state, place, &found, (beside, quotas), &mut change)?;
+    let mut change = UsageChange::of_bytes(encoded.bytes);
+    if let Some(projections) = projections {
+        prepare(state, place, &found, (projections, quotas), &mut change)?;
     }
     let (id, first) = (found.id, seq);
-    let stamp = add(state, place, (found, seq), lines);
-    if let Some(beside) = beside {
-        keep_records(state, (place, id), (stamp, first), beside, &mut change)?;
-        settle(state, (place, first), beside, &mut change)?;
-        if let Some(schedule) = beside.batch.schedule {
+    let stamp = add(state, place, (found, seq), encoded);
+    if let Some(projections) = projections {
+        keep_records(state, (place, id), (stamp, first), projections, &mut change)?;
+        settle(state, (place, first), projections, &mut change)?;
+        if let Some(schedule) = projections.batch.schedule {
             enter(state, &place.key, schedule, &mut change)?;
         }
-        for request in &beside.batch.reopened {
+        for request in &projections.batch.reopened {
             reopen(state, request, &mut change);
         }
     }
@@ -117,20 +117,20 @@ fn append(
 
 /// The changes before the entries: the rate, the component, the artifact.
 fn prepare(
-    state: &mut State,
+    state: &mut GroupState,
     place: &JournalPosition,
     found: &Instance,
-    (beside, quotas): (&Beside, Option<&Quotas>),
+    (projections, quotas): (&Projections, Option<&Quotas>),
     change: &mut UsageChange,
 ) -> Result<(), StoreError> {
     let tenant = &place.key.tenant;
-    if let (Some(_), Some(quotas)) = (&beside.batch.request, quotas) {
+    if let (Some(_), Some(quotas)) = (&projections.batch.request, quotas) {
         ask(state, tenant, found.at.max(place.at.as_millis()), quotas)?;
     }
-    if let Some(component) = &beside.batch.component {
+    if let Some(component) = &projections.batch.component {
         keep_component(state, tenant, component, change)?;
     }
-    if let Some(KeptArtifact { sha256, bytes, quotas }) = beside.batch.artifact.as_deref() {
+    if let Some(KeptArtifact { sha256, bytes, quotas }) = projections.batch.artifact.as_deref() {
         let more = hold(state, tenant, (&sha256.to_string(), *bytes), found.id)?;
         let kept = UsageChange { bytes: more, ..UsageChange::default() };
         let checked = state.usage_of(tenant).check(tenant, kept, Some(quotas));
@@ -142,19 +142,19 @@ fn prepare(
 
 /// Adds entries, as one row.
 fn add(
-    state: &mut State,
+    state: &mut GroupState,
     place: &JournalPosition,
     (found, seq): (Instance, i64),
-    lines: &Lines,
+    encoded: &EncodedEntries,
 ) -> Option<Stamp> {
-    let count = i32::try_from(lines.count).unwrap_or(i32::MAX);
+    let count = i32::try_from(encoded.count).unwrap_or(i32::MAX);
     if count == 0 {
         return None;
     }
     let at = found.at.max(place.at.as_millis());
-    let spot = Spot { seq, index: found.next, at, count };
-    let sum = sum(&lines.text, &place.key, spot);
-    state.entries.push(EntryRow { instance: found.id, spot, sum, text: lines.text.clone() });
+    let position = RowPosition { seq, index: found.next, at, count };
+    let sum = sum(&encoded.text, &place.key, position);
+    state.entries.push(EntryRow { instance: found.id, position, sum, text: encoded.text.clone() });
     let next = found.next + i64::from(count);
     state.instances.set(place.key.clone(), Instance { next, at, ..found });
     Some(Stamp { seq: seq.unsigned_abs(), at: Timestamp::from_millis(at) })
@@ -162,23 +162,23 @@ fn add(
 
 /// Writes the records that the entries refer to.
 fn keep_records(
-    state: &mut State,
+    state: &mut GroupState,
     (place, id): (&JournalPosition, i64),
     (stamp, first): (Option<Stamp>, i64),
-    beside: &Beside,
+    projections: &Projections,
     change: &mut UsageChange,
 ) -> Result<(), StoreError> {
     let (tenant, conflict) = (&place.key.tenant, || StoreError::Conflict(place.key.clone()));
-    if let Some(NewRequest { id: request, capability, resource, body }) = &beside.batch.request {
+    if let Some(NewRequest { id: request, capability, resource, body }) = &projections.batch.request {
         let stamp = stamp.ok_or_else(|| StoreError::Damaged("a request without a fact".to_owned()))?;
         if state.requests.get(request).is_some() {
             return Err(conflict());
         }
-        let fact = beside.batch.entries.iter().position(|entry| is_about(entry, request));
+        let fact = projections.batch.entries.iter().position(|entry| is_about(entry, request));
         let (seq, subject) =
             (first + fact.unwrap_or(0).cast_signed() as i64, format!("{capability} {resource}"));
-        State::count(&mut state.subjects, (tenant.clone(), subject.clone()));
-        State::count(&mut state.rates, (tenant.clone(), minute(stamp.at.as_millis())));
+        GroupState::count(&mut state.subjects, (tenant.clone(), subject.clone()));
+        GroupState::count(&mut state.rates, (tenant.clone(), minute(stamp.at.as_millis())));
         let (tenant, body) = (tenant.clone(), Some(Arc::from(&**body)));
         let made =
             Request { instance: id, seq, tenant, subject, open: true, outcome: None, notified: 0, body };
@@ -186,7 +186,7 @@ fn keep_records(
         change.keep(made.body.as_deref().map_or(0, str::len));
         state.requests.set(request.clone(), made);
     }
-    if let (Some(receipt), Some(body)) = (&beside.batch.receipt, &beside.receipt) {
+    if let (Some(receipt), Some(body)) = (&projections.batch.receipt, &projections.receipt) {
         let is_taken =
             |(id, known): (&ReceiptId, &NewReceipt)| *id == receipt.id || known.request == receipt.request;
         if state.receipts.iter().any(is_taken) {
@@ -195,7 +195,7 @@ fn keep_records(
         state.receipts.set(receipt.id.clone(), NewReceipt::of(receipt, body));
         change.keep(body.len());
     }
-    if let Some(deployment) = &beside.batch.deployment {
+    if let Some(deployment) = &projections.batch.deployment {
         change.bytes = change.bytes.saturating_add(record_deployment(state, deployment, id)?);
     }
     Ok(())
@@ -203,13 +203,13 @@ fn keep_records(
 
 /// Updates the small tables for the entries.
 fn settle(
-    state: &mut State,
+    state: &mut GroupState,
     (place, first): (&JournalPosition, i64),
-    beside: &Beside,
+    projections: &Projections,
     change: &mut UsageChange,
 ) -> Result<(), StoreError> {
-    let signed = beside.batch.signed.as_deref();
-    for (offset, entry) in beside.batch.entries.iter().enumerate() {
+    let signed = projections.batch.signed.as_deref();
+    for (offset, entry) in projections.batch.entries.iter().enumerate() {
         let seq = first + offset.cast_signed() as i64;
         match entry {
             Entry::Decided { request, .. } => close(state, request, change),
@@ -231,10 +231,10 @@ fn settle(
 }
 
 fn redeem(
-    state: &mut State,
+    state: &mut GroupState,
     (place, seq): (&JournalPosition, i64),
     receipt: &ReceiptId,
-    signed: Option<&Signed>,
+    signed: Option<&Signers>,
 ) -> Result<(), StoreError> {
     let mut receipt_state = state.receipt_states.get(receipt).cloned().unwrap_or_default();
     match (&receipt_state.redeemed, &receipt_state.revoked) {
@@ -254,7 +254,7 @@ fn redeem(
 }
 
 fn attest(
-    state: &mut State,
+    state: &mut GroupState,
     place: &JournalPosition,
     receipt: &ReceiptId,
     document: &str,
@@ -269,7 +269,7 @@ fn attest(
 }
 
 /// Closes a request.
-fn close(state: &mut State, id: &RequestId, change: &mut UsageChange) {
+fn close(state: &mut GroupState, id: &RequestId, change: &mut UsageChange) {
     if let Some(request) = state.requests.get(id).filter(|request| request.open).cloned() {
         state.requests.set(id.clone(), Request { open: false, ..request });
         change.pending -= 1;
@@ -277,17 +277,17 @@ fn close(state: &mut State, id: &RequestId, change: &mut UsageChange) {
 }
 
 /// Records how a request ended and, for a denial, the deciders.
-fn end(state: &mut State, id: &RequestId, outcome: &str, signed: Option<&Signed>) {
+fn end(state: &mut GroupState, id: &RequestId, outcome: &str, signed: Option<&Signers>) {
     let Some(request) = state.requests.get(id).cloned() else { return };
     if let ("DENIED", Some(signed)) = (outcome, signed) {
         let people = (request.subject.clone(), signed.keys.clone());
-        State::count(&mut state.denials, (request.tenant.clone(), people));
+        GroupState::count(&mut state.denials, (request.tenant.clone(), people));
     }
     state.requests.set(id.clone(), Request { outcome: Some(outcome.to_owned()), ..request });
 }
 
 /// Reopens an undecided request. People are notified of it again.
-fn reopen(state: &mut State, id: &RequestId, change: &mut UsageChange) {
+fn reopen(state: &mut GroupState, id: &RequestId, change: &mut UsageChange) {
     let closed = |request: &&Request| !request.open && request.outcome.is_none();
     if let Some(request) = state.requests.get(id).filter(closed).cloned() {
         let notified =
@@ -299,7 +299,7 @@ fn reopen(state: &mut State, id: &RequestId, change: &mut UsageChange) {
 
 /// Enters an instance in the schedule. An instance that has ended does not count for quotas, and its requests are closed.
 fn enter(
-    state: &mut State,
+    state: &mut GroupState,
     key: &InstanceKey,
     schedule: ScheduleRow,
     change: &mut UsageChange,
@@ -318,7 +318,7 @@ fn enter(
 }
 
 fn keep_component(
-    state: &mut State,
+    state: &mut GroupState,
     tenant: &TenantId,
     (digest, bytes): &(Digest, Arc<[u8]>),
     change: &mut UsageChange,
@@ -336,7 +336,12 @@ fn keep_component(
     Ok(())
 }
 
-fn keep_output(state: &mut State, key: &InstanceKey, text: &str, quotas: &Quotas) -> Result<(), StoreError> {
+fn keep_output(
+    state: &mut GroupState,
+    key: &InstanceKey,
+    text: &str,
+    quotas: &Quotas,
+) -> Result<(), StoreError> {
     let id = instance(state, key)?.id;
     let before = state.outputs.get(&id).cloned().unwrap_or_default();
     let mut kept = format!("{before}{text}");
@@ -351,7 +356,7 @@ fn keep_output(state: &mut State, key: &InstanceKey, text: &str, quotas: &Quotas
     charge(state, &key.tenant, change, Some(quotas))
 }
 
-fn act(state: &mut State, seen: u64, at: Timestamp, body: &str) -> Result<(), StoreError> {
+fn act(state: &mut GroupState, seen: u64, at: Timestamp, body: &str) -> Result<(), StoreError> {
     if state.last_act != seen {
         return Err(StoreError::ActsMoved);
     }
@@ -360,7 +365,7 @@ fn act(state: &mut State, seen: u64, at: Timestamp, body: &str) -> Result<(), St
     Ok(())
 }
 
-fn revoke(state: &mut State, receipt: &ReceiptId, at: Timestamp, body: &str) -> Result<(), StoreError> {
+fn revoke(state: &mut GroupState, receipt: &ReceiptId, at: Timestamp, body: &str) -> Result<(), StoreError> {
     let mut receipt_state = state.receipt_states.get(receipt).cloned().unwrap_or_default();
     match (&receipt_state.redeemed, &receipt_state.revoked) {
         (Some(_), _) => Err(StoreError::AlreadyRedeemed(receipt.clone())),
@@ -374,7 +379,7 @@ fn revoke(state: &mut State, receipt: &ReceiptId, at: Timestamp, body: &str) -> 
 }
 
 /// Refuses a write whose precondition no longer holds.
-fn check_seen(state: &State, seen: &Precondition) -> Result<(), StoreError> {
+fn check_seen(state: &GroupState, seen: &Precondition) -> Result<(), StoreError> {
     if state.last_act != seen.acts {
         return Err(StoreError::ActsMoved);
     }
@@ -386,7 +391,7 @@ fn check_seen(state: &State, seen: &Precondition) -> Result<(), StoreError> {
 
 /// Counts a change, or refuses it because of the tenant's quotas.
 fn charge(
-    state: &mut State,
+    state: &mut GroupState,
     tenant: &TenantId,
     change: UsageChange,
     quotas: Option<&Quotas>,
@@ -401,7 +406,7 @@ fn charge(
 }
 
 /// Counts a request that is made then, or refuses it because of the requests in the hour before.
-fn ask(state: &mut State, tenant: &TenantId, at: i64, quotas: &Quotas) -> Result<(), StoreError> {
+fn ask(state: &mut GroupState, tenant: &TenantId, at: i64, quotas: &Quotas) -> Result<(), StoreError> {
     let window = i64::try_from(RATE_WINDOW.as_millis()).unwrap_or(i64::MAX);
     let since = minute(at.saturating_sub(window));
     let (asked, mut usage) = (asked_since(state, tenant, since), state.usage_of(tenant));
@@ -411,7 +416,7 @@ fn ask(state: &mut State, tenant: &TenantId, at: i64, quotas: &Quotas) -> Result
 }
 
 /// The number of requests of a tenant from that minute on.
-fn asked_since(state: &State, tenant: &TenantId, since: i64) -> u64 {
+fn asked_since(state: &GroupState, tenant: &TenantId, since: i64) -> u64 {
     let before = state.minutes.get(tenant).into_iter().flatten();
     let before = before.filter(|(minute, _)| *minute >= since).map(|(_, times)| *times);
     let here = state.rates.iter().filter(|((of, minute), _)| of == tenant && *minute >= since);
@@ -422,7 +427,7 @@ pub(crate) fn minute(at: i64) -> i64 {
     at.div_euclid(60_000)
 }
 
-fn instance(state: &State, key: &InstanceKey) -> Result<Instance, StoreError> {
+fn instance(state: &GroupState, key: &InstanceKey) -> Result<Instance, StoreError> {
     state.instances.get(key).cloned().ok_or_else(|| StoreError::NoInstance(key.to_string()))
 }
 

@@ -11,7 +11,7 @@ pub(crate) const NEXT: char = '\n';
 
 /// The text of entries that are appended together.
 #[derive(Debug)]
-pub(crate) struct Lines {
+pub(crate) struct EncodedEntries {
     /// The number of entries.
     pub(crate) count: usize,
     /// The length of the entries as JSON text, which counts against a quota.
@@ -22,7 +22,7 @@ pub(crate) struct Lines {
 
 /// The position of a row.
 #[derive(Debug, Clone, Copy)]
-pub(crate) struct Spot {
+pub(crate) struct RowPosition {
     /// The place of its first entry among all facts.
     pub(crate) seq: i64,
     /// The place of its first entry in its instance's journal.
@@ -33,7 +33,7 @@ pub(crate) struct Spot {
     pub(crate) count: i32,
 }
 
-impl Lines {
+impl EncodedEntries {
     /// Encodes entries.
     pub(crate) fn of(entries: &[Entry]) -> Result<Self, StoreError> {
         let texts: Vec<String> =
@@ -45,7 +45,7 @@ impl Lines {
 
 /// A checksum of a row's content and position. It detects damage, not forgery. The statements in
 /// [`steps`](crate::write::steps) add the place and the time in the same way.
-pub(crate) fn sum(text: &str, key: &InstanceKey, Spot { seq, index, at, count }: Spot) -> i64 {
+pub(crate) fn sum(text: &str, key: &InstanceKey, RowPosition { seq, index, at, count }: RowPosition) -> i64 {
     sum_of_text(text, key, index, count) ^ seq ^ (at << 20)
 }
 
@@ -55,7 +55,7 @@ pub(crate) fn sum_of_text(text: &str, key: &InstanceKey, index: i64, count: i32)
 }
 
 /// The checksum of rows that were written before the schema's version 4.
-fn sum_before(text: &str, key: &InstanceKey, Spot { seq, index, at, count }: Spot) -> i64 {
+fn sum_before(text: &str, key: &InstanceKey, RowPosition { seq, index, at, count }: RowPosition) -> i64 {
     first_bytes(&format!("{key} {seq} {index} {at} {count}{NEXT}{text}"))
 }
 
@@ -66,7 +66,7 @@ fn first_bytes(text: &str) -> i64 {
 
 /// The facts of a row that has `seq, idx, at, count, sum, body` from that column on.
 pub(crate) fn read(row: &Row, first: usize, key: &InstanceKey) -> Result<Vec<Fact>, StoreError> {
-    let spot = Spot {
+    let position = RowPosition {
         seq: row.get(first),
         index: row.get(first + 1),
         at: row.get(first + 2),
@@ -74,10 +74,10 @@ pub(crate) fn read(row: &Row, first: usize, key: &InstanceKey) -> Result<Vec<Fac
     };
     let text: &str = row.get(first + 5);
     let failed = |why: String| {
-        StoreError::Damaged(format!("fact {} of instance {key} cannot be read: {why}", spot.seq))
+        StoreError::Damaged(format!("fact {} of instance {key} cannot be read: {why}", position.seq))
     };
     let recorded: i64 = row.get(first + 4);
-    if recorded != sum(text, key, spot) && recorded != sum_before(text, key, spot) {
+    if recorded != sum(text, key, position) && recorded != sum_before(text, key, position) {
         return Err(failed("it is not what was written".to_owned()));
     }
     let entries: Vec<Entry> = text
@@ -85,11 +85,11 @@ pub(crate) fn read(row: &Row, first: usize, key: &InstanceKey) -> Result<Vec<Fac
         .map(serde_json::from_str)
         .collect::<Result<_, _>>()
         .map_err(|error| failed(error.to_string()))?;
-    if entries.len() as i64 != i64::from(spot.count) {
-        return Err(failed(format!("it has {} entries of {}", entries.len(), spot.count)));
+    if entries.len() as i64 != i64::from(position.count) {
+        return Err(failed(format!("it has {} entries of {}", entries.len(), position.count)));
     }
-    let places = (spot.seq.unsigned_abs()..).zip(spot.index.unsigned_abs()..);
-    let at = Timestamp::from_millis(spot.at);
+    let places = (position.seq.unsigned_abs()..).zip(position.index.unsigned_abs()..);
+    let at = Timestamp::from_millis(position.at);
     let fact = |(entry, (seq, index))| Fact { seq, at, key: key.clone(), index, entry };
     Ok(entries.into_iter().zip(places).map(fact).collect())
 }

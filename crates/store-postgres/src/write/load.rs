@@ -7,7 +7,7 @@
 use crate::error::{DatabaseError, damaged};
 use crate::session::connection::{Call, Connection, values};
 use crate::write::needs::{ActsLock, Needs};
-use crate::write::state::{Held, Instance, Live, NewReceipt, Request, State, Users};
+use crate::write::state::{Artifact, GroupState, Instance, Live, NewReceipt, Request, Users};
 use crate::write::usage_stripes::{TenantUsage, stripe};
 use receipt::Timestamp;
 use std::collections::BTreeSet;
@@ -93,7 +93,7 @@ pub(crate) struct Group<'a> {
     pub(crate) stripe: i16,
 }
 
-type Take = fn(&mut State, &Row) -> Result<(), StoreError>;
+type Take = fn(&mut GroupState, &Row) -> Result<(), StoreError>;
 
 /// Begins a transaction, and locks and reads rows: all stripes of the tenants in `locked`, and this writer's of the others. If there are such tenants, the
 /// transaction in which their headroom did not suffice is still open, and ends first. Returns the state, and the place of each write's entries among all facts.
@@ -101,7 +101,7 @@ pub(crate) async fn load(
     db: &Connection,
     group: &Group<'_>,
     (needs, locked): (&Needs, &BTreeSet<TenantId>),
-) -> Result<(State, Vec<i64>), DatabaseError> {
+) -> Result<(GroupState, Vec<i64>), DatabaseError> {
     let mut plan = locks((needs, locked), group);
     plan.extend(reads(needs, locked));
     let entries: usize = needs.entries.iter().sum();
@@ -125,7 +125,7 @@ pub(crate) async fn load(
     let mut answers = db.begin(begin, &calls).await?.into_iter();
     let own = answers.next().unwrap_or_default();
     let own = own.first().ok_or(DatabaseError::Lost(StoreError::Stopped))?;
-    let mut state = State { is_synchronous: own.get(0), stripe: group.stripe, ..State::default() };
+    let mut state = GroupState { is_synchronous: own.get(0), stripe: group.stripe, ..GroupState::default() };
     for shard in own.get::<_, Vec<i16>>(1) {
         state.held.insert(Shard::new(u8::try_from(shard).map_err(damaged)?));
     }
@@ -216,7 +216,7 @@ fn stripes((needs, locked): (&Needs, &BTreeSet<TenantId>), stripe: i16) -> Vec<(
     plan
 }
 
-fn nothing(_: &mut State, _: &Row) -> Result<(), StoreError> {
+fn nothing(_: &mut GroupState, _: &Row) -> Result<(), StoreError> {
     Ok(())
 }
 
@@ -316,12 +316,12 @@ pub(crate) fn receipt_state(row: &Row, column: usize) -> ReceiptState {
     }
 }
 
-fn take_act(state: &mut State, row: &Row) -> Result<(), StoreError> {
+fn take_act(state: &mut GroupState, row: &Row) -> Result<(), StoreError> {
     state.last_act = row.get::<_, i64>(0).unsigned_abs();
     Ok(())
 }
 
-fn take_instance(state: &mut State, row: &Row) -> Result<(), StoreError> {
+fn take_instance(state: &mut GroupState, row: &Row) -> Result<(), StoreError> {
     let (next, at, since) = (row.get(3), row.get(4), row.get(7));
     let found =
         Instance { id: row.get(2), next, at, state: row.get(5), due: row.get(6), since, ended: row.get(8) };
@@ -329,7 +329,7 @@ fn take_instance(state: &mut State, row: &Row) -> Result<(), StoreError> {
     Ok(())
 }
 
-fn take_stripe(state: &mut State, row: &Row) -> Result<(), StoreError> {
+fn take_stripe(state: &mut GroupState, row: &Row) -> Result<(), StoreError> {
     let tenant = name(row, 0)?;
     let mut usage = state.usage_of(&tenant);
     usage.read(row.get(1), state.stripe, stripe(row, 2));
@@ -343,12 +343,12 @@ pub(crate) fn usage(row: &Row, column: usize) -> Usage {
     Usage { instances: count(column), pending_approvals: count(column + 1), stored_bytes: count(column + 2) }
 }
 
-fn take_receipt_state(state: &mut State, row: &Row) -> Result<(), StoreError> {
+fn take_receipt_state(state: &mut GroupState, row: &Row) -> Result<(), StoreError> {
     state.receipt_states.read(name::<ReceiptId>(row, 0)?, receipt_state(row, 1));
     Ok(())
 }
 
-fn take_request(state: &mut State, row: &Row) -> Result<(), StoreError> {
+fn take_request(state: &mut GroupState, row: &Row) -> Result<(), StoreError> {
     let (tenant, subject) = (name(row, 3)?, text(row, 4)?);
     let (instance, seq, open, outcome) = (row.get(1), row.get(2), row.get(5), row.get(6));
     let notified = row.get(7);
@@ -357,18 +357,18 @@ fn take_request(state: &mut State, row: &Row) -> Result<(), StoreError> {
     Ok(())
 }
 
-fn take_receipt(state: &mut State, row: &Row) -> Result<(), StoreError> {
+fn take_receipt(state: &mut GroupState, row: &Row) -> Result<(), StoreError> {
     state.receipts.read(name(row, 0)?, NewReceipt { request: name(row, 1)?, body: Arc::from("") });
     Ok(())
 }
 
-fn take_minute(state: &mut State, row: &Row) -> Result<(), StoreError> {
+fn take_minute(state: &mut GroupState, row: &Row) -> Result<(), StoreError> {
     let of = state.minutes.entry(name(row, 0)?).or_default();
     of.push((row.get(1), row.get::<_, i64>(2).unsigned_abs()));
     Ok(())
 }
 
-fn take_holding(state: &mut State, row: &Row) -> Result<(), StoreError> {
+fn take_holding(state: &mut GroupState, row: &Row) -> Result<(), StoreError> {
     let key = (name(row, 0)?, name(row, 1)?);
     let mut users = state.holdings.get(&key).copied().unwrap_or_default();
     users.read((row.get(2), state.stripe), row.get(3));
@@ -376,26 +376,26 @@ fn take_holding(state: &mut State, row: &Row) -> Result<(), StoreError> {
     Ok(())
 }
 
-fn take_output(state: &mut State, row: &Row) -> Result<(), StoreError> {
+fn take_output(state: &mut GroupState, row: &Row) -> Result<(), StoreError> {
     state.outputs.read(row.get(0), Arc::new(text(row, 1)?));
     Ok(())
 }
 
-fn take_live(state: &mut State, row: &Row) -> Result<(), StoreError> {
+fn take_live(state: &mut GroupState, row: &Row) -> Result<(), StoreError> {
     let live = Live { place: row.get(2), redeemed: row.get(3), sha256: row.get(4) };
     state.live.read((name(row, 0)?, text(row, 1)?), live);
     Ok(())
 }
 
-fn take_artifact(state: &mut State, row: &Row) -> Result<(), StoreError> {
+fn take_artifact(state: &mut GroupState, row: &Row) -> Result<(), StoreError> {
     let key = (name(row, 0)?, row.get(1));
     let mut holders = state.artifacts.get(&key).map_or_else(Users::default, |held| held.holders);
     holders.read((row.get(3), state.stripe), row.get(4));
-    state.artifacts.read(key, Held { bytes: row.get(2), holders });
+    state.artifacts.read(key, Artifact { bytes: row.get(2), holders });
     Ok(())
 }
 
-fn take_holder(state: &mut State, row: &Row) -> Result<(), StoreError> {
+fn take_holder(state: &mut GroupState, row: &Row) -> Result<(), StoreError> {
     state.holders.read((row.get(0), row.get(1)), true);
     Ok(())
 }

@@ -3,7 +3,7 @@
 pub(crate) mod artifacts;
 pub(crate) mod decide;
 pub(crate) mod delete;
-pub(crate) mod lines;
+pub(crate) mod entries;
 pub(crate) mod load;
 pub(crate) mod needs;
 pub(crate) mod record;

@@ -1,7 +1,7 @@
 //! The rows that a group of writes has to lock and read before it can be judged.
 
 use crate::write::decide::minute;
-use crate::write::record::{Beside, Record};
+use crate::write::record::{Projections, Record};
 use receipt::Digest;
 use std::collections::{BTreeMap, BTreeSet};
 use store::{InstanceKey, RATE_WINDOW, Shard, Writer};
@@ -63,15 +63,15 @@ impl Needs {
                 self.holdings.insert((place.key.tenant.clone(), component.0));
                 self.creations += 1;
             }
-            Record::Append { place, beside, quotas, writer, .. } => {
+            Record::Append { place, projections, quotas, writer, .. } => {
                 if *writer == Writer::Driver {
                     self.shards.insert(place.key.shard());
                 }
                 self.keep(&place.key);
-                if let Some(beside) = beside {
+                if let Some(projections) = projections {
                     let since = (place.at.as_millis()).saturating_sub(RATE_WINDOW.as_millis() as i64);
-                    self.beside(&place.key, beside);
-                    if beside.batch.request.is_some() && quotas.is_some() {
+                    self.projections(&place.key, projections);
+                    if projections.batch.request.is_some() && quotas.is_some() {
                         let first = self.minutes.entry(place.key.tenant.clone()).or_insert(i64::MAX);
                         *first = minute(since).min(*first);
                     }
@@ -92,14 +92,14 @@ impl Needs {
         }
     }
 
-    fn beside(&mut self, key: &InstanceKey, beside: &Beside) {
-        let (batch, tenant) = (&beside.batch, &key.tenant);
+    fn projections(&mut self, key: &InstanceKey, projections: &Projections) {
+        let (batch, tenant) = (&projections.batch, &key.tenant);
         if let Some(seen) = &batch.seen {
             self.acts = self.acts.max(ActsLock::Shared);
             self.receipt_states.insert(seen.receipt.clone());
         }
-        self.receipt_states.extend(beside.receipts().cloned());
-        self.requests.extend(beside.requests().chain(&batch.reopened).cloned());
+        self.receipt_states.extend(projections.receipts().cloned());
+        self.requests.extend(projections.requests().chain(&batch.reopened).cloned());
         self.requests.extend(batch.request.iter().map(|request| request.id.clone()));
         if batch.schedule.is_some_and(|schedule| schedule.state.has_ended()) {
             self.ending.insert(key.clone());

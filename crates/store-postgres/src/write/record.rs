@@ -1,7 +1,7 @@
 //! A write with encoded texts. The caller's thread encodes them, not the writer's.
 
 use crate::error::damaged;
-use crate::write::lines::Lines;
+use crate::write::entries::EncodedEntries;
 use receipt::{Digest, Timestamp};
 use std::sync::Arc;
 use store::InstanceKey;
@@ -13,14 +13,14 @@ pub(crate) enum Record {
     Create {
         place: JournalPosition,
         component: (Digest, Arc<[u8]>),
-        lines: Lines,
+        encoded: EncodedEntries,
         quotas: Quotas,
     },
     Append {
         place: JournalPosition,
-        lines: Lines,
+        encoded: EncodedEntries,
         quotas: Option<Quotas>,
-        beside: Option<Box<Beside>>,
+        projections: Option<Box<Projections>>,
         writer: Writer,
     },
     Output {
@@ -51,7 +51,7 @@ pub(crate) enum Record {
 }
 
 /// An append's changes of other tables. A step has none.
-pub(crate) struct Beside {
+pub(crate) struct Projections {
     pub(crate) batch: Batch,
     /// The receipt as JSON text.
     pub(crate) receipt: Option<String>,
@@ -72,12 +72,12 @@ impl Record {
             Write::Create(Create { key, component, at, entries, quotas }) => Self::Create {
                 place: JournalPosition { key: key.clone(), after: 0, at: *at },
                 component: component.clone(),
-                lines: Lines::of(entries)?,
+                encoded: EncodedEntries::of(entries)?,
                 quotas: quotas.clone(),
             },
             Write::Append { place, batch, writer } => {
-                let (lines, beside) = (Lines::of(&batch.entries)?, Beside::of(batch)?);
-                Self::Append { place, lines, quotas: batch.quotas.clone(), beside, writer }
+                let (encoded, projections) = (EncodedEntries::of(&batch.entries)?, Projections::of(batch)?);
+                Self::Append { place, encoded, quotas: batch.quotas.clone(), projections, writer }
             }
             Write::Output { key, text, quotas } => Self::Output { key, text, quotas },
             Write::Postpone { key, until } => Self::Postpone { key, until },
@@ -93,9 +93,9 @@ impl Record {
     /// The bytes of its texts.
     pub(crate) fn bytes(&self) -> usize {
         match self {
-            Self::Create { component, lines, .. } => component.1.len() + lines.bytes,
-            Self::Append { lines, beside, .. } => {
-                lines.bytes + beside.as_ref().map_or(0, |beside| beside.bytes())
+            Self::Create { component, encoded, .. } => component.1.len() + encoded.bytes,
+            Self::Append { encoded, projections, .. } => {
+                encoded.bytes + projections.as_ref().map_or(0, |projections| projections.bytes())
             }
             Self::Output { text, .. } => text.len(),
             Self::Postpone { .. } | Self::Notified { .. } | Self::Delete(_) => 0,
@@ -106,13 +106,13 @@ impl Record {
     /// The number of its entries.
     pub(crate) fn entries(&self) -> usize {
         match self {
-            Self::Create { lines, .. } | Self::Append { lines, .. } => lines.count,
+            Self::Create { encoded, .. } | Self::Append { encoded, .. } => encoded.count,
             _ => 0,
         }
     }
 }
 
-impl Beside {
+impl Projections {
     fn of(batch: &Batch) -> Result<Option<Box<Self>>, StoreError> {
         let Batch {
             entries,

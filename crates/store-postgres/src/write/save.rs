@@ -3,7 +3,7 @@
 use crate::session::connection::{Call, Value, values};
 use crate::write::artifacts::NEW;
 use crate::write::record::revocation_id;
-use crate::write::state::State;
+use crate::write::state::GroupState;
 
 pub(crate) const NEW_INSTANCES: &str = "INSERT INTO instances (id, tenant, instance, shard, next, at, state, due, since, ended)
     SELECT * FROM unnest($1::bigint[], $2::text[], $3::text[], $4::smallint[], $5::bigint[], $6::bigint[], $7::smallint[], $8::bigint[], $9::bigint[], $10::boolean[])";
@@ -108,7 +108,7 @@ impl Combined {
 
 /// The calls that write all changes. No two statements of one call write the same row: the removals of artifacts follow in a call of their own. (Old minutes
 /// may be counted by the same call, if the clocks of instances are days apart. They are removed with a later request.)
-pub(crate) fn save(state: &State) -> Vec<Call> {
+pub(crate) fn save(state: &GroupState) -> Vec<Call> {
     let mut calls = Vec::new();
     for (digest, bytes) in state.components.changed() {
         let size = bytes.len().cast_signed() as i64;
@@ -138,7 +138,7 @@ pub(crate) fn bytes(text: &str) -> Vec<u8> {
 }
 
 /// Instances, their entries, and what their tenants have.
-fn journals(state: &State) -> Combined {
+fn journals(state: &GroupState) -> Combined {
     let mut calls = Combined::default();
     let made = columns!(state.instances.made(), row =>
         row.1.id, row.0.tenant.to_string(), row.0.instance.to_string(), i16::from(row.0.shard().number()), row.1.next, row.1.at, row.1.state, row.1.due,
@@ -156,14 +156,14 @@ fn journals(state: &State) -> Combined {
     calls.push("printed", OUTPUTS, columns!(state.outputs.changed(), row => *row.0, bytes(row.1)));
     calls.push("charged", USAGE, usage(state));
     let rows = columns!(&state.entries, row =>
-        row.instance, row.spot.index, row.spot.seq, row.spot.at, row.spot.count, row.sum, row.text.clone(),
+        row.instance, row.position.index, row.position.seq, row.position.at, row.position.count, row.sum, row.text.clone(),
     );
     calls.push("entered", ENTRIES, rows);
     calls
 }
 
 /// Requests, with what counts them, and the receipts that decide them.
-fn approvals(state: &State) -> Combined {
+fn approvals(state: &GroupState) -> Combined {
     let mut calls = Combined::default();
     let subjects = columns!(state.subjects.changed(), row => row.0.0.to_string(), bytes(&row.0.1), *row.1);
     calls.push("asked", SUBJECTS, in_stripe(subjects, state.stripe));
@@ -191,7 +191,7 @@ fn approvals(state: &State) -> Combined {
 }
 
 /// What became of receipts, and the artifacts that are kept for them.
-fn receipts(state: &State) -> Combined {
+fn receipts(state: &GroupState) -> Combined {
     let mut calls = Combined::default();
     let changed = state.artifacts.changed();
     let held =
@@ -217,7 +217,7 @@ fn receipts(state: &State) -> Combined {
     calls
 }
 
-fn unused_artifacts(state: &State) -> Combined {
+fn unused_artifacts(state: &GroupState) -> Combined {
     let (mut calls, changed) = (Combined::default(), state.artifacts.changed());
     let none = changed.iter().filter(|row| row.1.holders.own == 0);
     let none = columns!(none, row => row.0.0.to_string(), row.0.1.clone());
@@ -228,7 +228,7 @@ fn unused_artifacts(state: &State) -> Combined {
     calls
 }
 
-fn acts(state: &State) -> Combined {
+fn acts(state: &GroupState) -> Combined {
     let mut calls = Combined::default();
     let acts = columns!(state.acts.changed(), row => row.0.cast_signed(), row.1.0, row.1.1.clone());
     calls.push("head", ACTS_HEAD, (acts.0, values![state.last_act.cast_signed()]));
@@ -242,7 +242,7 @@ fn is_new(holder: i64) -> bool {
 }
 
 /// The group's deployments, which get their places.
-fn deployments(state: &State) -> Combined {
+fn deployments(state: &GroupState) -> Combined {
     let mut calls = Combined::default();
     let made: Vec<_> =
         state.deployments.changed().into_iter().filter_map(|(_, made)| made.as_ref()).collect();
@@ -272,7 +272,7 @@ fn deployments(state: &State) -> Combined {
 }
 
 /// The stripes of tenants' usage.
-fn usage(state: &State) -> (usize, Vec<Value>) {
+fn usage(state: &GroupState) -> (usize, Vec<Value>) {
     let rows: Vec<_> = state
         .usage
         .changed()

@@ -41,7 +41,7 @@ pub(crate) struct Request {
 #[derive(Debug)]
 pub(crate) struct EntryRow {
     pub(crate) instance: i64,
-    pub(crate) spot: crate::write::lines::Spot,
+    pub(crate) position: crate::write::entries::RowPosition,
     pub(crate) sum: i64,
     pub(crate) text: String,
 }
@@ -75,7 +75,7 @@ impl Users {
 
 /// An artifact that a tenant keeps.
 #[derive(Debug, Clone, Copy)]
-pub(crate) struct Held {
+pub(crate) struct Artifact {
     pub(crate) bytes: i64,
     pub(crate) holders: Users,
 }
@@ -91,11 +91,11 @@ pub(crate) struct NewReceipt {
 pub(crate) type NewDeployment = Option<(i64, Arc<store::Deployment>)>;
 
 /// A tenant and an object of it.
-pub(crate) type Of<T> = (TenantId, T);
+pub(crate) type TenantScoped<T> = (TenantId, T);
 
 /// All rows that the writes of a group use.
 #[derive(Debug, Default)]
-pub(crate) struct State {
+pub(crate) struct GroupState {
     /// The group's shards whose claims this host has.
     pub(crate) held: HashSet<Shard>,
     /// Whether the commit waits until it is on the disk of a standby.
@@ -117,17 +117,17 @@ pub(crate) struct State {
     /// Requests in each minute before this group, of the tenants whose rate is checked with all stripes locked.
     pub(crate) minutes: HashMap<TenantId, Vec<(i64, u64)>>,
     /// The group's additional requests in each minute.
-    pub(crate) rates: Rows<Of<i64>, i64>,
-    pub(crate) subjects: Rows<Of<String>, i64>,
-    pub(crate) denials: Rows<Of<(String, String)>, i64>,
-    pub(crate) precedents: Rows<Of<(String, String)>, (i64, ReceiptId)>,
-    pub(crate) holdings: Rows<Of<Digest>, Users>,
+    pub(crate) rates: Rows<TenantScoped<i64>, i64>,
+    pub(crate) subjects: Rows<TenantScoped<String>, i64>,
+    pub(crate) denials: Rows<TenantScoped<(String, String)>, i64>,
+    pub(crate) precedents: Rows<TenantScoped<(String, String)>, (i64, ReceiptId)>,
+    pub(crate) holdings: Rows<TenantScoped<Digest>, Users>,
     pub(crate) components: Rows<Digest, Arc<[u8]>>,
     pub(crate) outputs: Rows<i64, Arc<String>>,
-    pub(crate) artifacts: Rows<Of<String>, Held>,
+    pub(crate) artifacts: Rows<TenantScoped<String>, Artifact>,
     /// Whether that holder exists: an instance's id, or a deployment's place, negative.
     pub(crate) holders: Rows<(i64, String), bool>,
-    pub(crate) live: Rows<Of<String>, Live>,
+    pub(crate) live: Rows<TenantScoped<String>, Live>,
     pub(crate) deployments: Rows<String, NewDeployment>,
     /// Ids assigned to this group, the next one last.
     pub(crate) ids: Vec<i64>,
@@ -135,7 +135,7 @@ pub(crate) struct State {
     pub(crate) deployed: i64,
 }
 
-impl State {
+impl GroupState {
     /// Keeps the current write's changes.
     pub(crate) fn keep(&mut self) {
         self.kept_entries = self.entries.len();

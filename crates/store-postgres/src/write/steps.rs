@@ -6,7 +6,7 @@
 
 use crate::error::DatabaseError;
 use crate::session::connection::{Connection, Value, values};
-use crate::write::lines::{Lines, sum_of_text};
+use crate::write::entries::{EncodedEntries, sum_of_text};
 use crate::write::load::Group;
 use crate::write::record::Record;
 use receipt::Timestamp;
@@ -15,7 +15,7 @@ use store::{InstanceKey, JournalPosition, Shard, Stamp, Writer, Written};
 use tokio_postgres::Row;
 use workflow::TenantId;
 
-// `sum` is a row's checksum without its place and time, which only the server knows: it adds them (see `lines::sum`).
+// `sum` is a row's checksum without its place and time, which only the server knows: it adds them (see `entries::sum`).
 // The writer's row is locked first. After a lost answer, the writer looks there for the commit, and the look-up blocks a statement that arrives
 // later. A place among all facts is drawn after the first lock, which gives the transaction its number: readers of all facts wait for it.
 // Steps are in the order of their locks: `place` is a step's.
@@ -91,7 +91,7 @@ struct Step<'a> {
     /// Its index in the group.
     number: usize,
     place: &'a JournalPosition,
-    lines: &'a Lines,
+    encoded: &'a EncodedEntries,
 }
 
 impl Step<'_> {
@@ -101,12 +101,12 @@ impl Step<'_> {
 
     /// The number of its entries.
     fn count(&self) -> i32 {
-        i32::try_from(self.lines.count).unwrap_or(i32::MAX)
+        i32::try_from(self.encoded.count).unwrap_or(i32::MAX)
     }
 
     /// Its checksum, without the part that the server adds.
     fn sum(&self) -> i64 {
-        sum_of_text(&self.lines.text, &self.place.key, self.after(), self.count())
+        sum_of_text(&self.encoded.text, &self.place.key, self.after(), self.count())
     }
 }
 
@@ -123,15 +123,17 @@ impl<'a> Steps<'a> {
         let mut instances: BTreeMap<&InstanceKey, Step<'a>> = BTreeMap::new();
         let (mut shards, mut tenants) = (BTreeSet::new(), BTreeMap::<_, Growth>::new());
         for (number, record) in group.iter().enumerate() {
-            let Record::Append { place, lines, quotas, beside: None, writer } = record else { return None };
-            if lines.count == 0 || instances.insert(&place.key, Step { number, place, lines }).is_some() {
+            let Record::Append { place, encoded, quotas, projections: None, writer } = record else {
+                return None;
+            };
+            if encoded.count == 0 || instances.insert(&place.key, Step { number, place, encoded }).is_some() {
                 return None;
             }
             if *writer == Writer::Driver {
                 shards.insert(place.key.shard());
             }
             let growth = tenants.entry(&place.key.tenant).or_default();
-            growth.more = growth.more.saturating_add(i64::try_from(lines.bytes).ok()?);
+            growth.more = growth.more.saturating_add(i64::try_from(encoded.bytes).ok()?);
             if let Some(quotas) = quotas {
                 let most = i64::try_from(quotas.stored_bytes).unwrap_or(i64::MAX);
                 growth.most = Some(growth.most.map_or(most, |before| before.min(most)));
@@ -150,7 +152,7 @@ impl<'a> Steps<'a> {
         let shards: Vec<i16> = self.shards.iter().map(|shard| i16::from(shard.number())).collect();
         let (writer, claim) = (group.writer.to_owned(), group.claim.to_owned());
         let rows = match (&*self.steps, &*shards) {
-            ([step], [shard]) if step.lines.count <= OF_ONE => {
+            ([step], [shard]) if step.encoded.count <= OF_ONE => {
                 let mut values = values![writer, group.number, is_synchronous, *shard, claim];
                 values.extend(self.of_one(step));
                 values.extend(values![group.stripe]);
@@ -178,7 +180,7 @@ impl<'a> Steps<'a> {
             at.as_millis(),
             step.count(),
             step.sum(),
-            step.lines.text.clone(),
+            step.encoded.text.clone(),
             growth.map_or(0, |growth| growth.more),
             growth.and_then(|growth| growth.most),
         ]
@@ -200,7 +202,7 @@ impl<'a> Steps<'a> {
             self.steps.iter().map(|step| step.place.at.as_millis()).collect::<Vec<_>>(),
             self.steps.iter().map(Step::count).collect::<Vec<_>>(),
             self.steps.iter().map(Step::sum).collect::<Vec<_>>(),
-            self.steps.iter().map(|step| step.lines.text.clone()).collect::<Vec<_>>(),
+            self.steps.iter().map(|step| step.encoded.text.clone()).collect::<Vec<_>>(),
         ]
     }
 

@@ -22,7 +22,7 @@ use crate::write::load::{Group, load};
 use crate::write::needs::Needs;
 use crate::write::record::Record;
 use crate::write::save::save;
-use crate::write::state::State;
+use crate::write::state::GroupState;
 use crate::write::steps::Steps;
 use crate::write::usage_stripes::STRIPES;
 use std::collections::BTreeSet;
@@ -377,7 +377,7 @@ async fn prepare(
 }
 
 /// Judges one write after another. A refused one changes nothing.
-fn judge(state: &mut State, group: &[Record], places: Vec<i64>) -> Vec<Written> {
+fn judge(state: &mut GroupState, group: &[Record], places: Vec<i64>) -> Vec<Written> {
     let mut answers = Vec::with_capacity(group.len());
     for (record, seq) in group.iter().zip(places) {
         let written = write(state, record, seq);

@@ -198,9 +198,9 @@ impl Encoded {
                 continue;
             }
             let found = match (digits(rest), word(rest)) {
-                (64, _) => Found::Digits(DIGEST, 64, &mut self.bytes),
-                (24, _) => Found::Digits(NAME, 24, names),
-                (_, Some(place)) => Found::Word(place),
+                (64, _) => Encodable::Digits(DIGEST, 64, &mut self.bytes),
+                (24, _) => Encodable::Digits(NAME, 24, names),
+                (_, Some(place)) => Encodable::Word(place),
                 (_, None) => {
                     at += 1;
                     continue;
@@ -208,12 +208,12 @@ impl Encoded {
             };
             self.text.push_str(&text[kept..at]);
             at += match found {
-                Found::Digits(mark, length, bytes) => {
+                Encodable::Digits(mark, length, bytes) => {
                     self.text.push(char::from(mark));
                     pack(&rest[..length], bytes);
                     length
                 }
-                Found::Word(place) => {
+                Encodable::Word(place) => {
                     push_code(place, &mut self.text);
                     WORDS[place].len()
                 }
@@ -225,7 +225,7 @@ impl Encoded {
 }
 
 /// A part of a text that has an encoding.
-enum Found<'a> {
+enum Encodable<'a> {
     /// The mark, the number of digits, and the destination of their bytes.
     Digits(u8, usize, &'a mut Vec<u8>),
     /// The word of that place.

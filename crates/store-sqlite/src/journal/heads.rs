@@ -52,7 +52,7 @@ pub(crate) struct Heads {
 
 /// The readers' view of the tail.
 #[derive(Debug, Default)]
-pub(crate) struct Seen {
+pub(crate) struct TailView {
     /// It is complete up to this place.
     upto: i64,
     ends: HashMap<InstanceKey, i64>,
@@ -165,27 +165,27 @@ impl Heads {
     }
 
     /// Publishes the committed state: up to `upto`, if anything was committed.
-    pub(crate) fn publish(&mut self, seen: &mut Seen, upto: Option<i64>) {
+    pub(crate) fn publish(&mut self, view: &mut TailView, upto: Option<i64>) {
         if std::mem::take(&mut self.is_new) {
-            *seen = Seen { upto: seen.upto, ..Seen::default() };
+            *view = TailView { upto: view.upto, ..TailView::default() };
         }
-        seen.upto = upto.unwrap_or(seen.upto);
-        let mut told: Option<TenantId> = None;
+        view.upto = upto.unwrap_or(view.upto);
+        let mut published: Option<TenantId> = None;
         for key in self.moved.drain(..) {
-            match (self.ends.get(&key), seen.ends.get_mut(&key)) {
+            match (self.ends.get(&key), view.ends.get_mut(&key)) {
                 (Some(end), Some(last)) => *last = end.last,
-                (Some(end), None) => drop(seen.ends.insert(key.clone(), end.last)),
-                (None, _) => drop(seen.ends.remove(&key)),
+                (Some(end), None) => drop(view.ends.insert(key.clone(), end.last)),
+                (None, _) => drop(view.ends.remove(&key)),
             }
-            if told.as_ref() == Some(&key.tenant) {
+            if published.as_ref() == Some(&key.tenant) {
                 continue;
             }
-            match (self.bytes.get(&key.tenant), seen.bytes.get_mut(&key.tenant)) {
-                (None | Some(0), _) => drop(seen.bytes.remove(&key.tenant)),
+            match (self.bytes.get(&key.tenant), view.bytes.get_mut(&key.tenant)) {
+                (None | Some(0), _) => drop(view.bytes.remove(&key.tenant)),
                 (Some(bytes), Some(counted)) => *counted = *bytes,
-                (Some(bytes), None) => drop(seen.bytes.insert(key.tenant.clone(), *bytes)),
+                (Some(bytes), None) => drop(view.bytes.insert(key.tenant.clone(), *bytes)),
             }
-            told = Some(key.tenant);
+            published = Some(key.tenant);
         }
     }
 }
@@ -202,7 +202,7 @@ impl Hint {
     }
 }
 
-impl Seen {
+impl TailView {
     /// The known end of an instance's journal. Valid for reads that begin afterwards.
     pub(crate) fn hint(&self, key: &InstanceKey) -> Hint {
         Hint { upto: self.upto, last: self.ends.get(key).copied() }

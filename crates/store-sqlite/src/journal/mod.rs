@@ -17,7 +17,7 @@ use workflow::Entry;
 
 /// The encoded text of entries that are appended together. The caller's thread encodes it, not the writing thread.
 #[derive(Debug)]
-pub(crate) struct Lines {
+pub(crate) struct EncodedEntries {
     /// The number of entries.
     pub(crate) count: usize,
     /// The length of the entries as JSON text, which counts against a quota.
@@ -33,7 +33,7 @@ const TYPICAL: usize = 512;
 
 /// The position of a row.
 #[derive(Debug, Clone, Copy)]
-pub(crate) struct Spot {
+pub(crate) struct RowPosition {
     /// The place of its first entry among all facts.
     pub(crate) seq: i64,
     /// The row of its instance.
@@ -48,7 +48,7 @@ pub(crate) struct Spot {
     pub(crate) prev: Option<i64>,
 }
 
-impl Lines {
+impl EncodedEntries {
     /// Makes the text.
     pub(crate) fn of(entries: &[Entry]) -> Result<Self, StoreError> {
         let text = text(entries)?;
@@ -74,21 +74,21 @@ impl Lines {
     pub(crate) fn insert(
         &self,
         db: &Connection,
-        spot: Spot,
+        position: RowPosition,
         key: &InstanceKey,
     ) -> Result<(), rusqlite::Error> {
         const INSERT: &str = "INSERT INTO entries (seq, instance, idx, at, body, count, bytes, sum, prev)
             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9)";
         let Encoded { text, bytes } = &self.short;
         let bytes = (!bytes.is_empty()).then_some(bytes);
-        let Spot { seq, instance, index, at, count, prev } = spot;
-        let sum = self.sum.at(spot, key);
+        let RowPosition { seq, instance, index, at, count, prev } = position;
+        let sum = self.sum.at(position, key);
         let values = params![seq, instance, index, at.as_millis(), text, count, bytes, sum, prev];
         db.prepare_cached(INSERT)?.execute(values).map(drop)
     }
 }
 
-impl Spot {
+impl RowPosition {
     fn of(row: &Row<'_>) -> Result<Self, StoreError> {
         Ok(Self {
             seq: cell(row, 0)?,
@@ -129,7 +129,7 @@ impl Sum {
         Self(hasher)
     }
 
-    fn at(&self, Spot { seq, instance, index, at, count, .. }: Spot, key: &InstanceKey) -> i32 {
+    fn at(&self, RowPosition { seq, instance, index, at, count, .. }: RowPosition, key: &InstanceKey) -> i32 {
         let mut hasher = self.0.clone();
         for part in [key.tenant.as_str(), "/", key.instance.as_str()] {
             hasher.update(part.as_bytes());
@@ -189,22 +189,22 @@ fn walk(
 ) -> Result<Vec<Vec<Fact>>, StoreError> {
     let (mut rows, mut next) = (Vec::new(), last);
     while let Some(seq) = next {
-        let (spot, facts) = row_at(db, key, seq)?;
-        check_link(key, instance, (seq, spot.instance, spot.prev))?;
+        let (position, facts) = row_at(db, key, seq)?;
+        check_link(key, instance, (seq, position.instance, position.prev))?;
         rows.push(facts);
-        next = spot.prev;
+        next = position.prev;
     }
     rows.reverse();
     Ok(rows)
 }
 
 /// The row of that place in an instance's journal.
-fn row_at(db: &Connection, key: &InstanceKey, seq: i64) -> Result<(Spot, Vec<Fact>), StoreError> {
+fn row_at(db: &Connection, key: &InstanceKey, seq: i64) -> Result<(RowPosition, Vec<Fact>), StoreError> {
     // Only the first row of an instance has its code.
     const SELECT: &str = "SELECT e.seq, e.instance, e.idx, e.at, e.count, e.prev, e.body, e.bytes, e.sum,
         CASE e.idx WHEN 0 THEN (SELECT t.body FROM instances i JOIN texts t ON t.id = i.loaded WHERE i.id = e.instance) END
         FROM entries e WHERE e.seq = ?1";
-    let found = one(db, SELECT, [seq], |row| Ok((Spot::of(row)?, read(row, key)?)))?;
+    let found = one(db, SELECT, [seq], |row| Ok((RowPosition::of(row)?, read(row, key)?)))?;
     found.ok_or_else(|| missing(key, seq))
 }
 
@@ -294,9 +294,9 @@ pub(crate) fn texts_and_facts(
 }
 
 fn read_whole(row: &Row<'_>, key: &InstanceKey) -> Result<(String, Vec<Fact>), StoreError> {
-    let spot = Spot::of(row)?;
+    let position = RowPosition::of(row)?;
     let failed = |why: String| {
-        let seq = spot.seq;
+        let seq = position.seq;
         StoreError::Damaged(format!("fact {seq} of instance {key} cannot be read: {why}"))
     };
     let text = |column| {
@@ -309,7 +309,7 @@ fn read_whole(row: &Row<'_>, key: &InstanceKey) -> Result<(String, Vec<Fact>), S
     let expanded = expanded.ok_or_else(|| failed("its shorthand is not understood".to_owned()))?;
     // Rows of older formats have no checksum.
     let sum: Option<i32> = cell(row, 8)?;
-    if sum.is_some_and(|sum| sum != Sum::of(&expanded).at(spot, key)) {
+    if sum.is_some_and(|sum| sum != Sum::of(&expanded).at(position, key)) {
         return Err(failed("it is not what was written".to_owned()));
     }
     let entries: Vec<Entry> = expanded
@@ -317,16 +317,16 @@ fn read_whole(row: &Row<'_>, key: &InstanceKey) -> Result<(String, Vec<Fact>), S
         .map(serde_json::from_str)
         .collect::<Result<_, _>>()
         .map_err(|error| failed(error.to_string()))?;
-    if entries.len() as i64 != spot.count {
-        return Err(failed(format!("it has {} entries of {}", entries.len(), spot.count)));
+    if entries.len() as i64 != position.count {
+        return Err(failed(format!("it has {} entries of {}", entries.len(), position.count)));
     }
-    let facts = numbered(spot, key, entries);
+    let facts = numbered(position, key, entries);
     Ok((expanded, facts))
 }
 
 /// Entries with their places.
-fn numbered(spot: Spot, key: &InstanceKey, entries: Vec<Entry>) -> Vec<Fact> {
-    let places = (spot.seq.unsigned_abs()..).zip(spot.index.unsigned_abs()..);
-    let fact = |(entry, (seq, index))| Fact { seq, at: spot.at, key: key.clone(), index, entry };
+fn numbered(position: RowPosition, key: &InstanceKey, entries: Vec<Entry>) -> Vec<Fact> {
+    let places = (position.seq.unsigned_abs()..).zip(position.index.unsigned_abs()..);
+    let fact = |(entry, (seq, index))| Fact { seq, at: position.at, key: key.clone(), index, entry };
     entries.into_iter().zip(places).map(fact).collect()
 }

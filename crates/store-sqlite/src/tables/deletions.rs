@@ -9,7 +9,7 @@ use workflow::TenantId;
 
 /// The journal's last place and time at the last deletion.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) struct Mark {
+pub(crate) struct DeletionMark {
     /// The last place that was given out.
     pub(crate) seq: i64,
     /// The latest time that was recorded.
@@ -17,9 +17,9 @@ pub(crate) struct Mark {
 }
 
 /// The mark of the last deletion, if there was one.
-pub(crate) fn mark(db: &Connection) -> Result<Option<Mark>, StoreError> {
+pub(crate) fn mark(db: &Connection) -> Result<Option<DeletionMark>, StoreError> {
     one(db, "SELECT last, at FROM deletions ORDER BY id DESC LIMIT 1", [], |row| {
-        Ok(Mark { seq: cell(row, 0)?, at: Timestamp::from_millis(cell(row, 1)?) })
+        Ok(DeletionMark { seq: cell(row, 0)?, at: Timestamp::from_millis(cell(row, 1)?) })
     })
 }
 

@@ -1,6 +1,6 @@
 //! The rows that both a creation and an append write: the entries, and the component of an instance.
 
-use crate::journal::{Lines, Spot};
+use crate::journal::{EncodedEntries, RowPosition};
 use crate::sql::{conflict, run};
 use crate::tables::usage::hold;
 use crate::writer::cache::{Journal, WriterCache};
@@ -16,18 +16,19 @@ pub(crate) fn add(
     cache: &mut WriterCache,
     place: &JournalPosition,
     journal: Journal,
-    lines: &Lines,
+    encoded: &EncodedEntries,
 ) -> Written {
     let (key, after) = (&place.key, place.after as u64);
-    if lines.count == 0 {
+    if encoded.count == 0 {
         return Ok(None);
     }
-    let count = lines.count as i64;
+    let count = encoded.count as i64;
     let (seq, at) = (cache.take(db, count)?, cache.time(place.at));
-    let spot = Spot { seq, instance: journal.row, index: after.cast_signed(), at, count, prev: journal.last };
-    lines.insert(db, spot, key).map_err(|error| conflict(error, key))?;
+    let position =
+        RowPosition { seq, instance: journal.row, index: after.cast_signed(), at, count, prev: journal.last };
+    encoded.insert(db, position, key).map_err(|error| conflict(error, key))?;
     let journal = Journal { length: after + count.unsigned_abs(), ..journal };
-    cache.add(key, journal, (seq, lines.bytes));
+    cache.add(key, journal, (seq, encoded.bytes));
     Ok(Some(Stamp { seq: seq.unsigned_abs(), at }))
 }
 

@@ -1,6 +1,6 @@
 //! Applies one write inside its transaction.
 
-use crate::journal::Lines;
+use crate::journal::EncodedEntries;
 use crate::sql::{cell, classify, is_constraint, one, run};
 use crate::tables::{acts, decisions, schedule};
 use crate::writer::append::{add, keep_component};
@@ -24,15 +24,15 @@ pub(crate) enum Record {
     Create {
         place: JournalPosition,
         component: (Digest, Arc<[u8]>),
-        lines: Lines,
+        encoded: EncodedEntries,
         quotas: Quotas,
     },
     Append {
         place: JournalPosition,
-        lines: Lines,
+        encoded: EncodedEntries,
         quotas: Option<Quotas>,
         /// `None` for a step: steps are frequent, so the fields that they never have are stored apart.
-        beside: Option<Box<Projections>>,
+        projections: Option<Box<Projections>>,
     },
     Output {
         key: InstanceKey,
@@ -72,13 +72,18 @@ impl Record {
             Write::Create(Create { key, component, at, entries, quotas }) => Self::Create {
                 place: JournalPosition { key: key.clone(), after: 0, at: *at },
                 component: component.clone(),
-                lines: Lines::of_creation(entries)?,
+                encoded: EncodedEntries::of_creation(entries)?,
                 quotas: quotas.clone(),
             },
             // The folder's lock is the driver's claim.
             Write::Append { place, batch, writer: _ } => {
-                let (lines, beside) = (Lines::of(&batch.entries)?, Projections::of(batch)?);
-                Self::Append { place, lines, quotas: batch.quotas.clone(), beside: beside.map(Box::new) }
+                let (encoded, projections) = (EncodedEntries::of(&batch.entries)?, Projections::of(batch)?);
+                Self::Append {
+                    place,
+                    encoded,
+                    quotas: batch.quotas.clone(),
+                    projections: projections.map(Box::new),
+                }
             }
             Write::Output { key, text, quotas } => Self::Output { key, text, quotas },
             Write::Postpone { key, until } => Self::Postpone { key, until },
@@ -92,9 +97,9 @@ impl Record {
     /// Bytes of text in it.
     pub(crate) fn bytes(&self) -> usize {
         match self {
-            Self::Create { component, lines, .. } => component.1.len() + lines.bytes,
-            Self::Append { lines, beside, .. } => {
-                lines.bytes + beside.as_ref().map_or(0, |beside| beside.bytes())
+            Self::Create { component, encoded, .. } => component.1.len() + encoded.bytes,
+            Self::Append { encoded, projections, .. } => {
+                encoded.bytes + projections.as_ref().map_or(0, |projections| projections.bytes())
             }
             Self::Output { text, .. } => text.len(),
             Self::Postpone { .. } | Self::Notified { .. } | Self::Delete { .. } => 0,
@@ -105,22 +110,22 @@ impl Record {
     /// Whether it is one row only, like a step. Such a write is refused before anything is written, and leaves nothing
     /// to undo.
     pub(crate) fn is_one_row(&self) -> bool {
-        matches!(self, Self::Append { beside: None, .. })
+        matches!(self, Self::Append { projections: None, .. })
     }
 
     /// Writes it. After an error the caller undoes the write.
     pub(crate) fn write(&self, db: &Connection, cache: &mut WriterCache) -> Written {
         match self {
-            Self::Create { place, component, lines, quotas } => {
-                create(db, cache, place, component, lines, quotas)
+            Self::Create { place, component, encoded, quotas } => {
+                create(db, cache, place, component, encoded, quotas)
             }
-            Self::Append { place, lines, quotas, beside: None } => {
+            Self::Append { place, encoded, quotas, projections: None } => {
                 let journal = cache.journal_at(db, place)?;
-                cache.check(db, &place.key.tenant, UsageChange::of_bytes(lines.bytes), quotas.as_ref())?;
-                add(db, cache, place, journal, lines)
+                cache.check(db, &place.key.tenant, UsageChange::of_bytes(encoded.bytes), quotas.as_ref())?;
+                add(db, cache, place, journal, encoded)
             }
-            Self::Append { place, lines, quotas, beside: Some(beside) } => {
-                beside.append(db, cache, place, lines, quotas.as_ref())
+            Self::Append { place, encoded, quotas, projections: Some(projections) } => {
+                projections.append(db, cache, place, encoded, quotas.as_ref())
             }
             Self::Output { key, text, quotas } => keep_output(db, cache, key, text, quotas),
             Self::Postpone { key, until } => {
@@ -148,13 +153,13 @@ fn create(
     cache: &mut WriterCache,
     place: &JournalPosition,
     component: &(Digest, Arc<[u8]>),
-    lines: &Lines,
+    encoded: &EncodedEntries,
     quotas: &Quotas,
 ) -> Written {
     let key = &place.key;
     let mut change = UsageChange { instances: 1, ..UsageChange::default() };
     keep_component(db, &key.tenant, component, &mut change)?;
-    let loaded = lines.loaded.as_deref().map(|text| cache.text(db, text)).transpose()?;
+    let loaded = encoded.loaded.as_deref().map(|text| cache.text(db, text)).transpose()?;
     let insert = "INSERT INTO instances (tenant, instance, state, due, since, loaded, first, last) VALUES (?1, ?2, ?3, ?4, ?4, ?5, ?6, ?6)";
     let mut insert = db.prepare_cached(insert).map_err(classify)?;
     let (state, at) = (schedule::number(InstanceState::Queued), cache.time(place.at).as_millis());
@@ -165,7 +170,7 @@ fn create(
         false => classify(error),
     })?;
     let journal = cache.begun(key, row);
-    let stamp = add(db, cache, place, journal, lines)?;
+    let stamp = add(db, cache, place, journal, encoded)?;
     change.bytes += cache.settle(key);
     cache.charge(db, &place.key.tenant, change, Some(quotas))?;
     Ok(stamp)

@@ -2,9 +2,9 @@
 
 use crate::journal;
 use crate::journal::heads;
-use crate::journal::heads::{Heads, Hint, Seen};
+use crate::journal::heads::{Heads, Hint, TailView};
 use crate::sql::{cell_0, one, run};
-use crate::tables::deletions::Mark;
+use crate::tables::deletions::DeletionMark;
 use crate::tables::usage::{keep_usage, usage};
 use receipt::Timestamp;
 use rusqlite::Connection;
@@ -54,7 +54,7 @@ pub(crate) struct Journal {
 }
 
 impl WriterCache {
-    pub(crate) fn new(latest: Option<Timestamp>, mark: Option<Mark>) -> Self {
+    pub(crate) fn new(latest: Option<Timestamp>, mark: Option<DeletionMark>) -> Self {
         let latest = latest.unwrap_or(Timestamp::from_millis(i64::MIN));
         let (journals, texts, changes) = (HashMap::new(), HashMap::new(), HashMap::new());
         let (usages, tail) = (HashMap::new(), Heads::default());
@@ -79,7 +79,7 @@ impl WriterCache {
     }
 
     /// Raises the floor after a deletion. If the deletion is undone, a place is left out, which does no harm.
-    pub(crate) fn raise(&mut self, mark: Mark) {
+    pub(crate) fn raise(&mut self, mark: DeletionMark) {
         self.floor = self.floor.max(mark.seq);
     }
 
@@ -272,8 +272,8 @@ impl WriterCache {
     }
 
     /// Publishes the committed state.
-    pub(crate) fn publish(&mut self, seen: &mut Seen) {
-        self.tail.publish(seen, self.next.map(|next| next - 1));
+    pub(crate) fn publish(&mut self, view: &mut TailView) {
+        self.tail.publish(view, self.next.map(|next| next - 1));
     }
 
     /// Forgets a transaction that did not take place, and every row that may have been its.

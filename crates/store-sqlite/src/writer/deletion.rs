@@ -12,7 +12,7 @@
 use crate::journal;
 use crate::sql::{cell_0, one, run};
 use crate::tables::artifacts;
-use crate::tables::deletions::Mark;
+use crate::tables::deletions::DeletionMark;
 use crate::writer::cache::{Journal, WriterCache};
 use receipt::Digest;
 use rusqlite::{Connection, params};
@@ -89,7 +89,7 @@ fn remember(
         SELECT ?1, ?2, ?3, ?4, ?5, ?6, state, since FROM instances WHERE id = ?7";
     let (at, InstanceKey { tenant, instance }) = (cache.time(place.at), &place.key);
     let (facts, last) = (place.after as u64, journal::last(db)?.cast_signed());
-    let mark = Mark { seq: cache.floor().max(last), at };
+    let mark = DeletionMark { seq: cache.floor().max(last), at };
     let values =
         params![at.as_millis(), tenant.as_str(), instance.as_str(), by, facts.cast_signed(), mark.seq, row];
     run(db, INSERT, values)?;

@@ -18,7 +18,7 @@ mod gathering;
 pub(crate) mod projections;
 
 use crate::file::wal::Wal;
-use crate::journal::heads::{Hint, Seen};
+use crate::journal::heads::{Hint, TailView};
 use crate::sql::classify;
 use crate::tables::acts;
 use crate::writer::apply::Record;
@@ -65,7 +65,7 @@ struct SharedState {
     /// Writes that are submitted and have not begun.
     queued: AtomicUsize,
     /// The heads of journals.
-    tail: Mutex<Seen>,
+    tail: Mutex<TailView>,
 }
 
 /// No place of an act.
@@ -79,7 +79,7 @@ impl Writer {
         mut cache: WriterCache,
     ) -> Result<std::io::Result<Self>, StoreError> {
         let (queue, jobs) = channel();
-        let mut tail = Seen::default();
+        let mut tail = TailView::default();
         cache.begin(&db)?;
         cache.next(&db)?;
         cache.publish(&mut tail);
@@ -142,7 +142,7 @@ impl Writer {
 }
 
 impl SharedState {
-    fn tail(&self) -> MutexGuard<'_, Seen> {
+    fn tail(&self) -> MutexGuard<'_, TailView> {
         self.tail.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

@@ -2,7 +2,7 @@
 //!
 //! A step has none, and steps are frequent, so a write without projections has none of these fields.
 
-use crate::journal::Lines;
+use crate::journal::EncodedEntries;
 use crate::sql::{conflict, damaged, unique};
 use crate::tables::requests::{RequestText, is_about};
 use crate::tables::schedule::enter;
@@ -15,8 +15,8 @@ use rusqlite::{Connection, params};
 use serde::Serialize;
 use std::sync::Arc;
 use store::{
-    Batch, Deployment, InstanceKey, JournalPosition, KeptArtifact, Precondition, Quotas, ScheduleRow, Signed,
-    Stamp, StoreError, StoredReceipt, UsageChange, Written,
+    Batch, Deployment, InstanceKey, JournalPosition, KeptArtifact, Precondition, Quotas, ScheduleRow,
+    Signers, Stamp, StoreError, StoredReceipt, UsageChange, Written,
 };
 use workflow::{Entry, ReceiptId, RequestId};
 
@@ -25,18 +25,18 @@ pub(crate) struct Projections {
     /// The entries that have a row in another table, with their places in the batch.
     entries: Vec<(usize, Entry)>,
     request: Option<RequestText>,
-    receipt: Option<Kept>,
+    receipt: Option<ReceiptText>,
     reopened: Vec<RequestId>,
     component: Option<(Digest, Arc<[u8]>)>,
     seen: Option<Box<Precondition>>,
-    signed: Option<Box<Signed>>,
+    signed: Option<Box<Signers>>,
     deployment: Option<Box<Deployment>>,
     artifact: Option<Box<KeptArtifact>>,
     schedule: Option<ScheduleRow>,
 }
 
 /// A receipt's names and its text.
-struct Kept {
+struct ReceiptText {
     id: ReceiptId,
     request: RequestId,
     body: String,
@@ -59,7 +59,7 @@ impl Projections {
             ..
         } = batch;
         let stand = |(_, entry): &(usize, &Entry)| !stands_for_nothing_else(entry);
-        let beside = Self {
+        let projections = Self {
             entries: entries
                 .iter()
                 .enumerate()
@@ -67,7 +67,7 @@ impl Projections {
                 .map(|(place, entry)| (place, entry.clone()))
                 .collect(),
             request: request.as_ref().map(|request| RequestText::of(request, entries)).transpose()?,
-            receipt: receipt.as_deref().map(Kept::of).transpose()?,
+            receipt: receipt.as_deref().map(ReceiptText::of).transpose()?,
             reopened: reopened.clone(),
             component: component.clone(),
             seen: seen.clone(),
@@ -76,7 +76,7 @@ impl Projections {
             artifact: artifact.clone(),
             schedule: *schedule,
         };
-        Ok((!beside.is_nothing()).then_some(beside))
+        Ok((!projections.is_nothing()).then_some(projections))
     }
 
     fn is_nothing(&self) -> bool {
@@ -101,7 +101,7 @@ impl Projections {
         db: &Connection,
         cache: &mut WriterCache,
         place: &JournalPosition,
-        lines: &Lines,
+        encoded: &EncodedEntries,
         quotas: Option<&Quotas>,
     ) -> Written {
         self.seen.as_ref().map_or(Ok(()), |seen| check_seen(db, seen))?;
@@ -118,7 +118,7 @@ impl Projections {
             cache.check(db, &place.key.tenant, kept, Some(quotas))?;
             change.add(kept);
         }
-        let stamp = add(db, cache, place, journal, lines)?;
+        let stamp = add(db, cache, place, journal, encoded)?;
         self.keep_records(db, cache, place, (journal.row, stamp), &mut change)?;
         if let Some(stamp) = stamp {
             self.settle(db, place, stamp, &mut change)?;
@@ -170,7 +170,7 @@ impl Projections {
             change.pending += 1;
             change.keep(request.length);
         }
-        if let Some(Kept { id, request, body }) = &self.receipt {
+        if let Some(ReceiptText { id, request, body }) = &self.receipt {
             let insert = "INSERT INTO receipts (id, request, body) VALUES (?1, ?2, ?3)";
             unique(db, insert, params![id.as_str(), request.as_str(), body], &place.key)?;
             change.keep(body.len());
@@ -182,7 +182,7 @@ impl Projections {
     }
 }
 
-impl Kept {
+impl ReceiptText {
     fn of(receipt: &StoredReceipt) -> Result<Self, StoreError> {
         Ok(Self { id: receipt.id.clone(), request: receipt.request.clone(), body: to_json(receipt)? })
     }
