@@ -4,7 +4,7 @@
 use crate::support;
 use crate::support::people::{ApprovalFixture, issued};
 use engine::issuer::Request;
-use engine::{Host, Recorded, Status};
+use engine::{Host, SignOutcome, Status};
 use policy::{Answer, Ask, Explanation, Need, Policy, Question, Quorum, Role, Ruling, Toml, Warning};
 use proptest::prelude::*;
 use receipt::{Decision, Digest, Json};
@@ -178,7 +178,7 @@ fn as_many_as_a_policy_may_ask_for_make_a_receipt() {
     let people = crowd(&fixture, 32);
     let (last, before) = people.split_last().unwrap();
     for (name, seed) in before {
-        assert!(matches!(fixture.approve(&request, (name, *seed)).unwrap(), Recorded::Waiting(_)));
+        assert!(matches!(fixture.approve(&request, (name, *seed)).unwrap(), SignOutcome::Waiting(_)));
     }
     let receipt = issued(fixture.approve(&request, (&last.0, last.1)));
     let opened = Json::parse(&receipt.request_json).unwrap();

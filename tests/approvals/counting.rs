@@ -4,7 +4,7 @@
 use crate::support;
 use crate::support::people::{ApprovalFixture, decider_key, issued};
 use crate::support::{entries, result};
-use engine::{Error, Recorded};
+use engine::{Error, SignOutcome};
 use receipt::{
     Decision, DecisionStatement, Envelope, EnvelopeSignature, Json, PAYLOAD_TYPE, StatementSigner as _,
 };
@@ -38,7 +38,7 @@ fn signed(
     receipt::sign_decision(&own, &decider_key(seed)).unwrap()
 }
 
-fn refusal(recorded: Result<Recorded, Error>) -> String {
+fn refusal(recorded: Result<SignOutcome, Error>) -> String {
     recorded.unwrap_err().to_string()
 }
 
@@ -132,8 +132,8 @@ fn what_is_kept_and_does_not_count_is_not_committed_either() {
 fn several_denials_are_committed() {
     let fixture = fixture(&two());
     let (key, request) = fixture.asked();
-    assert!(matches!(fixture.approve(&request, ("carol", 3)), Ok(Recorded::Waiting(_))));
-    let Ok(Recorded::Waiting(count)) = fixture.deny(&request, ("alice", 1)) else { unreachable!() };
+    assert!(matches!(fixture.approve(&request, ("carol", 3)), Ok(SignOutcome::Waiting(_))));
+    let Ok(SignOutcome::Waiting(count)) = fixture.deny(&request, ("alice", 1)) else { unreachable!() };
     assert_eq!(count.denied.iter().map(|person| person.as_str()).collect::<Vec<_>>(), ["alice"]);
     let stored = issued(fixture.deny(&request, ("bob", 2)));
     let document = Json::parse(&stored.request_json).unwrap();
@@ -219,7 +219,7 @@ fn more_approvals_than_a_receipt_commits_to_end_in_one_with_those_that_suffice()
     let (key, request) = fixture.asked();
     for (name, seed) in &people {
         let recorded = fixture.approve(&request, (name, *seed)).unwrap();
-        assert!(matches!(recorded, Recorded::Waiting(_)), "{name}");
+        assert!(matches!(recorded, SignOutcome::Waiting(_)), "{name}");
     }
     let stored = issued(fixture.approve(&request, ("hugo", 6)));
     let document = Json::parse(&stored.request_json).unwrap();
@@ -233,7 +233,7 @@ fn meets_two_needs(policy: Box<dyn policy::Policy>) {
     fixture.add("alice", &["release", "owner"], 1);
     let (key, request) = fixture.asked();
     let as_owner = signed(&fixture, &request, ("alice", "owner", 1), Decision::Approved);
-    assert!(matches!(fixture.host.sign(&request, &as_owner), Ok(Recorded::Waiting(_))));
+    assert!(matches!(fixture.host.sign(&request, &as_owner), Ok(SignOutcome::Waiting(_))));
     let as_release = signed(&fixture, &request, ("alice", "release", 1), Decision::Approved);
     let document = Json::parse(&issued(fixture.host.sign(&request, &as_release)).request_json).unwrap();
     assert_eq!(document.get("approvals").and_then(Json::as_array).map(<[_]>::len), Some(2));
@@ -294,8 +294,11 @@ fn words_for_the_record_are_bounded() {
     fixture.host.revoke(&receipt.id, "operator", Some(&long[1..])).unwrap();
 }
 
-fn admitted(envelopes: Vec<receipt::Envelope>, at: receipt::Timestamp) -> Vec<engine::issuer::Admitted> {
-    envelopes.into_iter().map(|envelope| engine::issuer::Admitted { envelope, at }).collect()
+fn admitted(
+    envelopes: Vec<receipt::Envelope>,
+    at: receipt::Timestamp,
+) -> Vec<engine::issuer::AdmittedEnvelope> {
+    envelopes.into_iter().map(|envelope| engine::issuer::AdmittedEnvelope { envelope, at }).collect()
 }
 
 /// A person with every role that a person can have fills no list that others need.
@@ -315,7 +318,7 @@ fn one_person_s_statements_keep_no_other_person_from_deciding() {
     assert_eq!(kept(&fixture, &key), receipt::MAX_APPROVALS);
     let last = last.unwrap().to_string();
     assert!(last.contains("mallory has signed as many statements"), "{last}");
-    assert!(matches!(fixture.approve(&request, ("alice", 1)), Ok(Recorded::Waiting(_))));
+    assert!(matches!(fixture.approve(&request, ("alice", 1)), Ok(SignOutcome::Waiting(_))));
     let receipt = issued(fixture.approve(&request, ("bob", 2)));
     assert_eq!(receipt.artifact.status.as_deref(), Some("APPROVED"));
 }

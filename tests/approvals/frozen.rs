@@ -64,7 +64,8 @@ fn an_authority_signs_no_approval_for_any_account() {
     let authority = engine::issuer::LocalIssuer::new(signer(), signer());
     let trust = fixture.host.trust().unwrap();
     let grounds = JudgingContext { trust: &trust, policy: fixture.host.policy() };
-    let admitted = envelopes.map(|envelope| engine::issuer::Admitted { envelope, at: asked.created_at });
+    let admitted =
+        envelopes.map(|envelope| engine::issuer::AdmittedEnvelope { envelope, at: asked.created_at });
     let demo = judgement(Decision::Approved);
     for basis in [DecisionBasis::Demo(&demo), DecisionBasis::People(&admitted)] {
         let (id, salt) = ("rcpt_x".parse().unwrap(), receipt::Salt::from_bytes([1; 32]));

@@ -8,7 +8,7 @@ use engine::issuer::{
     DecisionBasis, IssueOrder, Issuer as _, IssuerServer, JudgingContext, Keyring, RemoteIssuer,
 };
 use engine::trust::{Act, Precedents};
-use engine::{Host, Recorded, Status};
+use engine::{Host, SignOutcome, Status};
 use policy::Novelty;
 use receipt::{Digest, Scope, StatementSigner as _, Timestamp};
 use std::path::Path;
@@ -305,16 +305,18 @@ fn a_request_that_waits_is_judged_by_what_is_known_now() {
     let before = shown(&fixture, &request);
     assert_eq!(before.matches(", approved before").count(), 2, "{before}");
     let early = fixture.envelope(&request, BOB, receipt::Decision::Approved);
-    assert!(matches!(fixture.approve(&request, ALICE), Ok(Recorded::Waiting(_))));
+    assert!(matches!(fixture.approve(&request, ALICE), Ok(SignOutcome::Waiting(_))));
     fixture.record_act(removed("carol")).unwrap();
     let now = shown(&fixture, &request);
     assert_eq!(now.matches(", APPROVAL BEFORE NO LONGER COUNTS").count(), 2, "{now}");
     let late = fixture.host.sign(&request, &early).unwrap_err().to_string();
     assert!(late.contains("digest of the view"), "bob was shown something else: {late}");
-    let Ok(Recorded::Waiting(count)) = fixture.approve(&request, BOB) else { panic!("three are wanted now") };
+    let Ok(SignOutcome::Waiting(count)) = fixture.approve(&request, BOB) else {
+        panic!("three are wanted now")
+    };
     let people: Vec<_> = count.approved.iter().map(|person| person.as_str()).collect();
     assert_eq!(people, ["bob"], "alice signed what is not shown any more");
-    assert!(matches!(fixture.approve(&request, ALICE), Ok(Recorded::Waiting(_))));
+    assert!(matches!(fixture.approve(&request, ALICE), Ok(SignOutcome::Waiting(_))));
     issued(fixture.approve(&request, ("dave", 6)));
     assert!(matches!(fixture.ends(&key), Status::Completed(_)));
 }

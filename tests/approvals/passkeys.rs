@@ -3,7 +3,7 @@
 use crate::support::people::*;
 use drill::authenticator::{PasskeySigner, SoftwareAuthenticator};
 use engine::trust::{Act, InvitationCode};
-use engine::{AssertionRequest, Error, Host, Invite, Recorded};
+use engine::{AssertionRequest, Error, Host, Invite, SignOutcome};
 use receipt::{
     AuthMethod, DeciderProof, Decision, Digest, Envelope, Json, Judged, KeyId, PublicKey, RelyingParty, Scope,
 };
@@ -59,12 +59,12 @@ fn answered(
     id: &RequestId,
     request: &AssertionRequest,
     authenticator: &SoftwareAuthenticator,
-) -> Result<Recorded, Error> {
+) -> Result<SignOutcome, Error> {
     let response = authenticator.get(&request.challenge);
     fixture.host.sign_with_passkey(id, &request.statement, request.keys[0].key_id(), response)
 }
 
-fn refused(result: Result<Recorded, Error>) -> String {
+fn refused(result: Result<SignOutcome, Error>) -> String {
     result.unwrap_err().to_string()
 }
 
@@ -102,7 +102,7 @@ fn passkeys_and_other_keys_are_counted_together() {
     given(&fixture, "dora", &["release"], &dora);
     let (instance, id) = fixture.asked();
     let request = asked(&fixture, &id, "dora", Decision::Approved);
-    assert!(matches!(answered(&fixture, &id, &request, &dora), Ok(Recorded::Waiting(_))));
+    assert!(matches!(answered(&fixture, &id, &request, &dora), Ok(SignOutcome::Waiting(_))));
     fixture.clock.move_by_minutes(1);
     let stored = issued(fixture.approve(&id, ("alice", 1)));
     // The last one decided with a key in a file: there is no step-up to prove.
@@ -115,7 +115,7 @@ fn passkeys_and_other_keys_are_counted_together() {
     given(&fixture, "dora", &[], &authenticator(10));
     let (_, id) = fixture.asked();
     let request = asked(&fixture, &id, "dora", Decision::Approved);
-    assert!(matches!(answered(&fixture, &id, &request, &dora), Ok(Recorded::Waiting(_))));
+    assert!(matches!(answered(&fixture, &id, &request, &dora), Ok(SignOutcome::Waiting(_))));
     let again = asked(&fixture, &id, "dora", Decision::Approved);
     let response = authenticator(10).get(&again.challenge);
     let second = fixture.host.sign_with_passkey(&id, &again.statement, again.keys[1].key_id(), response);

@@ -4,7 +4,7 @@
 use crate::support;
 use crate::support::{block_on, new_host};
 use engine::api::{
-    AccessError, Account, Attended, AuditScope, DeciderSession, Extent, InstanceCommand, Operation,
+    AccessError, Account, Attended, AuditScope, DeciderSession, ExportAudience, InstanceCommand, Operation,
     Principal, Query, Submit, TokenGrant, TokenScope, View,
 };
 use engine::trust::Act;
@@ -227,8 +227,12 @@ impl Tenant {
             "receipts" => Some(receipts(Some(key.tenant))),
             "receipt" => Some(Query::Receipt { receipt: self.receipt.clone() }),
             "revocation" => Some(Query::Receipt { receipt: self.revocation.clone() }),
-            "export-owner" => Some(Query::Export { receipt: self.receipt.clone(), extent: Extent::Owner }),
-            "export-public" => Some(Query::Export { receipt: self.receipt.clone(), extent: Extent::Public }),
+            "export-owner" => {
+                Some(Query::Export { receipt: self.receipt.clone(), audience: ExportAudience::Owner })
+            }
+            "export-public" => {
+                Some(Query::Export { receipt: self.receipt.clone(), audience: ExportAudience::Public })
+            }
             "deployments" => Some(deployments(Some(key.tenant))),
             "live-deployment" => Some(Query::LiveDeployment {
                 tenant: key.tenant,
@@ -284,8 +288,8 @@ fn row(ask: &Ask) -> &'static str {
             Query::Explain { .. } => "explain",
             Query::Receipts { .. } => "receipts",
             Query::Receipt { .. } => "receipt",
-            Query::Export { extent: Extent::Owner, .. } => "export-owner",
-            Query::Export { extent: Extent::Public, .. } => "export-public",
+            Query::Export { audience: ExportAudience::Owner, .. } => "export-owner",
+            Query::Export { audience: ExportAudience::Public, .. } => "export-public",
             Query::Deployments { .. } => "deployments",
             Query::LiveDeployment { .. } => "live-deployment",
             Query::Deciders => "deciders",

@@ -51,7 +51,7 @@ fn the_same_submitted_again_is_the_same_instance() {
     let first = created(&host.operate(submit(Some("nightly-1"), "{}")).unwrap());
     assert_eq!(first, ("acme/nightly-1".to_owned(), Created::New));
     let again = created(&host.operate(submit(Some("nightly-1"), "{}")).unwrap());
-    assert_eq!(again, ("acme/nightly-1".to_owned(), Created::Before));
+    assert_eq!(again, ("acme/nightly-1".to_owned(), Created::Existing));
     let (_, unnamed) = created(&host.operate(submit(None, "{}")).unwrap());
     assert_eq!(unnamed, Created::New);
     assert_eq!(host.store().instances().wait().unwrap().len(), 2);
@@ -70,7 +70,7 @@ fn the_same_input_written_otherwise_is_the_same_input() {
         " {\n \"steps\": 1.0, \"note\": \"a\\/b\" } ",
         r#"{"steps":1e0,"note":"\u0061/b"}"#,
     ] {
-        assert_eq!(created("a", same), Ok(Created::Before), "{same}");
+        assert_eq!(created("a", same), Ok(Created::Existing), "{same}");
     }
     for other in
         [r#"{"steps":"1","note":"a/b"}"#, r#"{"steps":1}"#, r#"{"steps":1,"note":"a/b","more":null}"#]
@@ -79,7 +79,7 @@ fn the_same_input_written_otherwise_is_the_same_input() {
     }
     // Two numbers that are one to JavaScript are two inputs.
     assert_eq!(created("b", r#"{"n":9007199254740993}"#), Ok(Created::New));
-    assert_eq!(created("b", r#"{"n":9007199254740993}"#), Ok(Created::Before));
+    assert_eq!(created("b", r#"{"n":9007199254740993}"#), Ok(Created::Existing));
     assert!(created("b", r#"{"n":9007199254740992}"#).unwrap_err().contains("other parameters"));
 }
 

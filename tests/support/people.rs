@@ -1,7 +1,7 @@
 //! People with keys, and a host where they decide.
 
 use engine::trust::Act;
-use engine::{Error, Host, Recorded, Status};
+use engine::{Error, Host, SignOutcome, Status};
 use receipt::{Decision, Ed25519StatementSigner, Envelope, PersonId, StatementSigner as _};
 use std::path::Path;
 use store::InstanceKey;
@@ -85,16 +85,16 @@ impl ApprovalFixture {
         receipt::sign_decision(&statement, &decider_key(seed)).unwrap()
     }
 
-    pub fn approve(&self, id: &RequestId, person: (&str, u8)) -> Result<Recorded, Error> {
+    pub fn approve(&self, id: &RequestId, person: (&str, u8)) -> Result<SignOutcome, Error> {
         self.host.sign(id, &self.envelope(id, person, Decision::Approved))
     }
 
-    pub fn deny(&self, id: &RequestId, person: (&str, u8)) -> Result<Recorded, Error> {
+    pub fn deny(&self, id: &RequestId, person: (&str, u8)) -> Result<SignOutcome, Error> {
         self.host.sign(id, &self.envelope(id, person, Decision::Denied))
     }
 
     /// Signs alone, in the role for that.
-    pub fn break_glass(&self, id: &RequestId, (name, seed): (&str, u8)) -> Result<Recorded, Error> {
+    pub fn break_glass(&self, id: &RequestId, (name, seed): (&str, u8)) -> Result<SignOutcome, Error> {
         let (by, role) = (name.parse().unwrap(), "break-glass".parse().unwrap());
         let statement = self.host.statement(id, &by, Some(&role), Decision::Approved, Some("it burns"))?;
         self.host.sign(id, &receipt::sign_decision(&statement, &decider_key(seed)).unwrap())
@@ -123,10 +123,10 @@ fn open(folder: &Path, policy: Option<&str>, clock: &ManualClock) -> Host {
 }
 
 /// The receipt that a statement led to.
-pub fn issued(recorded: Result<Recorded, Error>) -> store::StoredReceipt {
+pub fn issued(recorded: Result<SignOutcome, Error>) -> store::StoredReceipt {
     match recorded.unwrap() {
-        Recorded::Issued(receipt) => *receipt,
-        Recorded::Waiting(count) => panic!("not decided: {count:?}"),
+        SignOutcome::Issued(receipt) => *receipt,
+        SignOutcome::Waiting(count) => panic!("not decided: {count:?}"),
     }
 }
 

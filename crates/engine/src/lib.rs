@@ -39,7 +39,7 @@ pub mod trust;
 mod words;
 
 pub use api::{MovedState, ReadOnlyHost};
-pub use approvals::{AssertionRequest, Invite, Recorded, Waiting};
+pub use approvals::{AssertionRequest, Invite, SignOutcome, Waiting};
 pub use builder::Builder;
 pub use clock::{Clock, SystemClock};
 pub use error::Error;

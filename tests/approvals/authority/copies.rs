@@ -110,7 +110,8 @@ fn a_key_that_is_rotated_or_revoked_there_counts_here_at_once() {
     let (key, request) = two.asked();
     two.said();
     let rotated = production(9).unwrap();
-    let Recorded::Issued(receipt) = two.host.sign(&request, &two.envelope(&request, ALICE)).unwrap() else {
+    let SignOutcome::Issued(receipt) = two.host.sign(&request, &two.envelope(&request, ALICE)).unwrap()
+    else {
         panic!("it is decided");
     };
     assert_eq!(receipt.artifact.key_id, rotated);
@@ -128,7 +129,8 @@ fn a_key_that_is_rotated_or_revoked_there_counts_here_at_once() {
     let refused = two.host.sign(&request, &two.envelope(&request, ALICE)).unwrap_err().to_string();
     assert!(refused.contains("no active key"), "{refused}");
     let next = production(10).unwrap();
-    let Recorded::Issued(receipt) = two.host.sign(&request, &two.envelope(&request, ALICE)).unwrap() else {
+    let SignOutcome::Issued(receipt) = two.host.sign(&request, &two.envelope(&request, ALICE)).unwrap()
+    else {
         panic!("it is decided");
     };
     assert_eq!(receipt.artifact.key_id, next);
@@ -193,7 +195,7 @@ fn a_passkey_is_registered_at_the_authority_and_confirmed_there() {
     let request = ask().unwrap();
     let response = dora.get(&request.challenge);
     let recorded = two.host.sign_with_passkey(&id, &request.statement, key.key_id(), response).unwrap();
-    assert!(matches!(recorded, Recorded::Issued(_)), "{recorded:?}");
+    assert!(matches!(recorded, SignOutcome::Issued(_)), "{recorded:?}");
 }
 
 #[test]

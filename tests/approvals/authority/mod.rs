@@ -11,7 +11,7 @@ use crate::support::people::{BEGINNING, ManualClock, decider_key};
 use drill::authenticator::SoftwareAuthenticator;
 use engine::issuer::{IssuerServer, Keyring, Request, own_account};
 use engine::trust::{Act, InvitationCode, RecordedTrustAct, Trust};
-use engine::{Builder, Clock as _, Error, Host, Invite, Recorded};
+use engine::{Builder, Clock as _, Error, Host, Invite, SignOutcome};
 use receipt::{
     Decision, DecisionStatement, Envelope, PublicKey, RelyingParty, Scope, StatementSigner as _, Timestamp,
 };
@@ -228,11 +228,11 @@ fn the_authority_admits_each_statement_when_it_is_made() {
     let two = Two::new(TWO);
     let ((key, id), (_, withheld)) = (two.asked(), two.asked());
     let late = two.envelope(&withheld, BOB);
-    assert!(matches!(two.host.sign(&id, &two.envelope(&id, BOB)).unwrap(), Recorded::Waiting(_)));
+    assert!(matches!(two.host.sign(&id, &two.envelope(&id, BOB)).unwrap(), SignOutcome::Waiting(_)));
     let kept = fs::read_to_string(two.path("authority/statements.jsonl")).unwrap();
     assert_eq!((kept.lines().count(), kept.contains(id.as_str())), (1, true));
     two.clock.move_by_minutes(11);
-    assert!(matches!(two.host.sign(&id, &two.envelope(&id, ALICE)).unwrap(), Recorded::Issued(_)));
+    assert!(matches!(two.host.sign(&id, &two.envelope(&id, ALICE)).unwrap(), SignOutcome::Issued(_)));
     let end = support::block_on(two.host.drive(&key)).unwrap();
     assert_eq!(support::result(&end)["status"], "deployed");
     let request = two.host.request(&withheld).unwrap();
@@ -294,7 +294,7 @@ fn only_what_was_signed_there_is_revoked_or_attested_there() {
     for answer in of("rcpt_invented") {
         assert!(refusal(&answer).contains("no approval rcpt_invented was signed here"));
     }
-    let Recorded::Issued(receipt) = two.host.sign(&id, &two.envelope(&id, ALICE)).unwrap() else {
+    let SignOutcome::Issued(receipt) = two.host.sign(&id, &two.envelope(&id, ALICE)).unwrap() else {
         panic!("not decided");
     };
     let [revoked, attested] = of(receipt.id.as_str());
@@ -305,7 +305,7 @@ fn only_what_was_signed_there_is_revoked_or_attested_there() {
     let (_, id) = two.asked();
     let denies = DecisionStatement { decision: Decision::Denied, ..two.statement(&id, ALICE) };
     let denial = receipt::sign_decision(&denies, &decider_key(ALICE.1)).unwrap();
-    let Recorded::Issued(denied) = two.host.sign(&id, &denial).unwrap() else { panic!("not decided") };
+    let SignOutcome::Issued(denied) = two.host.sign(&id, &denial).unwrap() else { panic!("not decided") };
     for answer in of(denied.id.as_str()) {
         assert!(refusal(&answer).contains("no approval"), "{answer}");
     }

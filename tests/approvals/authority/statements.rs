@@ -112,11 +112,11 @@ fn a_host_sends_the_statements_that_support_the_decision() {
     let denied = DecisionStatement { decision: Decision::Denied, ..two.statement(&id, ALICE) };
     let denied = receipt::sign_decision(&denied, &decider_key(ALICE.1)).unwrap();
     for changed in [two.envelope(&id, ALICE), denied] {
-        assert!(matches!(two.host.sign(&id, &changed).unwrap(), Recorded::Waiting(_)));
+        assert!(matches!(two.host.sign(&id, &changed).unwrap(), SignOutcome::Waiting(_)));
     }
     let supporting = [two.envelope(&id, BOB), two.envelope(&id, ("erin", 5))];
-    assert!(matches!(two.host.sign(&id, &supporting[0]).unwrap(), Recorded::Waiting(_)));
-    assert!(matches!(two.host.sign(&id, &supporting[1]).unwrap(), Recorded::Issued(_)));
+    assert!(matches!(two.host.sign(&id, &supporting[0]).unwrap(), SignOutcome::Waiting(_)));
+    assert!(matches!(two.host.sign(&id, &supporting[1]).unwrap(), SignOutcome::Issued(_)));
     assert_eq!(kept(&two).len(), 4);
     let notes = notes.lock().unwrap();
     let [issue] = notes.iter().filter(|note| note["ask"] == "issue").collect::<Vec<_>>().try_into().unwrap();

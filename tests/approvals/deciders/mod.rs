@@ -7,7 +7,7 @@ use crate::support::people::*;
 use crate::support::{count, entries, result};
 use engine::issuer::Issuer as _;
 use engine::trust::{Act, RecordedTrustAct};
-use engine::{Error, Recorded, Status};
+use engine::{Error, SignOutcome, Status};
 use receipt::{Decision, DecisionStatement, Json, Judged, Scope, StatementSigner as _};
 use workflow::{Check, Entry, RequestId};
 
@@ -35,7 +35,7 @@ fn refused_by(fixture: &ApprovalFixture, key: &store::InstanceKey) -> Check {
     refused.unwrap()
 }
 
-fn said(result: Result<Recorded, Error>) -> String {
+fn said(result: Result<SignOutcome, Error>) -> String {
     result.unwrap_err().to_string()
 }
 
@@ -63,7 +63,7 @@ fn a_quorum_is_of_different_people() {
     let fixture = ApprovalFixture::new(Some(TWO));
     fixture.give("alice", 11);
     let (key, request) = fixture.asked();
-    assert!(matches!(fixture.approve(&request, ALICE), Ok(Recorded::Waiting(_))));
+    assert!(matches!(fixture.approve(&request, ALICE), Ok(SignOutcome::Waiting(_))));
     assert!(said(fixture.approve(&request, ALICE)).contains("one person counts once"));
     let second_key = fixture.approve(&request, ("alice", 11));
     assert!(said(second_key).contains("one person counts once"), "two keys of one person");
@@ -121,11 +121,11 @@ fn a_denial_is_no_approval() {
 
 /// A statement of another request, so that there is one at all when this one is over.
 trait Late {
-    fn approve_late(&self, id: &RequestId) -> Result<Recorded, Error>;
+    fn approve_late(&self, id: &RequestId) -> Result<SignOutcome, Error>;
 }
 
 impl Late for ApprovalFixture {
-    fn approve_late(&self, id: &RequestId) -> Result<Recorded, Error> {
+    fn approve_late(&self, id: &RequestId) -> Result<SignOutcome, Error> {
         let (_, other) = self.asked();
         self.host.sign(id, &self.envelope(&other, BOB, Decision::Approved))
     }
@@ -210,7 +210,10 @@ fn what_was_signed_under_another_policy_does_not_count() {
     let (_, request) = fixture.asked();
     fixture.approve(&request, ALICE).unwrap();
     let fixture = fixture.reopened(Some(&format!("{TWO}# the same, said otherwise\n")));
-    assert!(matches!(fixture.approve(&request, BOB), Ok(Recorded::Waiting(_))), "alice signed under another");
+    assert!(
+        matches!(fixture.approve(&request, BOB), Ok(SignOutcome::Waiting(_))),
+        "alice signed under another"
+    );
     issued(fixture.approve(&request, CAROL));
 }
 
@@ -334,8 +337,8 @@ fn sixty_four_people_at_once_make_one_receipt() {
         })
         .collect();
     let ended: Vec<_> = threads.into_iter().map(|thread| thread.join().unwrap()).collect();
-    let issued = ended.iter().filter(|end| matches!(end, Ok(Recorded::Issued(_)))).count();
-    let waiting = ended.iter().filter(|end| matches!(end, Ok(Recorded::Waiting(_)))).count();
+    let issued = ended.iter().filter(|end| matches!(end, Ok(SignOutcome::Issued(_)))).count();
+    let waiting = ended.iter().filter(|end| matches!(end, Ok(SignOutcome::Waiting(_)))).count();
     assert_eq!((issued, waiting), (1, 1));
     for late in ended.iter().filter_map(|end| end.as_ref().err()) {
         assert!(late.to_string().contains("does not wait for a decision"), "{late}");
@@ -363,7 +366,7 @@ fn neither_the_issuer_nor_the_deciders_alone_can_mint() {
     assert!(authority.issue(&order(&[]), grounds).is_err(), "an issuer without deciders");
     // Deciders with a key of their own instead of the issuer's.
     let envelope = fixture.envelope(&request, ALICE, Decision::Approved);
-    let admitted = [engine::issuer::Admitted { envelope, at: asked.created_at }];
+    let admitted = [engine::issuer::AdmittedEnvelope { envelope, at: asked.created_at }];
     let forged = authority.issue(&order(&admitted), grounds).unwrap();
     let genuine = issued(fixture.approve(&request, BOB));
     let body =

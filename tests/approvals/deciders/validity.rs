@@ -153,7 +153,7 @@ fn a_record_of_an_admission_that_cannot_have_been_is_none() {
     let envelope = fixture.envelope(&request, ("alice", 11), Decision::Approved);
     let hour = receipt::Timestamp::from_millis(asked.created_at.as_millis() + 3_600_000);
     let counted = |admitted_at| {
-        let admitted = engine::issuer::Admitted { envelope: envelope.clone(), at: admitted_at };
+        let admitted = engine::issuer::AdmittedEnvelope { envelope: envelope.clone(), at: admitted_at };
         engine::issuer::tally(&asked, &[admitted], grounds, hour).unwrap().0.approved.len()
     };
     assert_eq!((counted(asked.created_at), counted(hour)), (1, 0));

@@ -4,7 +4,7 @@ use crate::fixture::authenticator::SoftwareAuthenticator;
 use crate::fixture::{Fixture, Terms};
 use crate::{Attack, By, Ending, Refusal, SetupError, Way};
 use engine::trust::Act;
-use engine::{AssertionRequest, Error, Invite, Recorded};
+use engine::{AssertionRequest, Error, Invite, SignOutcome};
 use receipt::{Decision, Envelope, EnvelopeSignature, KeyId, PAYLOAD_TYPE, RawSignature, RelyingParty};
 use std::time::Duration;
 use workflow::{Check, RequestId};
@@ -15,7 +15,7 @@ const RELEASE: &str = "[[rule]]\nid = \"release\"\nthen = \"ask\"\nrole = \"rele
 const ORIGIN: &str = "https://approvals.example";
 
 /// One attack on a decision.
-type AttackFn = fn(&Case) -> Result<Result<Recorded, Error>, SetupError>;
+type AttackFn = fn(&Case) -> Result<Result<SignOutcome, Error>, SetupError>;
 
 pub(crate) fn attacks() -> Vec<Attack> {
     [assertions(), keys()].concat()
@@ -140,25 +140,28 @@ impl<'f> Case<'f> {
         Ok(self.fixture.host().assertion_request(id, &"alice".parse()?, None, approve, ORIGIN)?)
     }
 
-    fn signed(&self, request: &AssertionRequest, by: &SoftwareAuthenticator) -> Result<Recorded, Error> {
+    fn signed(&self, request: &AssertionRequest, by: &SoftwareAuthenticator) -> Result<SignOutcome, Error> {
         let response = by.get(&request.challenge);
         self.fixture.host().sign_with_passkey(&self.id, &request.statement, self.key, response)
     }
 
-    fn altered(&self, change: fn(&mut SoftwareAuthenticator)) -> Result<Result<Recorded, Error>, SetupError> {
+    fn altered(
+        &self,
+        change: fn(&mut SoftwareAuthenticator),
+    ) -> Result<Result<SignOutcome, Error>, SetupError> {
         let mut other = self.alice.clone();
         change(&mut other);
         Ok(self.signed(&self.asked(&self.id)?, &other))
     }
 
-    fn about_another(&self) -> Result<Result<Recorded, Error>, SetupError> {
+    fn about_another(&self) -> Result<Result<SignOutcome, Error>, SetupError> {
         let (_, other) = self.fixture.victim()?;
         let (here, there) = (self.asked(&self.id)?, self.asked(&other)?);
         let response = self.alice.get(&there.challenge);
         Ok(self.fixture.host().sign_with_passkey(&self.id, &here.statement, self.key, response))
     }
 
-    fn signed_in(&self) -> Result<Result<Recorded, Error>, SetupError> {
+    fn signed_in(&self) -> Result<Result<SignOutcome, Error>, SetupError> {
         let host = self.fixture.host();
         let (request, nonce) = (self.asked(&self.id)?, engine::random_bytes()?);
         let response = self.alice.get(&host.sign_in_challenge(&nonce));
@@ -166,13 +169,13 @@ impl<'f> Case<'f> {
         Ok(host.sign_with_passkey(&self.id, &request.statement, self.key, response))
     }
 
-    fn replayed(&self) -> Result<Result<Recorded, Error>, SetupError> {
+    fn replayed(&self) -> Result<Result<SignOutcome, Error>, SetupError> {
         let request = self.asked(&self.id)?;
         self.signed(&request, &self.alice)?;
         Ok(self.signed(&request, &self.alice))
     }
 
-    fn stripped(&self) -> Result<Result<Recorded, Error>, SetupError> {
+    fn stripped(&self) -> Result<Result<SignOutcome, Error>, SetupError> {
         let request = self.asked(&self.id)?;
         let bytes = self.alice.get(&request.challenge).signature;
         let signature = RawSignature { bytes, extension: None };
@@ -181,7 +184,7 @@ impl<'f> Case<'f> {
         Ok(self.fixture.host().sign(&self.id, &envelope))
     }
 
-    fn unconfirmed(&self) -> Result<Result<Recorded, Error>, SetupError> {
+    fn unconfirmed(&self) -> Result<Result<SignOutcome, Error>, SetupError> {
         let (host, mallory) = (self.fixture.host(), authenticator(8)?);
         let code = host.invite("operator", invite("bob")?)?;
         let key = host.register_passkey(&code, &mallory.create(&code.challenge()))?.key_id();
@@ -194,8 +197,8 @@ impl<'f> Case<'f> {
 fn tried(fixture: &Fixture, attack: AttackFn) -> Result<Ending, SetupError> {
     let recorded = attack(&Case::new(fixture)?)?;
     Ok(Ending::of(recorded.map(|recorded| match recorded {
-        Recorded::Waiting(count) => format!("kept: {}", count.ruling),
-        Recorded::Issued(receipt) => receipt.id.to_string(),
+        SignOutcome::Waiting(count) => format!("kept: {}", count.ruling),
+        SignOutcome::Issued(receipt) => receipt.id.to_string(),
     })))
 }
 

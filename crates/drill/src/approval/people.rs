@@ -5,7 +5,7 @@ use crate::fixture::{self, Fixture, Terms};
 use crate::{Attack, By, Ending, Refusal, SetupError, Way};
 use engine::issuer::{DemoDecider, Judgement};
 use engine::trust::Act;
-use engine::{Error, Host, Recorded};
+use engine::{Error, Host, SignOutcome};
 use receipt::{
     Decision, DecisionStatement, Ed25519StatementSigner, Envelope, EnvelopeSignature, PAYLOAD_TYPE,
     StatementSigner as _,
@@ -142,10 +142,10 @@ fn voted(fixture: &Fixture, role: &str, decision: Decision) -> Result<Ending, Se
     Ok(recorded(fixture.host().sign(&request, &envelope)))
 }
 
-fn recorded(recorded: Result<Recorded, Error>) -> Ending {
+fn recorded(recorded: Result<SignOutcome, Error>) -> Ending {
     Ending::of(recorded.map(|recorded| match recorded {
-        Recorded::Waiting(count) => format!("kept: {}", count.ruling),
-        Recorded::Issued(receipt) => receipt.id.to_string(),
+        SignOutcome::Waiting(count) => format!("kept: {}", count.ruling),
+        SignOutcome::Issued(receipt) => receipt.id.to_string(),
     }))
 }
 

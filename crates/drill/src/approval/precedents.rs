@@ -122,8 +122,8 @@ fn approved(fixture: &Fixture) -> Result<(InstanceKey, StoredReceipt), SetupErro
     let by = "alice".parse()?;
     let statement = fixture.host().statement(&request, &by, None, Decision::Approved, None)?;
     match fixture.host().sign(&request, &receipt::sign_decision(&statement, &decider_key()?)?)? {
-        engine::Recorded::Issued(receipt) => Ok((key, *receipt)),
-        engine::Recorded::Waiting(_) => Err(undecided(&request).into()),
+        engine::SignOutcome::Issued(receipt) => Ok((key, *receipt)),
+        engine::SignOutcome::Waiting(_) => Err(undecided(&request).into()),
     }
 }
 

@@ -22,7 +22,7 @@ pub use audit_place::{AuditPlace, InvalidAuditPlace};
 pub use change::Change;
 pub use instance_command::InstanceCommand;
 pub use migration::MovedState;
-pub use query::{AuditScope, Extent, Query};
+pub use query::{AuditScope, ExportAudience, Query};
 pub use read_only::ReadOnlyHost;
 pub use submit::{Created, Submit};
 pub use view::{
@@ -33,7 +33,7 @@ pub use view::{
 
 use crate::issuer::{DemoDecider, Judgement};
 use crate::trust::Act;
-use crate::{Error, Host, Recorded};
+use crate::{Error, Host, SignOutcome};
 use receipt::{Decision, DecisionStatement, Envelope, PersonId, Role};
 use serde::{Deserialize, Serialize};
 use store::{InstanceKey, InstanceState, StoredReceipt};
@@ -327,12 +327,12 @@ impl Host {
 
     fn signed(&self, request: &RequestId, envelope: &Envelope) -> Result<OperationOutcome, Error> {
         Ok(match self.sign(request, envelope)? {
-            Recorded::Waiting(count) => OperationOutcome::Kept {
+            SignOutcome::Waiting(count) => OperationOutcome::Kept {
                 approved: count.approved.into_iter().collect(),
                 denied: count.denied.into_iter().collect(),
                 ruling: count.ruling.to_string(),
             },
-            Recorded::Issued(receipt) => self.issued(request, *receipt)?,
+            SignOutcome::Issued(receipt) => self.issued(request, *receipt)?,
         })
     }
 

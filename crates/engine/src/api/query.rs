@@ -104,7 +104,8 @@ pub enum Query {
         /// The receipt.
         receipt: ReceiptId,
         /// The unsigned parts to include.
-        extent: Extent,
+        #[serde(rename = "extent")]
+        audience: ExportAudience,
     },
     /// Deployments, in the order in which they were recorded. Answered with `View::Deployments`.
     Deployments {
@@ -164,7 +165,7 @@ impl AuditScope {
 /// The unsigned parts of an exported receipt.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
-pub enum Extent {
+pub enum ExportAudience {
     /// The opening of its commitment: the request, its salt, summary and binding. For the owner.
     Owner,
     /// None.
@@ -194,10 +195,10 @@ impl Query {
             }
             Self::RequestStatistics => (Right::SeeHost, About::Host),
             Self::Receipts { tenant, .. } => (Right::SeeReceipts, own_or(tenant)),
-            Self::Receipt { receipt } | Self::Export { receipt, extent: Extent::Owner } => {
+            Self::Receipt { receipt } | Self::Export { receipt, audience: ExportAudience::Owner } => {
                 (Right::SeeReceipts, About::Receipt(receipt))
             }
-            Self::Export { receipt, extent: Extent::Public } => {
+            Self::Export { receipt, audience: ExportAudience::Public } => {
                 (Right::SeePublicReceipts, About::Receipt(receipt))
             }
             Self::Deciders => (Right::SeeDeciders, About::Host),

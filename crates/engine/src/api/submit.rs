@@ -38,7 +38,8 @@ pub enum Created {
     /// It is new.
     New,
     /// It was submitted before, with the same input.
-    Before,
+    #[serde(rename = "before")]
+    Existing,
 }
 
 impl Host {
@@ -57,7 +58,7 @@ impl Host {
             Ok(()) => Created::New,
             Err(Error::Store(StoreError::Exists(_))) => {
                 self.check_same(&key, code.digest, &start)?;
-                Created::Before
+                Created::Existing
             }
             Err(error) => return Err(error),
         };

@@ -2,7 +2,7 @@
 
 use crate::history::RequestEnd;
 use crate::instances::signal::{Snapshot, Update};
-use crate::issuer::{Admitted, DecisionBasis, Issued, Judgement, JudgingContext, Request};
+use crate::issuer::{AdmittedEnvelope, DecisionBasis, Issued, Judgement, JudgingContext, Request};
 use crate::runtime::journals::Loaded;
 use crate::runtime::requests;
 use crate::trust::{
@@ -12,12 +12,12 @@ use crate::{Error, Host, Waiting, ids, issuer, words};
 use policy::Answer;
 use receipt::{Decision, DecisionStatement, Envelope, Nonce, Person, PersonId, Role, Salt, Scope, Timestamp};
 use std::sync::Arc;
-use store::{InstanceKey, Signed, StoredReceipt};
+use store::{InstanceKey, Signers, StoredReceipt};
 use workflow::{Entry, ReceiptId, Replay, RequestId, TenantId};
 
 /// The result of a signed statement.
 #[derive(Debug, Clone)]
-pub enum Recorded {
+pub enum SignOutcome {
     /// It is stored; more are needed.
     Waiting(Count),
     /// It decided the request.
@@ -149,7 +149,7 @@ impl Host {
     /// # Errors
     /// When the request does not wait for a decision, or the statement does not count, with the reason. Nothing is
     /// recorded then.
-    pub fn sign(&self, id: &RequestId, envelope: &Envelope) -> Result<Recorded, Error> {
+    pub fn sign(&self, id: &RequestId, envelope: &Envelope) -> Result<SignOutcome, Error> {
         // Another signature came first: count again, with it. No signer loses that often.
         for _ in 0..AT_THE_SAME_MOMENT {
             match self.try_sign(id, envelope) {
@@ -160,18 +160,18 @@ impl Host {
         self.try_sign(id, envelope)
     }
 
-    fn try_sign(&self, id: &RequestId, envelope: &Envelope) -> Result<Recorded, Error> {
+    fn try_sign(&self, id: &RequestId, envelope: &Envelope) -> Result<SignOutcome, Error> {
         let OpenRequest { key, request, loaded, trust, at } = self.open_request(id)?;
         let context = JudgingContext { trust: &trust, policy: &*self.0.governance.policy };
         let decision = issuer::admit(&request, envelope, context, at)?;
         let mut admitted = requests::admitted(&loaded.facts, id)?;
-        if Admitted::is_full(&admitted, decision.person()) {
+        if AdmittedEnvelope::is_full(&admitted, decision.person()) {
             return Err(Error::SignedTooOften(decision.person().clone(), id.clone()));
         }
         self.check_counts(&request, &decision, &admitted, (&trust, at))?;
         let before = Some(admitted.len());
         // The stored envelope has no unsigned members.
-        admitted.push(Admitted { envelope: decision.envelope().clone(), at });
+        admitted.push(AdmittedEnvelope { envelope: decision.envelope().clone(), at });
         let signed = Entry::Signed {
             request: id.clone(),
             decision: decision.decision(),
@@ -185,7 +185,7 @@ impl Host {
             // An authority elsewhere is told now, while the key may sign: it admits by its own clock.
             self.0.governance.issuer.admit(&request, decision.envelope()).transpose()?;
             self.0.signal_from(&key, loaded, update_of(id, before, vec![signed], None))?;
-            return Ok(Recorded::Waiting(count));
+            return Ok(SignOutcome::Waiting(count));
         }
         // Recorded before anything is signed, so that it is on record even if signing fails. An authority elsewhere
         // records it there.
@@ -199,7 +199,7 @@ impl Host {
         if self.0.governance.issuer.is_remote() {
             // It has admitted the others itself. However many people have signed, these fit into a message.
             let statements = count.statements.iter().map(|decision| decision.envelope().clone());
-            admitted = statements.map(|envelope| Admitted { envelope, at }).collect();
+            admitted = statements.map(|envelope| AdmittedEnvelope { envelope, at }).collect();
         }
         let issued = self.0.issue(&request, DecisionBasis::People(&admitted), (&trust, at))?;
         // An authority elsewhere may have decided before and its answer was lost: then this signature is too late.
@@ -212,7 +212,7 @@ impl Host {
         let entries = signed.into_iter().chain(issued.entries(id)).collect();
         let denied = (in_time && issued.decision == Decision::Denied).then(|| signed_denials(&decisions));
         self.0.signal_from(&key, loaded, update_of(id, before, entries, Some((&issued, denied))))?;
-        Ok(Recorded::Issued(Box::new(issued.receipt)))
+        Ok(SignOutcome::Issued(Box::new(issued.receipt)))
     }
 
     /// Takes a request back before it is decided.
@@ -272,7 +272,7 @@ impl Host {
         &self,
         request: &Request,
         decision: &receipt::VerifiedDecision,
-        before: &[Admitted],
+        before: &[AdmittedEnvelope],
         (trust, at): (&Trust, Timestamp),
     ) -> Result<(), Error> {
         let person = decision.person();
@@ -377,7 +377,7 @@ fn update_of<'a>(
     id: &'a RequestId,
     signed: Option<usize>,
     entries: Vec<Entry>,
-    issued: Option<(&'a Issued, Option<Signed>)>,
+    issued: Option<(&'a Issued, Option<Signers>)>,
 ) -> impl Fn(&Snapshot<'_>) -> Result<Update, Error> + use<'a> {
     move |snapshot| {
         check_pending(id, snapshot.replay, RequestEnd::of(snapshot.facts, id).as_ref())?;

@@ -7,5 +7,5 @@ mod passkeys;
 mod review;
 
 pub use crate::runtime::requests::Waiting;
-pub use decide::Recorded;
+pub use decide::SignOutcome;
 pub use passkeys::{AssertionRequest, Invite};

@@ -1,7 +1,7 @@
 //! Passkeys: how they are registered, and how a decision is made with one.
 
 use crate::trust::{Act, BY_INVITATION, Invitation, InvitationCode};
-use crate::{Error, Host, Recorded};
+use crate::{Error, Host, SignOutcome};
 use receipt::{
     AssertionResponse, Decision, Digest, Envelope, KeyId, Passkey, PersonId, PublicKey, RegistrationResponse,
     RelyingParty, Role, Timestamp,
@@ -162,7 +162,7 @@ impl Host {
         statement: &str,
         key: KeyId,
         response: AssertionResponse,
-    ) -> Result<Recorded, Error> {
+    ) -> Result<SignOutcome, Error> {
         let envelope = Envelope::asserted(statement, key, response)
             .map_err(|error| Error::Statement(error.to_string()))?;
         self.sign(id, &envelope)

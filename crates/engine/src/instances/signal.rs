@@ -15,7 +15,7 @@ use serde::{Deserialize, Serialize};
 use std::cell::{Cell, RefCell};
 use std::sync::Arc;
 use std::time::Duration;
-use store::Signed;
+use store::Signers;
 use store::{Batch, Fact, InstanceKey, JournalPosition, Stamp, StoreError, StoredReceipt, Write, Writer};
 use workflow::{Entry, EventType, Failure, Finding, ReceiptId, Replay, RequestId, Unknown};
 
@@ -55,21 +55,13 @@ pub(crate) struct Update {
     /// The receipt that the entries refer to.
     pub(crate) receipt: Option<Box<StoredReceipt>>,
     /// The deciders whose denial that receipt is.
-    pub(crate) signed: Option<Box<Signed>>,
+    pub(crate) signed: Option<Box<Signers>>,
     /// A component that the instance is given.
     pub(crate) component: Option<(Digest, Arc<[u8]>)>,
     /// Requests that wait again.
     pub(crate) reopened: Vec<RequestId>,
-    /// It counts against the tenant's quotas.
-    pub(crate) counts: Counts,
-}
-
-/// Whether a signal may be refused because of the tenant's quotas.
-#[derive(Clone, Copy, Default, PartialEq, Eq)]
-pub(crate) enum Counts {
-    #[default]
-    No,
-    Yes,
+    /// Whether it may be refused because of the tenant's quotas.
+    pub(crate) counts_against_quotas: bool,
 }
 
 /// The write of a signal at the end of a journal.
@@ -162,7 +154,7 @@ impl HostState {
             replay.apply(entry).map_err(|illegal| Error::Journal { key: key.clone(), illegal })?;
         }
         let schedule = moved(&before, &replay.status(), now);
-        let quotas = (update.counts == Counts::Yes).then(|| self.journals.settings.of(&key.tenant).quotas);
+        let quotas = update.counts_against_quotas.then(|| self.journals.settings.of(&key.tenant).quotas);
         let Update { entries, receipt, signed, component, reopened, .. } = update;
         let batch =
             Batch { entries, receipt, signed, component, reopened, quotas, schedule, ..Batch::default() };
@@ -199,7 +191,7 @@ impl Host {
             check_lives(key, snapshot)?;
             let received = snapshot.replay.receive(event_type.clone(), payload.to_owned(), snapshot.now);
             let entry = received.map_err(|failure| Error::Event { key: key.clone(), failure })?;
-            Ok(Update { counts: Counts::Yes, ..Update::of([entry]) })
+            Ok(Update { counts_against_quotas: true, ..Update::of([entry]) })
         })
     }
 
@@ -291,9 +283,8 @@ impl Host {
             entries.extend(with.map(Workflow::loaded));
             let component = with.map(|with| (with.program().digest(), Arc::clone(&with.bytes)));
             // An ended instance counts against the quotas again, and its requests wait again.
-            let grows = with.is_some() || snapshot.replay.status().has_ended();
-            let counts = if grows { Counts::Yes } else { Counts::No };
-            Ok(Update { component, counts, reopened, ..Update::of(entries) })
+            let counts_against_quotas = with.is_some() || snapshot.replay.status().has_ended();
+            Ok(Update { component, counts_against_quotas, reopened, ..Update::of(entries) })
         })?;
         self.0.leases.interrupt(key);
         Ok(())

@@ -1,6 +1,6 @@
 //! Decisions that show how things work, and that no production gate accepts.
 
-use crate::issuer::judging::Judged;
+use crate::issuer::judging::DecisionContent;
 use crate::issuer::{IssueOrder, RECEIPT_LIFETIME, after};
 use policy::Policy;
 use receipt::{Attribution, AuthMethod, Decider, Decision, Resolution, Scope};
@@ -42,12 +42,12 @@ impl DemoDecider {
 }
 
 /// The content of a demo decision's receipt.
-pub(super) fn verdict(judgement: &Judgement, order: &IssueOrder<'_>, policy: &dyn Policy) -> Judged {
+pub(super) fn verdict(judgement: &Judgement, order: &IssueOrder<'_>, policy: &dyn Policy) -> DecisionContent {
     let (code, resolution) = match judgement.decision {
         Decision::Approved => ("APPROVAL_GRANTED", Resolution::AllowOnce),
         Decision::Denied => ("APPROVAL_DENIED", Resolution::Deny),
     };
-    Judged {
+    DecisionContent {
         decision: judgement.decision,
         decider: Decider {
             resolution: Some(resolution),

@@ -11,7 +11,7 @@ use receipt::{
 use workflow::RequestId;
 
 /// The content of a receipt in addition to the request: the decision, the decider, the basis, and the expiry.
-pub(super) struct Judged {
+pub(super) struct DecisionContent {
     pub(super) decision: Decision,
     pub(super) decider: Decider,
     pub(super) reason: Option<String>,
@@ -23,7 +23,7 @@ pub(super) struct Judged {
 
 /// A signed statement that was admitted, and when.
 #[derive(Debug, Clone, PartialEq)]
-pub struct Admitted {
+pub struct AdmittedEnvelope {
     /// The statement in its envelope.
     pub envelope: Envelope,
     /// When, by the clock of the process that admitted it.
@@ -34,7 +34,7 @@ pub struct Admitted {
 /// each person's own, so that no person takes up the room of the others.
 pub(crate) const MOST_BY_ONE: usize = receipt::MAX_APPROVALS;
 
-impl Admitted {
+impl AdmittedEnvelope {
     /// Whether this person has as many statements among these as are kept of one.
     pub(crate) fn is_full(kept: &[Self], person: &PersonId) -> bool {
         kept.iter().filter(|own| own.statement().is_some_and(|own| own.decider == *person)).count()
@@ -103,7 +103,7 @@ pub(super) fn check_age(request: &Request, at: Timestamp) -> Result<(), IssueErr
 /// When the request cannot be judged.
 pub fn tally(
     request: &Request,
-    admitted: &[Admitted],
+    admitted: &[AdmittedEnvelope],
     context: JudgingContext<'_>,
     at: Timestamp,
 ) -> Result<(Count, Vec<VerifiedDecision>), IssueError> {
@@ -112,7 +112,7 @@ pub fn tally(
     let expected = expected(request, &matter, at);
     // A statement that counted when it was recorded may no longer count: a key was revoked, the policy changed.
     let deciders = context.trust.deciders();
-    let counting = admitted.iter().filter_map(|Admitted { envelope, at: admitted_at }| {
+    let counting = admitted.iter().filter_map(|AdmittedEnvelope { envelope, at: admitted_at }| {
         let decision = deciders.verify(envelope, &expected).ok()?;
         // A record of an admission that cannot have taken place is no admission.
         deciders.counted_as_known(decision.key_id(), *admitted_at, at).ok()?;
@@ -160,7 +160,7 @@ pub(super) fn by_policy(
     order: &IssueOrder<'_>,
     context: JudgingContext<'_>,
     document: &Json,
-) -> Result<Judged, IssueError> {
+) -> Result<DecisionContent, IssueError> {
     let ruling = context.policy.rule(&Subject::of(document, &order.request.known)?.question(&[]));
     let frozen = context.trust.freeze_of(&order.request.tenant);
     let (decision, code) = match (&ruling.answer, frozen) {
@@ -169,7 +169,7 @@ pub(super) fn by_policy(
         (Answer::Deny, _) => (Decision::Denied, "POLICY_DENIED"),
         (Answer::Ask(ask), _) => return Err(IssueError::Undecided(format!("the policy asks {ask}"))),
     };
-    Ok(Judged {
+    Ok(DecisionContent {
         decision,
         decider: Decider::policy_engine(),
         reason: ruling.message.clone().or_else(|| frozen.map(|freeze| freeze.reason.clone())).map(fitting),
@@ -184,8 +184,8 @@ pub(super) fn by_people(
     order: &IssueOrder<'_>,
     context: JudgingContext<'_>,
     document: &Json,
-    admitted: &[Admitted],
-) -> Result<Judged, IssueError> {
+    admitted: &[AdmittedEnvelope],
+) -> Result<DecisionContent, IssueError> {
     let (count, _) = tally(order.request, admitted, context, order.at)?;
     let (decision, code) = match count.verdict {
         CountVerdict::Approved => (Decision::Approved, "APPROVAL_GRANTED"),
@@ -203,7 +203,7 @@ pub(super) fn by_people(
     };
     let stand_until = approvals.iter().map(|decision| decision.statement().expires_at).min();
     let expires_at = after(order.at, RECEIPT_LIFETIME);
-    Ok(Judged {
+    Ok(DecisionContent {
         decision,
         decider: Decider::signed(&last, order.at),
         reason: last.statement().reason.clone(),

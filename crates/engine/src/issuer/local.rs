@@ -2,7 +2,7 @@
 
 use crate::issuer::demo;
 use crate::issuer::error::IssueError;
-use crate::issuer::judging::{Judged, by_people, by_policy, check_age, check_not_frozen};
+use crate::issuer::judging::{DecisionContent, by_people, by_policy, check_age, check_not_frozen};
 use crate::issuer::{DecisionBasis, IssueOrder, Issued, Issuer, JudgingContext, Keyring};
 use crate::trust::scope_of;
 use crate::words;
@@ -45,7 +45,7 @@ impl LocalIssuer {
         &self,
         order: &IssueOrder<'_>,
         scope: Scope,
-        said: Judged,
+        said: DecisionContent,
         document: Json,
         input_hash: String,
     ) -> Result<Issued, IssueError> {

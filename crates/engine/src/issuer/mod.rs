@@ -18,7 +18,7 @@ mod wire;
 pub use crate::capability::Reversibility;
 pub use demo::{DemoDecider, Judgement};
 pub use error::IssueError;
-pub use judging::{Admitted, admit, matter, tally};
+pub use judging::{AdmittedEnvelope, admit, matter, tally};
 pub use keyring::{KeyChange, Keyring, KeyringError};
 pub use local::LocalIssuer;
 pub use policy::Environment;
@@ -150,7 +150,7 @@ pub enum DecisionBasis<'a> {
     /// The policy alone, which asks no person.
     Policy,
     /// People's signed statements.
-    People(&'a [Admitted]),
+    People(&'a [AdmittedEnvelope]),
 }
 
 /// By whom and by what an authority judges.

@@ -3,7 +3,7 @@
 
 use crate::issuer::issued_log::{AdmittedStatement, IssuedLog, Name, Record};
 use crate::issuer::wire::SignedDecision;
-use crate::issuer::{Admitted, IssueError, JudgingContext, Request, admit};
+use crate::issuer::{AdmittedEnvelope, IssueError, JudgingContext, Request, admit};
 use receipt::{Decision, Envelope, Timestamp};
 use std::io;
 use std::path::{Path, PathBuf};
@@ -56,10 +56,10 @@ impl Records {
         envelopes: &[String],
         context: JudgingContext<'_>,
         at: Timestamp,
-    ) -> Result<(Vec<Admitted>, Option<IssueError>), IssueError> {
+    ) -> Result<(Vec<AdmittedEnvelope>, Option<IssueError>), IssueError> {
         let known = self.statements.find(&Name::Request(request.id.clone())).map_err(unread)?;
         let kept = known.into_iter().map(|AdmittedStatement { envelope, at, .. }| {
-            parse_envelope(&envelope).map(|envelope| Admitted { envelope, at })
+            parse_envelope(&envelope).map(|envelope| AdmittedEnvelope { envelope, at })
         });
         let mut kept = kept.collect::<Result<Vec<_>, _>>()?;
         let mut refused = None;
@@ -70,7 +70,7 @@ impl Records {
                     let text = envelope.to_json().canonical();
                     let statement = AdmittedStatement { request: request.id.clone(), envelope: text, at };
                     self.statements.keep(&statement).map_err(unread)?;
-                    kept.push(Admitted { envelope, at });
+                    kept.push(AdmittedEnvelope { envelope, at });
                 }
                 Err(error) => drop(refused.get_or_insert(error)),
             }
@@ -94,7 +94,7 @@ impl Records {
 fn admit_new(
     request: &Request,
     envelope: &Envelope,
-    kept: &[Admitted],
+    kept: &[AdmittedEnvelope],
     context: JudgingContext<'_>,
     at: Timestamp,
 ) -> Result<Option<Envelope>, IssueError> {
@@ -108,7 +108,7 @@ fn admit_new(
     if is_kept(decision.envelope()) {
         return Ok(None);
     }
-    match Admitted::is_full(kept, decision.person()) {
+    match AdmittedEnvelope::is_full(kept, decision.person()) {
         false => Ok(Some(decision.envelope().clone())),
         true => Err(IssueError::Refused(format!(
             "{} has signed as many statements about {} as are kept",

@@ -158,7 +158,7 @@ impl Issuer for RemoteIssuer {
     fn acts(&self, after: u64) -> Option<Result<ActsSince, IssueError>> {
         Some(match self.ask(&IssuerRequest::Acts { after }) {
             Ok(IssuerReply::Acts { before, acts }) => {
-                let recorded = |wire::Recorded { seq, at, body }| RecordedAct { seq, at, body };
+                let recorded = |wire::ActRow { seq, at, body }| RecordedAct { seq, at, body };
                 Ok(ActsSince { before, acts: acts.into_iter().map(recorded).collect() })
             }
             Ok(other) => Err(self.odd(&format!("{other:?}"))),

@@ -7,7 +7,7 @@ use crate::ids;
 use crate::issuer::records::{Records, parse_envelope};
 use crate::issuer::wire::{IssuerReply, IssuerRequest, SignedDecision};
 use crate::issuer::{
-    Admitted, DecisionBasis, IssueError, IssueOrder, Issued, Issuer as _, JudgingContext, Keyring,
+    AdmittedEnvelope, DecisionBasis, IssueError, IssueOrder, Issued, Issuer as _, JudgingContext, Keyring,
     KeyringError, LocalIssuer, Request, Reviewable, tally, wire,
 };
 use crate::trust::{
@@ -199,8 +199,7 @@ impl IssuerServer {
         let (known, new) = all.split_at(all.partition_point(|act| act.seq <= after));
         let mut trust = Trust::default();
         trust.extend(known).map_err(refused)?;
-        let recorded =
-            |act: &RecordedAct| wire::Recorded { seq: act.seq, at: act.at, body: act.body.clone() };
+        let recorded = |act: &RecordedAct| wire::ActRow { seq: act.seq, at: act.at, body: act.body.clone() };
         Ok(IssuerReply::Acts { before: trust.digest(), acts: new.iter().map(recorded).collect() })
     }
 
@@ -282,7 +281,7 @@ impl IssuerServer {
     fn decided(
         &self,
         request: &Request,
-        admitted: &[Admitted],
+        admitted: &[AdmittedEnvelope],
         context: JudgingContext<'_>,
         at: Timestamp,
     ) -> Result<Issued, IssueError> {

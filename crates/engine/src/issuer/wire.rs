@@ -62,7 +62,7 @@ pub(super) enum IssuerReply {
     /// The public key set.
     Keys { keys: String },
     /// The digest of the acts up to the requested one, and those after it, in order.
-    Acts { before: Digest, acts: Vec<Recorded> },
+    Acts { before: Digest, acts: Vec<ActRow> },
     /// A signed decision.
     Issued(Box<SignedDecision>),
     /// A signed revocation.
@@ -78,7 +78,7 @@ pub(super) enum IssuerReply {
 /// An act, with its place.
 #[derive(Debug, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub(super) struct Recorded {
+pub(super) struct ActRow {
     pub(super) seq: u64,
     pub(super) at: Timestamp,
     pub(super) body: String,

@@ -40,18 +40,18 @@ impl BootTime {
 /// The claims of one host.
 #[derive(Debug)]
 pub(crate) struct ClaimTable {
-    state: Mutex<State>,
+    state: Mutex<ClaimState>,
 }
 
 #[derive(Debug, Default)]
-struct State {
-    shards: HashMap<Shard, Held>,
+struct ClaimState {
+    shards: HashMap<Shard, ClaimedShard>,
     /// Until when; `None` means forever.
     until: Option<BootTime>,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-struct Held {
+struct ClaimedShard {
     epoch: u64,
     /// From when on an action that is found begun is not under way any more.
     settled_at: Option<BootTime>,
@@ -68,7 +68,9 @@ pub(crate) struct ActionClaim {
 impl ClaimTable {
     /// Without a claim.
     pub(crate) fn new() -> Self {
-        Self { state: Mutex::new(State { shards: HashMap::new(), until: Some(BootTime(Duration::ZERO)) }) }
+        Self {
+            state: Mutex::new(ClaimState { shards: HashMap::new(), until: Some(BootTime(Duration::ZERO)) }),
+        }
     }
 
     /// Applies the store's answer to a renewal that was begun at `started`. Returns the shards that were held before
@@ -81,12 +83,12 @@ impl ClaimTable {
                 PreviousHolder::Finished => None,
                 PreviousHolder::Expired => Some(BootTime::now().after(LONGEST_ACTION)),
             };
-            (claim.shard, before.copied().unwrap_or(Held { epoch: claim.epoch, settled_at }))
+            (claim.shard, before.copied().unwrap_or(ClaimedShard { epoch: claim.epoch, settled_at }))
         };
         let shards: HashMap<_, _> = claims.shards.iter().map(held).collect();
         let lost = state.shards.keys().filter(|shard| !shards.contains_key(shard)).copied().collect();
         let usable = |valid: Duration| started.after(valid.saturating_sub(MARGIN));
-        *state = State { shards, until: claims.valid_for.map(usable) };
+        *state = ClaimState { shards, until: claims.valid_for.map(usable) };
         lost
     }
 
@@ -97,7 +99,7 @@ impl ClaimTable {
 
     /// Gives all up.
     pub(crate) fn clear(&self) {
-        *self.state() = State { shards: HashMap::new(), until: Some(BootTime(Duration::ZERO)) };
+        *self.state() = ClaimState { shards: HashMap::new(), until: Some(BootTime(Duration::ZERO)) };
     }
 
     /// Whether other hosts may drive the instances that this one does not.
@@ -142,14 +144,14 @@ impl ClaimTable {
         Ok(settled_at.map_or(Duration::ZERO, |at| BootTime::now().until(at)))
     }
 
-    fn held(&self, key: &InstanceKey) -> Result<Held, Error> {
+    fn held(&self, key: &InstanceKey) -> Result<ClaimedShard, Error> {
         let state = self.state();
         let is_over = state.until.is_some_and(|until| BootTime::now() >= until);
         let held = state.shards.get(&key.shard()).copied().filter(|_| !is_over);
         held.ok_or_else(|| Error::DrivenElsewhere(key.clone()))
     }
 
-    fn state(&self) -> MutexGuard<'_, State> {
+    fn state(&self) -> MutexGuard<'_, ClaimState> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

@@ -11,14 +11,14 @@ use tokio::sync::Notify;
 /// The leases of one host.
 #[derive(Debug)]
 pub(crate) struct LeaseTable {
-    held: Arc<Mutex<HashMap<InstanceKey, Held>>>,
+    held: Arc<Mutex<HashMap<InstanceKey, LeaseEntry>>>,
     wakeups: Arc<Wakeups>,
 }
 
 /// The right to drive one instance. Dropping it gives the right back, and wakes a caller that was refused meanwhile.
 #[derive(Debug)]
 pub(crate) struct Lease {
-    held: Arc<Mutex<HashMap<InstanceKey, Held>>>,
+    held: Arc<Mutex<HashMap<InstanceKey, LeaseEntry>>>,
     wakeups: Arc<Wakeups>,
     key: InstanceKey,
     interrupted: Notify,
@@ -26,7 +26,7 @@ pub(crate) struct Lease {
 
 /// A lease that is held.
 #[derive(Debug)]
-struct Held {
+struct LeaseEntry {
     lease: Weak<Lease>,
     /// Another caller was refused it: the instance is due again when the lease ends.
     wanted: bool,
@@ -54,7 +54,7 @@ impl LeaseTable {
             key: key.clone(),
             interrupted: Notify::new(),
         });
-        held.insert(key.clone(), Held { lease: Arc::downgrade(&lease), wanted: false });
+        held.insert(key.clone(), LeaseEntry { lease: Arc::downgrade(&lease), wanted: false });
         Ok(lease)
     }
 

@@ -110,20 +110,20 @@ struct Publishing {
     /// Whether the host waits for the end of the thread. Then a row that fails is the last one.
     is_closing: Arc<AtomicBool>,
     /// `None` until the files have been compared with the rows.
-    state: Option<State>,
+    state: Option<PublishState>,
 }
 
 /// The progress of the files.
-struct State {
+struct PublishState {
     /// The last row that is published, with all before it.
-    last: Place,
+    last: PublishedRow,
     /// The last row up to which all files are on disk.
     recorded: u64,
 }
 
 /// A row, by its place and its id: after a restored backup another row may have the place.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-struct Place {
+struct PublishedRow {
     place: u64,
     id: String,
 }
@@ -186,7 +186,7 @@ impl Publishing {
     /// again. The inner result is the first failure; the outer one, why the rows were not gone through.
     fn pass(
         &self,
-        last: &mut Place,
+        last: &mut PublishedRow,
         pages: usize,
         mut named: impl FnMut(PathBuf),
     ) -> Result<Result<(), PublishError>, PublishError> {
@@ -200,7 +200,7 @@ impl Publishing {
                 let published = fetched.and_then(|()| write(&self.folder, &row.deployment));
                 passed = passed.and(published.map_err(PublishError::File));
                 if passed.is_ok() {
-                    *last = Place::of(row);
+                    *last = PublishedRow::of(row);
                 } else if self.is_closing.load(Ordering::Acquire) {
                     return passed.map(Ok);
                 }
@@ -214,8 +214,8 @@ impl Publishing {
 
     /// Finds the place up to which the files match the rows. Where they belong to other rows, all of them are written
     /// again; the inner result is the first failure of that.
-    fn compare(&self) -> Result<(State, Result<(), PublishError>), PublishError> {
-        let recorded = Place::read(&self.folder.join("published"));
+    fn compare(&self) -> Result<(PublishState, Result<(), PublishError>), PublishError> {
+        let recorded = PublishedRow::read(&self.folder.join("published"));
         let row = match recorded.place.checked_sub(1) {
             Some(before) => self
                 .store
@@ -223,16 +223,16 @@ impl Publishing {
                 .wait()?,
             None => Vec::new(),
         };
-        if row.first().map(Place::of).is_some_and(|place| place == recorded) {
-            return Ok((State { recorded: recorded.place, last: recorded }, Ok(())));
+        if row.first().map(PublishedRow::of).is_some_and(|place| place == recorded) {
+            return Ok((PublishState { recorded: recorded.place, last: recorded }, Ok(())));
         }
-        let mut last = Place::default();
+        let mut last = PublishedRow::default();
         let repaired = self.repair(&mut last)?;
-        Ok((State { recorded: 0, last }, repaired))
+        Ok((PublishState { recorded: 0, last }, repaired))
     }
 
     /// Writes every file, and removes those of resources that serve nothing.
-    fn repair(&self, last: &mut Place) -> Result<Result<(), PublishError>, PublishError> {
+    fn repair(&self, last: &mut PublishedRow) -> Result<Result<(), PublishError>, PublishError> {
         let mut named = HashSet::new();
         let passed = self.pass(last, usize::MAX, |file| {
             named.insert(file);
@@ -253,14 +253,14 @@ impl Publishing {
         let Some(state) = &mut self.state else { return Ok(()) };
         files::count_synchronisation();
         syncfs(File::open(&self.folder)?)?;
-        let Place { place, id } = &state.last;
+        let PublishedRow { place, id } = &state.last;
         files::replace(&self.folder.join("published"), format!("{place} {id}\n").as_bytes(), FILE)?;
         state.recorded = *place;
         Ok(())
     }
 }
 
-impl Place {
+impl PublishedRow {
     fn of(row: &RecordedDeployment) -> Self {
         Self { place: row.place, id: row.deployment.id.clone() }
     }

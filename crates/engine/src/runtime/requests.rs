@@ -1,7 +1,7 @@
 //! Requests in the store: one, the waiting ones, and the signed statements about them.
 
 use crate::Error;
-use crate::issuer::{Admitted, JudgingContext, Request, tally};
+use crate::issuer::{AdmittedEnvelope, JudgingContext, Request, tally};
 use crate::trust::{Count, Freeze, Judge, Recall, Shortfall, is_own, shortfalls};
 use policy::Answer;
 use receipt::{Envelope, Person, Timestamp};
@@ -122,9 +122,9 @@ pub(crate) fn waiting_request(
 }
 
 /// All admitted statements about a request, in order, whether they count or not.
-pub(crate) fn admitted(facts: &[Fact], id: &RequestId) -> Result<Vec<Admitted>, Error> {
+pub(crate) fn admitted(facts: &[Fact], id: &RequestId) -> Result<Vec<AdmittedEnvelope>, Error> {
     let parse = |(at, text): (Timestamp, &String)| match Envelope::parse(text) {
-        Ok(envelope) => Ok(Admitted { envelope, at }),
+        Ok(envelope) => Ok(AdmittedEnvelope { envelope, at }),
         Err(error) => Err(Error::Internal(error.to_string())),
     };
     signatures(facts, id).map(parse).collect()

@@ -134,7 +134,7 @@ pub(crate) fn create(asked: &Asked) -> Result<Response, Problem> {
         OperationOutcome::Submitted { key, created } => {
             let (status, created) = match created {
                 Created::New => (StatusCode::CREATED, true),
-                Created::Before => (StatusCode::OK, false),
+                Created::Existing => (StatusCode::OK, false),
             };
             let (tenant, instance) = (key.tenant.to_string(), key.instance.to_string());
             json(status, &CreatedInstance { tenant, instance, created })

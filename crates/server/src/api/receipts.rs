@@ -6,7 +6,7 @@ use crate::problem::Problem;
 use crate::request::Asked;
 use axum::http::StatusCode;
 use axum::response::Response;
-use engine::api::{DeploymentRow, Extent, Operation, OperationOutcome, Query, View};
+use engine::api::{DeploymentRow, ExportAudience, Operation, OperationOutcome, Query, View};
 use serde::Serialize;
 use serde_json::Value;
 use utoipa::ToSchema;
@@ -40,12 +40,12 @@ pub(crate) fn show(asked: &Asked) -> Result<Response, Problem> {
 
 /// The published form itself, as `pp-host receipts export` prints it.
 pub(crate) fn export(asked: &Asked) -> Result<Response, Problem> {
-    let extent = match asked.query_value::<String>("extent")?.as_deref() {
-        None | Some("owner") => Extent::Owner,
-        Some("public") => Extent::Public,
+    let audience = match asked.query_value::<String>("extent")?.as_deref() {
+        None | Some("owner") => ExportAudience::Owner,
+        Some("public") => ExportAudience::Public,
         Some(_) => return Err(Problem::invalid("extent is owner or public")),
     };
-    match asked.view(&asked.principal()?, Query::Export { receipt: asked.part("receipt")?, extent })? {
+    match asked.view(&asked.principal()?, Query::Export { receipt: asked.part("receipt")?, audience })? {
         View::Export { document } => json(StatusCode::OK, &document),
         other => Err(unexpected(&other)),
     }

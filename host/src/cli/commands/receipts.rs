@@ -6,7 +6,9 @@ use crate::cli::output::{complain, json_line, visible_json};
 use crate::cli::{Exit, output, session};
 use anyhow::Context as _;
 use clap::Subcommand;
-use engine::api::{Extent, KeptReceipt, Principal, Query, ReadOnlyHost, ReceiptKind, ReceiptRow, View};
+use engine::api::{
+    ExportAudience, KeptReceipt, Principal, Query, ReadOnlyHost, ReceiptKind, ReceiptRow, View,
+};
 use receipt::{Json, KeySet};
 use serde::Serialize;
 use std::collections::BTreeSet;
@@ -67,8 +69,8 @@ impl Receipts {
                 }
             }
             Self::Export { id, public } => {
-                let extent = if *public { Extent::Public } else { Extent::Owner };
-                let query = Query::Export { receipt: id.clone(), extent };
+                let audience = if *public { ExportAudience::Public } else { ExportAudience::Owner };
+                let query = Query::Export { receipt: id.clone(), audience };
                 let View::Export { document } = host.view(&Principal::own(), query)? else {
                     return Err(session::another_view());
                 };

@@ -43,7 +43,7 @@ impl Submit {
                 writeln!(out, "{}", json_line(&line)?)?;
             }
             (false, Created::New) => writeln!(out, "{key}")?,
-            (false, Created::Before) => writeln!(out, "{key}  was submitted before, with the same input")?,
+            (false, Created::Existing) => writeln!(out, "{key}  was submitted before, with the same input")?,
         }
         // A host that this command opened itself has printed it.
         if session::works_elsewhere(data) {

@@ -160,8 +160,8 @@ impl<'a> Reader<'a> {
                 self.receipts(principal, ReceiptPage { tenant, after, newest_first, limit })
             }
             Query::Receipt { receipt } => Ok(View::Receipt(Box::new(self.receipt(&receipt)?))),
-            Query::Export { receipt, extent } => {
-                Ok(View::Export { document: self.export(&receipt, extent)? })
+            Query::Export { receipt, audience } => {
+                Ok(View::Export { document: self.export(&receipt, audience)? })
             }
             Query::Deployments { tenant, after, limit } => {
                 self.deployments(principal, tenant, after.as_ref(), limit)

@@ -2,7 +2,7 @@
 
 use crate::Error;
 use crate::api::view::{AT_ONCE, Reader, View};
-use crate::api::{Extent, Principal};
+use crate::api::{ExportAudience, Principal};
 use receipt::Timestamp;
 use serde::Serialize;
 use serde_json::{Value, json};
@@ -84,22 +84,22 @@ impl KeptReceipt {
 
     /// The published envelope: the owner's fields are inside `artifact`. `revocation_artifact` is this project's own
     /// member.
-    fn export(&self, extent: Extent) -> Result<Value, Error> {
-        let mut export = json!({ "artifact": self.artifact(extent)? });
+    fn export(&self, audience: ExportAudience) -> Result<Value, Error> {
+        let mut export = json!({ "artifact": self.artifact(audience)? });
         let Some(state) = &self.state else { return Ok(export) };
         export["artifact"]["redeemed_at"] = json!(state.redeemed.map(|(at, _)| at));
-        export["attestation_artifact"] = attestation(state, extent)?;
+        export["attestation_artifact"] = attestation(state, audience)?;
         if let Some(revocation) = self.revocation()? {
-            export["revocation_artifact"] = revocation.artifact(Extent::Public)?;
+            export["revocation_artifact"] = revocation.artifact(ExportAudience::Public)?;
         }
         Ok(export)
     }
 
-    fn artifact(&self, extent: Extent) -> Result<Value, Error> {
+    fn artifact(&self, audience: ExportAudience) -> Result<Value, Error> {
         let receipt = &self.receipt;
         let mut artifact =
             serde_json::to_value(&receipt.artifact).map_err(|error| Error::Internal(error.to_string()))?;
-        if extent == Extent::Owner {
+        if audience == ExportAudience::Owner {
             artifact["request_json"] = json!(receipt.request_json);
             artifact["request_commitment_salt_b64"] = json!(receipt.request_commitment_salt_b64);
             artifact["summary"] = json!(receipt.summary);
@@ -142,11 +142,13 @@ fn covers(principal: &Principal, kept: &KeptReceipt) -> bool {
 }
 
 /// The attestation, or null where there is none.
-fn attestation(state: &ReceiptState, extent: Extent) -> Result<Value, Error> {
+fn attestation(state: &ReceiptState, audience: ExportAudience) -> Result<Value, Error> {
     let Some(document) = &state.attestation else { return Ok(Value::Null) };
     let mut document: Value =
         serde_json::from_str(document).map_err(|error| Error::Internal(error.to_string()))?;
-    if let (Extent::Public, Some(attestation)) = (extent, document["attestation_artifact"].as_object_mut()) {
+    if let (ExportAudience::Public, Some(attestation)) =
+        (audience, document["attestation_artifact"].as_object_mut())
+    {
         // The payload has an unsalted digest of the output, which would confirm a guess at it.
         attestation.remove("payload_bytes_b64");
         attestation.insert("payload_withheld".to_owned(), json!(true));
@@ -217,8 +219,8 @@ impl Reader<'_> {
         self.kept(id).map(ReceiptRow::from)
     }
 
-    pub(super) fn export(&self, id: &ReceiptId, extent: Extent) -> Result<Value, Error> {
-        self.kept(id)?.export(extent)
+    pub(super) fn export(&self, id: &ReceiptId, audience: ExportAudience) -> Result<Value, Error> {
+        self.kept(id)?.export(audience)
     }
 
     fn kept(&self, id: &ReceiptId) -> Result<KeptReceipt, Error> {
