@@ -71,7 +71,7 @@ mod key;
 mod kind;
 mod public;
 
-pub use agent::{Agent, AgentError, AgentKey, Identity, Patience};
+pub use agent::{Agent, AgentError, AgentKey, Identity, Timeouts};
 pub use file::passphrase::{Passphrase, ask_on_terminal};
 pub use file::{FileError, FileErrorKind, KeyFile, generate};
 pub use key::{DeciderKey, SignError};

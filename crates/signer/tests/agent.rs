@@ -8,7 +8,7 @@ use std::process::{Child, Command, Stdio};
 use std::thread;
 use std::time::Duration;
 
-use signer::{Agent, AgentError, DeciderKey, Kind, Patience, PublicKey};
+use signer::{Agent, AgentError, DeciderKey, Kind, PublicKey, Timeouts};
 use tempfile::TempDir;
 
 use crate::common::{PASSPHRASE, alice, fixture, folder, have, open, place, set_mode};
@@ -58,7 +58,7 @@ impl RealAgent {
     }
 
     fn agent(&self) -> Agent {
-        Agent::at(&self.socket(), Patience::USUAL)
+        Agent::at(&self.socket(), Timeouts::USUAL)
     }
 }
 
@@ -167,7 +167,7 @@ fn a_message_that_no_agent_takes_is_not_sent() {
 #[test]
 fn where_no_agent_is_the_error_says_so() {
     let folder = folder();
-    let patience = Patience { list: Duration::from_secs(5), ..Patience::USUAL };
+    let timeout = Timeouts { list: Duration::from_secs(5), ..Timeouts::USUAL };
     let missing = folder.path().join("missing");
     let file = place(&folder, "file", "");
     let deserted = folder.path().join("deserted");
@@ -178,7 +178,7 @@ fn where_no_agent_is_the_error_says_so() {
     }
     let too_long = PathBuf::from(format!("/{}", "x".repeat(200)));
     for socket in [&missing, &file, &deserted, &too_long, Path::new("")] {
-        let error = Agent::at(socket, patience).identities().unwrap_err();
+        let error = Agent::at(socket, timeout).identities().unwrap_err();
         assert!(matches!(error, AgentError::Connect { .. }), "{error}");
         assert!(error.to_string().contains("start one with eval"), "{error}");
     }

@@ -9,7 +9,7 @@ use std::thread::JoinHandle;
 use std::time::Duration;
 
 use ed25519_dalek::{Signer as _, SigningKey};
-use signer::{Agent, AgentError, Identity, Kind, Patience, PublicKey};
+use signer::{Agent, AgentError, Identity, Kind, PublicKey, Timeouts};
 use tempfile::TempDir;
 
 use crate::common::folder;
@@ -90,8 +90,8 @@ impl Impostor {
         Self { folder, thread: Some(thread::spawn(serve)) }
     }
 
-    fn agent(&self, patience: Duration) -> Agent {
-        Agent::at(&self.socket(), Patience { list: patience, sign: patience })
+    fn agent(&self, timeout: Duration) -> Agent {
+        Agent::at(&self.socket(), Timeouts { list: timeout, sign: timeout })
     }
 
     fn socket(&self) -> PathBuf {
@@ -205,7 +205,7 @@ fn one_that_hangs_up_without_reading_is_an_error() {
     let socket = folder.path().join("socket");
     let listener = UnixListener::bind(&socket).unwrap();
     let thread = thread::spawn(move || drop(listener.accept().unwrap()));
-    let error = Agent::at(&socket, Patience::USUAL).identities().unwrap_err();
+    let error = Agent::at(&socket, Timeouts::USUAL).identities().unwrap_err();
     assert!(matches!(error, AgentError::Closed), "{error}");
     thread.join().unwrap();
 }
@@ -240,7 +240,7 @@ fn one_that_never_takes_a_connection_blocks_no_client() {
     let folder = folder();
     let socket = folder.path().join("socket");
     let listener = UnixListener::bind(&socket).unwrap();
-    let ask = || Agent::at(&socket, Patience { list: SHORT, sign: SHORT }).identities().unwrap_err();
+    let ask = || Agent::at(&socket, Timeouts { list: SHORT, sign: SHORT }).identities().unwrap_err();
     assert!(matches!(ask(), AgentError::TimedOut { .. }), "queued");
     rustix::net::listen(&listener, 0).unwrap();
     let waiting = fill(&socket);
@@ -276,7 +276,7 @@ fn one_that_reads_nothing_blocks_no_client() {
         first.write_all(&answer).unwrap();
         listener.accept().unwrap().0
     });
-    let key = Agent::at(&socket, Patience { list: LONG, sign: SHORT }).key(&public()).unwrap();
+    let key = Agent::at(&socket, Timeouts { list: LONG, sign: SHORT }).key(&public()).unwrap();
     let error = key.sign(&vec![0; 250_000]).unwrap_err();
     assert!(matches!(error, AgentError::TimedOut { .. }), "{error}");
     drop(thread.join().unwrap());
@@ -344,7 +344,7 @@ fn another_account_s_process_is_asked_nothing() {
         UnixListener::bind(path).unwrap()
     };
     let listener = thread::spawn(listen).join().unwrap();
-    let agent = Agent::at(&socket, Patience { list: LONG, sign: LONG });
+    let agent = Agent::at(&socket, Timeouts { list: LONG, sign: LONG });
     let refused = agent.key(&public()).unwrap_err();
     assert!(matches!(refused, AgentError::Stranger { account: NOBODY, .. }), "{refused}");
     let (mut stream, _) = listener.accept().unwrap();

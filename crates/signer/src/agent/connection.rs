@@ -15,12 +15,12 @@ use super::error::AgentError;
 pub(super) const MESSAGE_BYTES_MAX: usize = 256 * 1024;
 
 /// Sends `request` and returns the answer, both without the length that goes before them.
-pub(super) fn exchange(socket: &Path, request: &[u8], patience: Duration) -> Result<Vec<u8>, AgentError> {
+pub(super) fn exchange(socket: &Path, request: &[u8], timeout: Duration) -> Result<Vec<u8>, AgentError> {
     let length = request.len();
     if length > MESSAGE_BYTES_MAX {
         return Err(AgentError::TooLong { bytes: length, limit: MESSAGE_BYTES_MAX });
     }
-    let deadline = Deadline { at: Instant::now() + patience, patience };
+    let deadline = Deadline { at: Instant::now() + timeout, timeout };
     let mut stream = connect(socket, deadline)?;
     let frame = [&(length as u32).to_be_bytes(), request].concat();
     write(&mut stream, &frame, deadline)?;
@@ -39,7 +39,7 @@ pub(super) fn exchange(socket: &Path, request: &[u8], patience: Duration) -> Res
 #[derive(Clone, Copy)]
 struct Deadline {
     at: Instant,
-    patience: Duration,
+    timeout: Duration,
 }
 
 impl Deadline {
@@ -50,7 +50,7 @@ impl Deadline {
     }
 
     fn passed(self) -> AgentError {
-        AgentError::TimedOut { after: self.patience }
+        AgentError::TimedOut { after: self.timeout }
     }
 
     fn failed(self, error: io::Error) -> AgentError {
@@ -66,7 +66,7 @@ fn connect(socket: &Path, deadline: Deadline) -> Result<UnixStream, AgentError> 
     let attempt = || {
         let address = SocketAddrUnix::new(socket)?;
         let stream = UnixStream::from(rustix::net::socket(AddressFamily::UNIX, SocketType::STREAM, None)?);
-        set_socket_timeout(&stream, Timeout::Send, Some(deadline.patience))?;
+        set_socket_timeout(&stream, Timeout::Send, Some(deadline.timeout))?;
         rustix::io::retry_on_intr(|| rustix::net::connect(&stream, &address))?;
         let peer = socket_peercred(&stream)?.uid;
         Ok((stream, peer))

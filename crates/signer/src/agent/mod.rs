@@ -20,19 +20,19 @@ const SOCKET_VARIABLE: &str = "SSH_AUTH_SOCK";
 #[derive(Clone, Debug)]
 pub struct Agent {
     socket: PathBuf,
-    patience: Patience,
+    timeouts: Timeouts,
 }
 
 /// The time that an agent may take, from the connection to the last byte of the answer.
 #[derive(Clone, Copy, Debug)]
-pub struct Patience {
+pub struct Timeouts {
     /// To list its keys.
     pub list: Duration,
     /// To sign: it may ask a person first (`ssh-add -c`).
     pub sign: Duration,
 }
 
-impl Patience {
+impl Timeouts {
     /// An agent that needs longer than that for a list does not answer; a person who takes longer than two minutes has gone.
     pub const USUAL: Self = Self { list: Duration::from_secs(10), sign: Duration::from_secs(120) };
 }
@@ -44,14 +44,14 @@ impl Agent {
     /// When it names none.
     pub fn from_environment() -> Result<Self, AgentError> {
         match env::var_os(SOCKET_VARIABLE) {
-            Some(socket) if !socket.is_empty() => Ok(Self::at(Path::new(&socket), Patience::USUAL)),
+            Some(socket) if !socket.is_empty() => Ok(Self::at(Path::new(&socket), Timeouts::USUAL)),
             _ => Err(AgentError::NoSocket),
         }
     }
 
     /// The agent behind this socket. Does not connect yet.
-    pub fn at(socket: &Path, patience: Patience) -> Self {
-        Self { socket: socket.to_owned(), patience }
+    pub fn at(socket: &Path, timeouts: Timeouts) -> Self {
+        Self { socket: socket.to_owned(), timeouts }
     }
 
     /// The keys that it holds, of every kind.
@@ -59,7 +59,7 @@ impl Agent {
     /// # Errors
     /// When it does not answer, or answers incorrectly.
     pub fn identities(&self) -> Result<Vec<Identity>, AgentError> {
-        let answer = self.ask(&message::list(), self.patience.list)?;
+        let answer = self.ask(&message::list(), self.timeouts.list)?;
         message::identities(&answer)
     }
 
@@ -75,8 +75,8 @@ impl Agent {
         }
     }
 
-    fn ask(&self, request: &[u8], patience: Duration) -> Result<Vec<u8>, AgentError> {
-        connection::exchange(&self.socket, request, patience)
+    fn ask(&self, request: &[u8], timeout: Duration) -> Result<Vec<u8>, AgentError> {
+        connection::exchange(&self.socket, request, timeout)
     }
 }
 
@@ -118,7 +118,7 @@ impl AgentKey {
     /// # Errors
     /// When the agent refuses, does not answer in time, or returns anything but a valid signature.
     pub fn sign(&self, message: &[u8]) -> Result<[u8; 64], AgentError> {
-        let answer = self.agent.ask(&message::sign(&self.key, message), self.agent.patience.sign)?;
+        let answer = self.agent.ask(&message::sign(&self.key, message), self.agent.timeouts.sign)?;
         let signature = message::signature(&answer)?;
         match self.key.verifies(message, &signature) {
             true => Ok(signature),
