@@ -112,9 +112,9 @@ impl Drop for Caller {
 }
 
 impl<'a> Deadline<'a> {
-    /// A stream that may be used for `patience` from now on.
-    pub(crate) fn new(stream: &'a UnixStream, patience: Duration) -> Self {
-        Self { stream, until: Instant::now() + patience }
+    /// A stream that may be used for `timeout` from now on.
+    pub(crate) fn new(stream: &'a UnixStream, timeout: Duration) -> Self {
+        Self { stream, until: Instant::now() + timeout }
     }
 
     /// The time that is left.

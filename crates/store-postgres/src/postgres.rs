@@ -22,7 +22,7 @@ use tokio::sync::Mutex;
 use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
 
 /// The time for which a renewal retries an unresponsive server: a claim does not last much longer.
-const PATIENCE: Duration = Duration::from_secs(2);
+const TIMEOUT: Duration = Duration::from_secs(2);
 
 /// The most rows of another engine that are in the channel to the database.
 const ROWS_UNDER_WAY: usize = 256;
@@ -212,7 +212,7 @@ async fn keep<T, F: Future<Output = Result<T, DatabaseError>> + Send>(
         tries += 1;
         let db = match session.take().filter(|db| !db.is_closed()) {
             Some(db) => db,
-            None => Arc::new(shared.connect(PATIENCE).await?),
+            None => Arc::new(shared.connect(TIMEOUT).await?),
         };
         let done = act(Arc::clone(shared), Arc::clone(&db)).await;
         if matches!(done, Err(DatabaseError::Raced(_) | DatabaseError::Lost(_))) && tries < TRIES {

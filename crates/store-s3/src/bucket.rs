@@ -16,7 +16,7 @@ use tokio::runtime::{Builder, Runtime};
 
 /// The attempts of a request that the server did not answer, and the time limit of all attempts together.
 const TRIES: usize = 3;
-const PATIENCE: Duration = Duration::from_secs(15);
+const TIMEOUT: Duration = Duration::from_secs(15);
 
 /// The endpoint that error messages name if none is set.
 const AMAZON: &str = "Amazon S3";
@@ -86,7 +86,7 @@ impl Bucket {
             .with_crypto_provider(Arc::new(Hashes))
             // One object for each request: not every server supports removing several.
             .with_disable_bulk_delete(true)
-            .with_retry(RetryConfig { backoff, max_retries: TRIES, retry_timeout: PATIENCE })
+            .with_retry(RetryConfig { backoff, max_retries: TRIES, retry_timeout: TIMEOUT })
             .build()
             .map_err(|error| wrong(words(&error)))?;
         let runtime = Builder::new_multi_thread()

@@ -66,7 +66,7 @@ pub enum StoreError {
 impl StoreError {
     /// A copy of the error, for every write of a failed transaction.
     #[must_use]
-    pub fn again(&self) -> Self {
+    pub fn duplicate(&self) -> Self {
         match self {
             Self::Full(medium) => Self::Full(*medium),
             Self::Stopped => Self::Stopped,

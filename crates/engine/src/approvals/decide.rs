@@ -3,7 +3,7 @@
 use crate::history::RequestEnd;
 use crate::instances::signal::{Snapshot, Update};
 use crate::issuer::{AdmittedEnvelope, DecisionBasis, Issued, Judgement, JudgingContext, Request};
-use crate::runtime::journals::Loaded;
+use crate::runtime::journals::LoadedInstance;
 use crate::runtime::requests;
 use crate::trust::{
     Count, CountVerdict, Recall, Subject, Trust, can_count, is_own, key_counts, signed_denials,
@@ -28,7 +28,7 @@ pub enum SignOutcome {
 struct OpenRequest {
     key: InstanceKey,
     request: Request,
-    loaded: Loaded,
+    loaded: LoadedInstance,
     trust: Arc<Trust>,
     at: Timestamp,
 }
@@ -98,7 +98,11 @@ impl Host {
     }
 
     /// A demo decider's decision, signed and not recorded.
-    fn decided(&self, id: &RequestId, judgement: &Judgement) -> Result<(InstanceKey, Loaded, Issued), Error> {
+    fn decided(
+        &self,
+        id: &RequestId,
+        judgement: &Judgement,
+    ) -> Result<(InstanceKey, LoadedInstance, Issued), Error> {
         words::check(judgement.by.name().as_str(), judgement.reason.as_deref())?;
         let OpenRequest { key, request, loaded, trust, at } = self.open_request(id)?;
         if self.0.governance.scope(&trust) == Scope::Production {

@@ -20,7 +20,7 @@ use store::{FolderError, StoreError, files};
 const AT_ONCE: usize = 256;
 
 /// The time in which a caller must send its request, and again the time to read the answer.
-const PATIENCE: Duration = Duration::from_secs(10);
+const TIMEOUT: Duration = Duration::from_secs(10);
 
 /// A control socket that is listened on. Dropping it ends that.
 #[derive(Debug)]
@@ -99,7 +99,7 @@ fn answer(host: &Host, caller: &Caller) -> io::Result<()> {
     if !is_trusted(peer) {
         return Ok(());
     }
-    let mut stream = Deadline::new(caller.stream(), PATIENCE);
+    let mut stream = Deadline::new(caller.stream(), TIMEOUT);
     frame::greet(&mut stream)?;
     if frame::greeting(&mut stream)? != VERSION {
         return Ok(());
@@ -118,5 +118,5 @@ fn answer(host: &Host, caller: &Caller) -> io::Result<()> {
         Err(error) => Reply::Refused(format!("this is no operation: {error}")),
     };
     caller.begin_write();
-    frame::write(&mut Deadline::new(caller.stream(), PATIENCE), &serde_json::to_vec(&reply)?)
+    frame::write(&mut Deadline::new(caller.stream(), TIMEOUT), &serde_json::to_vec(&reply)?)
 }

@@ -5,7 +5,7 @@ mod effect;
 mod redeemed;
 mod request;
 
-use crate::drive::driver::{Driver, Shared, Stop, Writing};
+use crate::drive::driver::{Driver, SharedDriver, Stop, WriteTiming};
 use crate::runtime::due::{instance_state, schedule_row};
 use crate::runtime::journals::Origin;
 use crate::runtime::lease::Lease;
@@ -46,7 +46,7 @@ impl Host {
     async fn drive_on(&self, key: &InstanceKey) -> Result<Status, Error> {
         let lease = self.0.leases.acquire(key)?;
         self.0.claims.check(key)?;
-        let (mut seen, mut writing) = (None, Writing::Patiently);
+        let (mut seen, mut timing) = (None, WriteTiming::Deferred);
         loop {
             let (origin, replay, times) = self.0.journals.read(key).await?;
             let (status, length) = (replay.status(), Some(replay.len()));
@@ -58,11 +58,11 @@ impl Host {
                 return Err(StoreError::Conflict(key.clone()).into());
             }
             seen = length;
-            match self.drive_once(origin, (replay, times), &lease, writing).await {
+            match self.drive_once(origin, (replay, times), &lease, timing).await {
                 Ok(Some(status)) if !status.can_run() => return Ok(status),
                 Ok(Some(_)) => {}
                 Ok(None) => seen = None,
-                Err(Error::Store(StoreError::Conflict(_))) => writing = Writing::AtOnce,
+                Err(Error::Store(StoreError::Conflict(_))) => timing = WriteTiming::Immediate,
                 Err(error) => return Err(error),
             }
         }
@@ -82,14 +82,14 @@ impl Host {
         origin: Origin,
         (replay, times): (Replay, Times),
         lease: &Arc<Lease>,
-        writing: Writing,
+        timing: WriteTiming,
     ) -> Result<Option<Status>, Error> {
         let (component, is_new) = (origin.component, replay.len() == CREATED);
         let event = event_of(&origin);
         let (key, limits) = (origin.key.clone(), self.0.journals.settings.of(&origin.key.tenant).sandbox);
         let row = schedule_row(&replay.status(), self.0.now()?);
         let driver =
-            Driver::new(Arc::clone(&self.0), origin, replay, (times, row), (Arc::clone(lease), writing));
+            Driver::new(Arc::clone(&self.0), origin, replay, (times, row), (Arc::clone(lease), timing));
         let driver = Arc::new(Mutex::new(driver));
         let program = match self.program_of(component).await {
             Ok(program) => program,
@@ -103,7 +103,7 @@ impl Host {
             Err(error) => return Err(error),
         };
         driver.lock().await.script = program.script().cloned();
-        let handler = Box::new(Shared::new(&driver));
+        let handler = Box::new(SharedDriver::new(&driver));
         let printed = Output::new(limits.log_bytes);
         let end = {
             let mut watching = pin!(driver::watch(&driver));

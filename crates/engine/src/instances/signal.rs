@@ -5,7 +5,7 @@
 //! outcomes in particular.
 
 use crate::runtime::due::moved;
-use crate::runtime::journals::Loaded;
+use crate::runtime::journals::LoadedInstance;
 use crate::runtime::journals::Origin;
 use crate::runtime::lease::Lease;
 use crate::runtime::state::HostState;
@@ -99,7 +99,7 @@ impl HostState {
     pub(crate) fn signal_from(
         &self,
         key: &InstanceKey,
-        mut loaded: Loaded,
+        mut loaded: LoadedInstance,
         update_for: impl Fn(&Snapshot<'_>) -> Result<Update, Error>,
     ) -> Result<(), Error> {
         for _ in 1..ATTEMPTS {
@@ -120,7 +120,7 @@ impl HostState {
     pub(crate) async fn signal_from_async(
         &self,
         key: &InstanceKey,
-        mut loaded: Loaded,
+        mut loaded: LoadedInstance,
         update_for: impl Fn(&Snapshot<'_>) -> Result<Update, Error>,
     ) -> Result<(), Error> {
         for _ in 1..ATTEMPTS {
@@ -145,7 +145,7 @@ impl HostState {
     fn prepare(
         &self,
         key: &InstanceKey,
-        Loaded { facts, origin, mut replay }: Loaded,
+        LoadedInstance { facts, origin, mut replay }: LoadedInstance,
         update_for: impl Fn(&Snapshot<'_>) -> Result<Update, Error>,
     ) -> Result<PendingAppend, Error> {
         let (after, before, now) = (replay.len(), replay.status(), self.now()?);
@@ -275,7 +275,7 @@ impl Host {
             };
             let mut entries = self.settled(snapshot, &lease)?;
             let restarted = Entry::Restarted { from, by: by.to_owned() };
-            let Regarded { dropped, reopened } = regarded(snapshot, &entries, &restarted);
+            let AffectedRequests { dropped, reopened } = affected_requests(snapshot, &entries, &restarted);
             let reason = || Some("the workflow was sent back to before it asked".to_owned());
             let withdrawn = |request| Entry::Withdrawn { request, by: by.to_owned(), reason: reason() };
             entries.extend(dropped.into_iter().map(withdrawn));
@@ -349,27 +349,27 @@ fn check_lives(key: &InstanceKey, snapshot: &Snapshot<'_>) -> Result<(), Error> 
 
 /// The requests that a restart affects.
 #[derive(Default)]
-struct Regarded {
+struct AffectedRequests {
     /// Waiting requests that would be dropped.
     dropped: Vec<RequestId>,
     /// Requests that wait again, because the instance had ended.
     reopened: Vec<RequestId>,
 }
 
-fn regarded(snapshot: &Snapshot<'_>, settlement: &[Entry], restarted: &Entry) -> Regarded {
+fn affected_requests(snapshot: &Snapshot<'_>, settlement: &[Entry], restarted: &Entry) -> AffectedRequests {
     let mut after = snapshot.replay.clone();
     if settlement.iter().chain([restarted]).any(|entry| after.apply(entry).is_err()) {
         // The restart is refused below, with the reason.
-        return Regarded::default();
+        return AffectedRequests::default();
     }
-    let mut regarded = Regarded::default();
+    let mut affected = AffectedRequests::default();
     for fact in snapshot.facts {
         let Entry::Requested { request, .. } = &fact.entry else { continue };
         match (snapshot.replay.is_pending(request), after.is_pending(request)) {
-            (true, false) => regarded.dropped.push(request.clone()),
-            (false, true) => regarded.reopened.push(request.clone()),
+            (true, false) => affected.dropped.push(request.clone()),
+            (false, true) => affected.reopened.push(request.clone()),
             _ => {}
         }
     }
-    regarded
+    affected
 }

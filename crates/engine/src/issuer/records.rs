@@ -50,7 +50,7 @@ impl Records {
 
     /// Admits new statements, and keeps each once, without what its signer did not sign. Returns all admitted ones, and
     /// why the first of the others was refused.
-    pub(super) fn take_in(
+    pub(super) fn admit_new(
         &mut self,
         request: &Request,
         envelopes: &[String],

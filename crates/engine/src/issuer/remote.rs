@@ -16,7 +16,7 @@ use store::{RecordedAct, StoredReceipt};
 use workflow::{Effect, ReceiptId, RequestId};
 
 /// The time in which an authority must answer. It reads a few rows and signs.
-const PATIENCE: Duration = Duration::from_secs(30);
+const TIMEOUT: Duration = Duration::from_secs(30);
 
 /// The authority that listens on a socket.
 #[derive(Debug, Clone)]
@@ -55,8 +55,8 @@ impl RemoteIssuer {
     fn ask(&self, ask: &IssuerRequest) -> Result<IssuerReply, IssueError> {
         let stream = self.connect()?;
         let talk = || {
-            wire::write_line(&mut Deadline::new(&stream, PATIENCE), ask)?;
-            wire::read_line(&mut BufReader::new(Deadline::new(&stream, PATIENCE)))
+            wire::write_line(&mut Deadline::new(&stream, TIMEOUT), ask)?;
+            wire::read_line(&mut BufReader::new(Deadline::new(&stream, TIMEOUT)))
         };
         match talk() {
             Ok(Some(IssuerReply::Refused { message })) => Err(IssueError::Refused(message)),

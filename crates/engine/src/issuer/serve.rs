@@ -27,7 +27,7 @@ use store::{DataFolder, RecordedAct, Store, StoreError};
 use workflow::ReceiptId;
 
 /// The time in which a host must send its request, and again the time to read the answer.
-const PATIENCE: Duration = Duration::from_secs(30);
+const TIMEOUT: Duration = Duration::from_secs(30);
 
 /// In whose name the authority records what it judges itself.
 const AUTHORITY: &str = "authority";
@@ -139,7 +139,7 @@ impl IssuerServer {
 
     /// A host that hangs up gets no answer. An unknown message gets an error.
     fn attend(&self, caller: &Caller) {
-        let asked = wire::read_line(&mut BufReader::new(Deadline::new(caller.stream(), PATIENCE)));
+        let asked = wire::read_line(&mut BufReader::new(Deadline::new(caller.stream(), TIMEOUT)));
         if caller.begin_answer().is_err() {
             return;
         }
@@ -151,7 +151,7 @@ impl IssuerServer {
             Ok(None) | Err(_) => return,
         };
         caller.begin_write();
-        let _ = wire::write_line(&mut Deadline::new(caller.stream(), PATIENCE), &answer);
+        let _ = wire::write_line(&mut Deadline::new(caller.stream(), TIMEOUT), &answer);
     }
 
     fn answer(&self, ask: IssuerRequest) -> Result<IssuerReply, IssueError> {
@@ -210,7 +210,7 @@ impl IssuerServer {
             let trust = self.trust()?;
             let at = self.now(&records, Some(&trust));
             let context = JudgingContext { trust: &trust, policy: &*self.policy };
-            if let (_, Some(refused)) = records.take_in(request, &[envelope], context, at)? {
+            if let (_, Some(refused)) = records.admit_new(request, &[envelope], context, at)? {
                 return Err(refused);
             }
         }
@@ -234,7 +234,7 @@ impl IssuerServer {
         let issued = match envelopes {
             None => self.sign(request, DecisionBasis::Policy, context, at)?,
             Some(envelopes) => {
-                let (admitted, refused) = records.take_in(request, &envelopes, context, at)?;
+                let (admitted, refused) = records.admit_new(request, &envelopes, context, at)?;
                 let counted = self.decided(request, &admitted, context, at);
                 // A statement that was not admitted is the reason why the others are not enough.
                 counted.map_err(|error| match (error, refused) {

@@ -38,7 +38,7 @@ pub(crate) struct Origin {
 }
 
 /// An instance's journal, and the state that it folds to.
-pub(crate) struct Loaded {
+pub(crate) struct LoadedInstance {
     pub(crate) facts: Vec<Fact>,
     pub(crate) origin: Origin,
     pub(crate) replay: Replay,
@@ -100,14 +100,14 @@ impl Journals {
     }
 
     /// Reads an instance's journal.
-    pub(crate) fn load(&self, key: &InstanceKey) -> Result<Loaded, Error> {
+    pub(crate) fn load(&self, key: &InstanceKey) -> Result<LoadedInstance, Error> {
         self.load_at(key, self.store.facts(Some(key)).wait()?)
     }
 
     /// The state of a journal that has been read.
-    pub(crate) fn load_at(&self, key: &InstanceKey, facts: Vec<Fact>) -> Result<Loaded, Error> {
+    pub(crate) fn load_at(&self, key: &InstanceKey, facts: Vec<Fact>) -> Result<LoadedInstance, Error> {
         let (origin, replay) = self.fold(key, &facts)?;
-        Ok(Loaded { facts, origin, replay })
+        Ok(LoadedInstance { facts, origin, replay })
     }
 }
 

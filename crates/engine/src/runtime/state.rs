@@ -6,7 +6,7 @@ use crate::issuer::{DecisionBasis, Issued, Keyring, Request};
 use crate::runtime::capabilities::Capabilities;
 use crate::runtime::claims::ClaimTable;
 use crate::runtime::governance::Governance;
-use crate::runtime::journals::{Journals, Loaded};
+use crate::runtime::journals::{Journals, LoadedInstance};
 use crate::runtime::lease::LeaseTable;
 use crate::runtime::previews::Previews;
 use crate::runtime::programs::Programs;
@@ -116,7 +116,7 @@ impl HostState {
     }
 
     /// An instance's journal, and the state that it folds to.
-    pub(crate) fn load(&self, key: &InstanceKey) -> Result<Loaded, Error> {
+    pub(crate) fn load(&self, key: &InstanceKey) -> Result<LoadedInstance, Error> {
         self.journals.load(key)
     }
 

@@ -221,7 +221,7 @@ impl Trust {
     }
 
     /// Forgets a person's invitations.
-    pub(super) fn disinvite(&mut self, decider: &PersonId) {
+    pub(super) fn remove_invitation(&mut self, decider: &PersonId) {
         self.invitations.retain(|_, invitation| invitation.decider != *decider);
     }
 }

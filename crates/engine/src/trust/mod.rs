@@ -214,7 +214,7 @@ impl Trust {
             Act::DeciderAdded { decider, roles, tenants } => self.add(decider, roles, tenants, at),
             Act::DeciderRemoved { decider, .. } => {
                 self.active(decider)?;
-                self.disinvite(decider);
+                self.remove_invitation(decider);
                 Ok(self.deciders.remove(decider, at)?)
             }
             Act::KeyAdded { decider, kind, public_key, valid_until, passkey } => {

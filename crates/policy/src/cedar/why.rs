@@ -57,13 +57,13 @@ impl Places<'_> {
         let all = policy.body().clone();
         match (self.holds(all.clone(), &self.here)?, self.holds(all.clone(), &self.top)?) {
             (true, true) => Ok(RuleOutcome::Overruled(first(ruling))),
-            (false, false) => self.misfit(&all).map(RuleOutcome::Fails),
+            (false, false) => self.first_mismatch(&all).map(RuleOutcome::Fails),
             _ => Ok(RuleOutcome::Waits),
         }
     }
 
     /// The first part of a policy that does not fit: its scope, then its conditions in order.
-    fn misfit(&self, policy: &Template) -> Result<Mismatch, String> {
+    fn first_mismatch(&self, policy: &Template) -> Result<Mismatch, String> {
         use ActionConstraint as Action;
         use PrincipalConstraint as Principal;
         use ResourceConstraint as Resource;

@@ -181,8 +181,8 @@ impl Rule {
     }
 
     fn considered(&self, decisive: Option<&Self>, question: &Question<'_>) -> Considered {
-        let misfit = self.matchers.iter().find(|matcher| !matcher.fits(question));
-        let outcome = match (misfit, decisive) {
+        let first_mismatch = self.matchers.iter().find(|matcher| !matcher.fits(question));
+        let outcome = match (first_mismatch, decisive) {
             (Some(matcher), _) => RuleOutcome::Fails(matcher.mismatch(question)),
             (None, Some(rule)) if rule.id != self.id => RuleOutcome::Overruled(rule.id.clone()),
             (None, _) => RuleOutcome::Decides,

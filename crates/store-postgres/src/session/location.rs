@@ -84,8 +84,8 @@ impl Location {
     }
 
     /// Opens a session, and retries for that long.
-    pub(crate) async fn connect_within(&self, patience: Duration) -> Result<Connection, DatabaseError> {
-        let end = Instant::now() + patience;
+    pub(crate) async fn connect_within(&self, timeout: Duration) -> Result<Connection, DatabaseError> {
+        let end = Instant::now() + timeout;
         loop {
             match self.connect().await {
                 Ok(connection) => return Ok(connection),

@@ -13,7 +13,7 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 const SESSIONS: usize = 4;
 
 /// The time for which an unresponsive server is retried: as long as one takes to start.
-const PATIENCE: Duration = Duration::from_secs(5);
+const TIMEOUT: Duration = Duration::from_secs(5);
 
 /// The sessions that are not lent.
 pub(crate) struct Readers {
@@ -39,7 +39,7 @@ impl Readers {
         let permit = Arc::clone(&self.permits).acquire_owned().await.map_err(|_| StoreError::Stopped)?;
         let connection = match self.take() {
             Some(connection) => connection,
-            None => self.shared.connect(PATIENCE).await?,
+            None => self.shared.connect(TIMEOUT).await?,
         };
         Ok(PooledConnection { connection: Some(connection), readers: Arc::clone(self), _permit: permit })
     }

@@ -65,9 +65,9 @@ impl Shared {
 
     /// Opens a session, and retries for that long. If a standby was promoted in between, this host's claims are
     /// void and are made again.
-    pub(crate) async fn connect(&self, patience: Duration) -> Result<Connection, DatabaseError> {
+    pub(crate) async fn connect(&self, timeout: Duration) -> Result<Connection, DatabaseError> {
         self.check()?;
-        let db = self.place.connect_within(patience).await?;
+        let db = self.place.connect_within(timeout).await?;
         let claim = new_claim(&db).await?;
         if self.look(&db).await? == ServerCheck::Promoted {
             *locked(&self.claim) = claim;

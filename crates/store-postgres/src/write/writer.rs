@@ -43,7 +43,7 @@ const TRIES: u32 = 64;
 
 /// The time for which an unresponsive server is retried before writes fail: as long as one takes to start, or to be
 /// replaced.
-const PATIENCE: Duration = Duration::from_secs(20);
+const TIMEOUT: Duration = Duration::from_secs(20);
 
 /// One generic plan for each statement: statements find rows by index, and planning again would take longer than most writes. Long texts, such as
 /// receipts, are compressed by the faster method where the server was built with it.
@@ -232,7 +232,7 @@ impl Writer {
         group: &[Record],
         answers: Option<Vec<Written>>,
     ) -> Result<Option<Vec<Written>>, DatabaseError> {
-        let end = Instant::now() + PATIENCE;
+        let end = Instant::now() + TIMEOUT;
         loop {
             match self.look_up_once(group).await {
                 Ok(found) => {
@@ -276,7 +276,7 @@ impl Writer {
             return Ok(());
         }
         self.db = None;
-        let end = Instant::now() + PATIENCE;
+        let end = Instant::now() + TIMEOUT;
         loop {
             match self.open().await {
                 Ok(db) => {
@@ -294,7 +294,7 @@ impl Writer {
         const LAST: &str = "SELECT last FROM writers WHERE writer = $1";
         const AGAIN: &str =
             "INSERT INTO writers (writer, last, part) VALUES ($1, 0, $2) ON CONFLICT DO NOTHING";
-        let db = self.shared.connect(PATIENCE).await?;
+        let db = self.shared.connect(TIMEOUT).await?;
         if self.shared.promotions() != self.promotions {
             let row = db.one(LAST, values![self.name.clone()]).await?;
             let lost = self.acknowledged - row.map_or(0, |row| row.get::<_, i64>(0));
@@ -315,7 +315,7 @@ async fn write_group(writer: &mut impl CommitGroup, group: &[Record]) -> Vec<Wri
     match writer.commit(group).await {
         Ok(answers) => answers,
         Err(error @ (StoreError::Stopped | StoreError::Full(_) | StoreError::Unavailable(_))) => {
-            group.iter().map(|_| Err(error.again())).collect()
+            group.iter().map(|_| Err(error.duplicate())).collect()
         }
         Err(error) if group.len() == 1 => vec![Err(error)],
         Err(_) => {
@@ -423,7 +423,7 @@ mod tests {
     impl CommitGroup for Failing {
         async fn commit(&mut self, _: &[Record]) -> Result<Vec<Written>, StoreError> {
             self.1 += 1;
-            Err(self.0.again())
+            Err(self.0.duplicate())
         }
     }
 

@@ -216,7 +216,7 @@ impl Session {
             Err(error) => {
                 self.cache.forget();
                 self.roll_back();
-                group.iter().map(|_| Err(error.again())).collect()
+                group.iter().map(|_| Err(error.duplicate())).collect()
             }
         }
     }
@@ -283,7 +283,7 @@ impl Session {
             self.cache.take_back(mark);
             // A full disk may have ended the transaction already: then this fails, and the group with it.
             self.run("ROLLBACK TO one")
-                .map_err(|error| written.as_ref().err().map_or(error, StoreError::again))?;
+                .map_err(|error| written.as_ref().err().map_or(error, StoreError::duplicate))?;
         }
         self.run("RELEASE one")?;
         Ok(written)

@@ -36,7 +36,7 @@ pub(crate) struct Driver {
     /// The instance's schedule row on disk. `None` while it is being written, and after a failed write: then it is
     /// written again.
     row: Option<ScheduleRow>,
-    writing: Writing,
+    timing: WriteTiming,
     /// Since when the first of them waits.
     since: Instant,
     slice: RunSlot,
@@ -48,16 +48,16 @@ pub(crate) struct Driver {
 
 /// How long the beginning of a step waits for its end, or the next entry: long enough for most steps, and short enough
 /// for a person who watches.
-const PATIENCE: Duration = Duration::from_millis(50);
+const MAX_WRITE_DELAY: Duration = Duration::from_millis(50);
 
 /// When the beginnings of steps are written. An event or an operator's command that arrives before that discards them, so with many arrivals
 /// no step would ever begin.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Writing {
+pub(crate) enum WriteTiming {
     /// With the next entry, or after a while.
-    Patiently,
+    Deferred,
     /// Before the guest is told of them.
-    AtOnce,
+    Immediate,
 }
 
 /// Why a drive stops before the workflow ends.
@@ -92,7 +92,7 @@ enum Progress {
 pub(crate) async fn watch(driver: &Mutex<Driver>) -> Result<(), Error> {
     let mut before = 0;
     loop {
-        tokio::time::sleep(PATIENCE).await;
+        tokio::time::sleep(MAX_WRITE_DELAY).await;
         let mut driver = driver.lock().await;
         if driver.replay.is_overdue(driver.inner.now()?) {
             return Ok(());
@@ -101,7 +101,7 @@ pub(crate) async fn watch(driver: &Mutex<Driver>) -> Result<(), Error> {
             driver.slice.release();
         }
         before = driver.replay.len();
-        if driver.since.elapsed() >= PATIENCE {
+        if driver.since.elapsed() >= MAX_WRITE_DELAY {
             // Where this fails, the entries wait for the next one, and the drive fails where that fails too.
             let _ = driver.flush().await;
         }
@@ -109,12 +109,12 @@ pub(crate) async fn watch(driver: &Mutex<Driver>) -> Result<(), Error> {
 }
 
 /// A driver, shared between the guest's store and the caller that waits for the drive to end.
-pub(crate) struct Shared {
+pub(crate) struct SharedDriver {
     driver: Arc<Mutex<Driver>>,
     place: GuestPosition,
 }
 
-impl Shared {
+impl SharedDriver {
     pub(crate) fn new(driver: &Arc<Mutex<Driver>>) -> Self {
         Self { driver: Arc::clone(driver), place: GuestPosition::default() }
     }
@@ -144,7 +144,7 @@ impl GuestPosition {
     }
 }
 
-impl Handler for Shared {
+impl Handler for SharedDriver {
     fn handle(&mut self, command: Command) -> HandlerAnswer<'_> {
         let (shared, place, command) = (&*self.driver, &mut self.place, PreparedCommand::from(command));
         let Ok(mut driver) = shared.try_lock() else {
@@ -180,7 +180,7 @@ impl Driver {
         origin: Origin,
         replay: Replay,
         (times, row): (Times, ScheduleRow),
-        (lease, writing): (Arc<Lease>, Writing),
+        (lease, timing): (Arc<Lease>, WriteTiming),
     ) -> Self {
         let quotas = inner.journals.settings.of(&origin.key.tenant).quotas;
         let (unwritten, is_ahead, since) = (Vec::new(), false, Instant::now());
@@ -195,7 +195,7 @@ impl Driver {
             quotas,
             unwritten,
             is_ahead,
-            writing,
+            timing,
             row,
             since,
             slice,
@@ -244,8 +244,8 @@ impl Driver {
                 Turn::Wait(_) => return Err(Stop::Waiting),
                 Turn::Break(failure) => return Err(Stop::Broke(failure)),
                 Turn::Record(entry) => {
-                    let can_wait = can_wait(&entry) && self.is_patient();
-                    self.take_in(entry)?;
+                    let can_wait = can_wait(&entry) && self.may_defer();
+                    self.defer(entry)?;
                     if !can_wait {
                         return Ok(Progress::Write);
                     }

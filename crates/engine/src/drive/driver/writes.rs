@@ -1,7 +1,7 @@
 //! Writing a drive's entries: what waits to be written, the batch, and the rebase on a signal that arrived first.
 
 use crate::Error;
-use crate::drive::driver::{Driver, Writing};
+use crate::drive::driver::{Driver, WriteTiming};
 use crate::runtime::due::{differs, schedule_row};
 use crate::runtime::times::Times;
 use receipt::Timestamp;
@@ -94,12 +94,12 @@ impl Driver {
     }
 
     /// Whether another entry may wait for the next.
-    pub(super) fn is_patient(&self) -> bool {
-        self.writing == Writing::Patiently && self.unwritten.len() + 1 < UNWRITTEN
+    pub(super) fn may_defer(&self) -> bool {
+        self.timing == WriteTiming::Deferred && self.unwritten.len() + 1 < UNWRITTEN
     }
 
     /// Puts an entry in the table that waits to be written.
-    pub(super) fn take_in(&mut self, entry: Entry) -> Result<(), Error> {
+    pub(super) fn defer(&mut self, entry: Entry) -> Result<(), Error> {
         if self.unwritten.is_empty() {
             self.since = Instant::now();
         }
