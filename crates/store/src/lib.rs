@@ -29,7 +29,7 @@ pub use records::notice::{Notice, NoticeChannel, NoticeKind, SentNotices};
 pub use records::quota::{OverQuota, Quotas, RATE_WINDOW, Usage, quota_names};
 pub use records::record::{
     AskHistory, Fact, InstanceKey, ReceiptPage, ReceiptState, RecordedAct, RecordedReceipt, RecordedRequest,
-    RequestFilter, RequestWithJournal, Signers, StoredReceipt,
+    RequestFilter, RequestWithJournal, SignedBy, StoredReceipt,
 };
 pub use records::summary::{
     Deleted, EndState, FirstEnded, InstanceState, InstanceSummary, ScheduleRow, Selection, UnknownState,

@@ -3,7 +3,7 @@
 use super::journals::delete;
 use super::requests::ask;
 use super::*;
-use store::{InstanceState, Precondition, ReceiptPage, ReceiptState, Signers, StoreError, StoredReceipt};
+use store::{InstanceState, Precondition, ReceiptPage, ReceiptState, SignedBy, StoreError, StoredReceipt};
 use workflow::{ArtifactFacts, ReceiptId, RecordedCommand};
 
 fn id(name: &str) -> ReceiptId {
@@ -36,7 +36,7 @@ fn issue_for(store: &dyn Store, company: &str, name: &str) {
     store.append(place(&key(name), 3), &kept).wait().unwrap();
 }
 
-fn redemption(name: &str, seen: Precondition, signed: Option<Signers>) -> Batch {
+fn redemption(name: &str, seen: Precondition, signed: Option<SignedBy>) -> Batch {
     let facts = ArtifactFacts { name: "app.js".to_owned(), sha256: Digest::of(b"artifact"), bytes: 8 };
     let (capability, resource) = ("a.b".to_owned(), "r".to_owned());
     let asked = RecordedCommand::Perform { capability, resource, artifact: facts, receipt: id(name) };
@@ -139,7 +139,7 @@ pub(super) fn are_precedents_once_spent(engine: &impl Engine) {
     for (name, keys) in [("a", "k1"), ("b", "k1"), ("c", "k2")] {
         issue(&*store, name);
         assert!(!known("acme", &code).contains(&id(name)), "not before it is spent");
-        let signed = Signers { keys: keys.to_owned(), digests: vec![code, bytes] };
+        let signed = SignedBy { keys: keys.to_owned(), digests: vec![code, bytes] };
         let spent = redemption(name, unredeemed(name, 0), Some(signed));
         store.append(place(&key(name), 4), &spent).wait().unwrap();
     }

@@ -3,7 +3,7 @@
 use super::*;
 use receipt::Decision;
 use store::{
-    NewRequest, Notice, NoticeChannel, NoticeKind, RequestFilter, SentNotices, Signers, StoreError, Write,
+    NewRequest, Notice, NoticeChannel, NoticeKind, RequestFilter, SentNotices, SignedBy, StoreError, Write,
 };
 use workflow::{ReceiptId, RecordedCommand, RequestId};
 
@@ -43,7 +43,7 @@ fn decide(store: &dyn Store, name: &str, id: &str, decision: Decision, keys: &st
         Entry::Decided { request: request.clone(), decision, decider: "ann".to_owned(), reason: None };
     let (key_id, document) = ("key".to_owned(), "{}".to_owned());
     let issued = Entry::Issued { request, receipt, decision, key_id, expires_at: later(1_000), document };
-    let signed = Some(Box::new(Signers { keys: keys.to_owned(), digests: Vec::new() }));
+    let signed = Some(Box::new(SignedBy { keys: keys.to_owned(), digests: Vec::new() }));
     store.append(place(&key(name), 3), &Batch { signed, ..batch(vec![decided, issued]) }).wait().unwrap();
 }
 

@@ -12,7 +12,7 @@ use crate::{Error, Host, Waiting, ids, issuer, words};
 use policy::Answer;
 use receipt::{Decision, DecisionStatement, Envelope, Nonce, Person, PersonId, Role, Salt, Scope, Timestamp};
 use std::sync::Arc;
-use store::{InstanceKey, Signers, StoredReceipt};
+use store::{InstanceKey, SignedBy, StoredReceipt};
 use workflow::{Entry, ReceiptId, Replay, RequestId, TenantId};
 
 /// The result of a signed statement.
@@ -381,7 +381,7 @@ fn update_of<'a>(
     id: &'a RequestId,
     signed: Option<usize>,
     entries: Vec<Entry>,
-    issued: Option<(&'a Issued, Option<Signers>)>,
+    issued: Option<(&'a Issued, Option<SignedBy>)>,
 ) -> impl Fn(&Snapshot<'_>) -> Result<Update, Error> + use<'a> {
     move |snapshot| {
         check_pending(id, snapshot.replay, RequestEnd::of(snapshot.facts, id).as_ref())?;

@@ -6,7 +6,7 @@ use policy::{Answer, Environment, Policy};
 use receipt::{
     Digest, Json, Judged, KeySet, NotApproved, Opened, Scope, Timestamp, VerifiedDecision, VerifiedReceipt,
 };
-use store::Signers;
+use store::SignedBy;
 use store::{ReceiptState, StoredReceipt};
 use workflow::{ArtifactFacts, Check, InstanceId, Quoted, ReceiptId, TenantId};
 
@@ -58,7 +58,7 @@ pub struct Permit {
     receipt: VerifiedReceipt,
     tenant: TenantId,
     resource: String,
-    signed: Option<Signers>,
+    signed: Option<SignedBy>,
 }
 
 /// The first check that a receipt did not pass.
@@ -86,7 +86,7 @@ impl Permit {
 
     /// The people whose approvals it rests on, where they make anything known.
     #[must_use]
-    pub fn signed(&self) -> Option<&Signers> {
+    pub fn signed(&self) -> Option<&SignedBy> {
         self.signed.as_ref()
     }
 

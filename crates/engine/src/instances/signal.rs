@@ -15,7 +15,7 @@ use serde::{Deserialize, Serialize};
 use std::cell::{Cell, RefCell};
 use std::sync::Arc;
 use std::time::Duration;
-use store::Signers;
+use store::SignedBy;
 use store::{Batch, Fact, InstanceKey, JournalPosition, Stamp, StoreError, StoredReceipt, Write, Writer};
 use workflow::{Entry, EventType, Failure, Finding, ReceiptId, Replay, RequestId, Unknown};
 
@@ -55,7 +55,7 @@ pub(crate) struct Update {
     /// The receipt that the entries refer to.
     pub(crate) receipt: Option<Box<StoredReceipt>>,
     /// The deciders whose denial that receipt is.
-    pub(crate) signed: Option<Box<Signers>>,
+    pub(crate) signed: Option<Box<SignedBy>>,
     /// A component that the instance is given.
     pub(crate) component: Option<(Digest, Arc<[u8]>)>,
     /// Requests that wait again.

@@ -9,7 +9,7 @@ use policy::Policy;
 use receipt::{AttestationArtifact, Decision, Digest, Judged, KeySet, Scope, Timestamp, VerifiedDecision};
 use std::collections::HashMap;
 use std::sync::Arc;
-use store::{ReceiptState, RecordedReceipt, Signers, Store, StoreError};
+use store::{ReceiptState, RecordedReceipt, SignedBy, Store, StoreError};
 use workflow::{ReceiptId, TenantId};
 
 /// The longest request, in bytes, whose receipt makes anything known. Verifying a longer one repeatedly takes too long.
@@ -77,16 +77,16 @@ pub(crate) fn signed_approvals(
     request: &receipt::Json,
     length: usize,
     decisions: &[VerifiedDecision],
-) -> Option<Signers> {
+) -> Option<SignedBy> {
     let unknown = Subject::of(request, &Precedents::default()).ok()?;
     let makes_known = length <= LONGEST && suffices(policy, &unknown, decisions);
-    makes_known.then(|| Signers { keys: keys_of(decisions.iter()), digests: unknown.digests() })
+    makes_known.then(|| SignedBy { keys: keys_of(decisions.iter()), digests: unknown.digests() })
 }
 
 /// The denials among decisions.
-pub(crate) fn signed_denials(decisions: &[VerifiedDecision]) -> Signers {
+pub(crate) fn signed_denials(decisions: &[VerifiedDecision]) -> SignedBy {
     let denied = decisions.iter().filter(|decision| decision.decision() == Decision::Denied);
-    Signers { keys: keys_of(denied), digests: Vec::new() }
+    SignedBy { keys: keys_of(denied), digests: Vec::new() }
 }
 
 fn keys_of<'a>(decisions: impl Iterator<Item = &'a VerifiedDecision>) -> String {

@@ -9,7 +9,7 @@ use receipt::{Digest, Timestamp};
 use std::sync::Arc;
 use store::{
     InstanceKey, InstanceState, JournalPosition, KeptArtifact, NewRequest, Precondition, Quotas, RATE_WINDOW,
-    ScheduleRow, SentNotices, Signers, Stamp, StoreError, UsageChange, Writer, Written,
+    ScheduleRow, SentNotices, SignedBy, Stamp, StoreError, UsageChange, Writer, Written,
 };
 use workflow::{Entry, ReceiptId, RequestId, TenantId};
 
@@ -234,7 +234,7 @@ fn redeem(
     state: &mut GroupState,
     (place, seq): (&JournalPosition, i64),
     receipt: &ReceiptId,
-    signed: Option<&Signers>,
+    signed: Option<&SignedBy>,
 ) -> Result<(), StoreError> {
     let mut receipt_state = state.receipt_states.get(receipt).cloned().unwrap_or_default();
     match (&receipt_state.redeemed, &receipt_state.revoked) {
@@ -277,7 +277,7 @@ fn close(state: &mut GroupState, id: &RequestId, change: &mut UsageChange) {
 }
 
 /// Records how a request ended and, for a denial, the deciders.
-fn end(state: &mut GroupState, id: &RequestId, outcome: &str, signed: Option<&Signers>) {
+fn end(state: &mut GroupState, id: &RequestId, outcome: &str, signed: Option<&SignedBy>) {
     let Some(request) = state.requests.get(id).cloned() else { return };
     if let ("DENIED", Some(signed)) = (outcome, signed) {
         let people = (request.subject.clone(), signed.keys.clone());

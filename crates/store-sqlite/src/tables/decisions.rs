@@ -8,7 +8,7 @@ use receipt::{Digest, Timestamp};
 use rusqlite::{Connection, Row, params};
 use serde_json::Value;
 use store::{
-    AskHistory, InstanceKey, Quotas, RATE_WINDOW, RecordedRequest, RequestFilter, Signers, StoreError,
+    AskHistory, InstanceKey, Quotas, RATE_WINDOW, RecordedRequest, RequestFilter, SignedBy, StoreError,
 };
 use workflow::{Entry, ReceiptId, RequestId, TenantId};
 
@@ -20,7 +20,7 @@ pub(crate) fn settle(
     db: &Connection,
     (seq, entry): (u64, &Entry),
     tenant: &TenantId,
-    signed: Option<&Signers>,
+    signed: Option<&SignedBy>,
 ) -> Result<(), StoreError> {
     if let (Entry::Redeemed { receipt, .. }, Some(signed)) = (entry, signed) {
         return set_precedent(db, seq, tenant, receipt, signed);
@@ -39,7 +39,7 @@ pub(crate) fn settle(
 }
 
 /// Counts a denial of a request's subject.
-fn deny(db: &Connection, request: &RequestId, signed: &Signers) -> Result<(), StoreError> {
+fn deny(db: &Connection, request: &RequestId, signed: &SignedBy) -> Result<(), StoreError> {
     const DENY: &str =
         "INSERT INTO denials VALUES (?1, ?2, ?3, 1) ON CONFLICT DO UPDATE SET times = times + 1";
     let Some((key, request)) = members(db, request)? else { return Ok(()) };
@@ -54,7 +54,7 @@ fn set_precedent(
     seq: u64,
     tenant: &TenantId,
     receipt: &ReceiptId,
-    signed: &Signers,
+    signed: &SignedBy,
 ) -> Result<(), StoreError> {
     const SET: &str = "INSERT INTO precedents VALUES (?1, ?2, ?3, ?4, ?5)
         ON CONFLICT DO UPDATE SET seq = excluded.seq, receipt = excluded.receipt";

@@ -16,7 +16,7 @@ use serde::Serialize;
 use std::sync::Arc;
 use store::{
     Batch, Deployment, InstanceKey, JournalPosition, KeptArtifact, Precondition, Quotas, ScheduleRow,
-    Signers, Stamp, StoreError, StoredReceipt, UsageChange, Written,
+    SignedBy, Stamp, StoreError, StoredReceipt, UsageChange, Written,
 };
 use workflow::{Entry, ReceiptId, RequestId};
 
@@ -29,7 +29,7 @@ pub(crate) struct Projections {
     reopened: Vec<RequestId>,
     component: Option<(Digest, Arc<[u8]>)>,
     seen: Option<Box<Precondition>>,
-    signed: Option<Box<Signers>>,
+    signed: Option<Box<SignedBy>>,
     deployment: Option<Box<Deployment>>,
     artifact: Option<Box<KeptArtifact>>,
     schedule: Option<ScheduleRow>,

@@ -169,7 +169,7 @@ pub struct AskHistory {
 
 /// The people whose signed decisions a fact rests on, for later look-ups.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Signers {
+pub struct SignedBy {
     /// Their keys' ids in order, with blanks between.
     pub keys: String,
     /// The digests that an approval makes known when it is redeemed. Empty for a denial.

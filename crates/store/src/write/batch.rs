@@ -1,6 +1,6 @@
 //! A batch: the content of one append, and its precondition.
 
-use crate::{Deployment, InstanceKey, Quotas, ReceiptState, ScheduleRow, Signers, StoredReceipt};
+use crate::{Deployment, InstanceKey, Quotas, ReceiptState, ScheduleRow, SignedBy, StoredReceipt};
 use receipt::{Digest, Timestamp};
 use std::sync::Arc;
 use workflow::{Entry, ReceiptId, RequestId};
@@ -23,7 +23,7 @@ pub struct Batch {
     /// The required state of other records; `None` for entries that hold in any state.
     pub seen: Option<Box<Precondition>>,
     /// The people whose denial is issued with it, or whose approval is spent.
-    pub signed: Option<Box<Signers>>,
+    pub signed: Option<Box<SignedBy>>,
     /// A deployment that took place. One whose id is on record already changes nothing.
     pub deployment: Option<Box<Deployment>>,
     /// An artifact that is kept from then on, for as long as the instance is. Where its bytes are more than the tenant may keep, nothing is
