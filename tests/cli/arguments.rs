@@ -120,3 +120,13 @@ fn a_new_key_replaces_no_file() {
     assert_eq!(new_key().code, Some(1));
     assert_eq!(halves(), before);
 }
+
+#[test]
+fn names_of_earlier_versions_are_understood_and_not_listed() {
+    let here = TempDir::new().unwrap();
+    let refused = run(here.path(), &["work", "--at-once", "0"]);
+    assert_eq!(refused.code, Some(2));
+    assert!(refused.stderr.contains("'--max-drives <N>'"), "{}", refused.stderr);
+    let help = run(here.path(), &["work", "--help"]).stdout;
+    assert!(help.contains("--max-drives") && !help.contains("--at-once"), "{help}");
+}

@@ -10,7 +10,7 @@ use crate::runtime::hosts;
 use crate::runtime::journals::{Journals, Observer};
 use crate::runtime::lease::LeaseTable;
 use crate::runtime::previews::Previews;
-use crate::runtime::programs::Programs;
+use crate::runtime::programs::ProgramCache;
 use crate::runtime::publisher::{Problems, Publisher};
 use crate::runtime::remote_authority;
 use crate::runtime::slots::RunSlots;
@@ -249,7 +249,7 @@ impl Builder {
         let mut registry = Registry::default();
         built_in(&artifacts).into_iter().chain(self.capabilities).for_each(|one| registry.add(one));
         let largest = self.settings.largest().sandbox;
-        let loaded = largest.load.programs;
+        let loaded = largest.load.cached_programs;
         let sandbox = Sandbox::new(largest)?.compiled_by(self.compiler).cached_in(&folder.cache())?;
         let sandbox = sandbox.engines_in(&folder.engines());
         let wakeups = Arc::<Wakeups>::default();
@@ -262,7 +262,7 @@ impl Builder {
             )?,
             artifacts,
             problems: self.publishing,
-            programs: Programs::new(sandbox, loaded),
+            programs: ProgramCache::new(sandbox, loaded),
             previews: Previews::default(),
             authority: Authority {
                 issuer,

@@ -310,7 +310,7 @@ fn what_can_be_refused_at_sight_is_not_compiled() {
         ),
     ] {
         let refused = refusal(&missing, &with_entrypoint(&parts));
-        let named = if matches!(what, "memories" | "tables") { "memories" } else { "parts" };
+        let named = if matches!(what, "memories" | "tables") { "memories" } else { "core-instances" };
         assert!(
             matches!(&refused, LoadError::TooComplex { limit, .. } if *limit == named),
             "{what}: {refused}"

@@ -77,7 +77,7 @@ fn exhaustion() -> Vec<Attack> {
         raw!("declared-memory", Tight, over("limit memory-bytes reached")),
         raw!("declared-table", Tight, Refusal::Words("limit table-elements is")),
         raw!("many-memories", Tight, Refusal::Words("limit memories is")),
-        raw!("many-instances", Tight, Refusal::Words("limit parts is")),
+        raw!("many-instances", Tight, Refusal::Words("limit core-instances is")),
         raw!("grow-without-end", Clock, over("limit wall-clock-seconds reached")),
         raw!("rejected-without-end", Tight, over("limit calls reached")),
         raw!("artifacts-without-end", Tight, over("limit fuel reached")),

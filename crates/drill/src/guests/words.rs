@@ -54,7 +54,7 @@ pub(crate) fn attacks() -> Vec<Attack> {
             "no terminal obeys",
             printed,
         ),
-        words("print", "Prints four megabytes.", "limit log-bytes is", print),
+        words("print", "Prints four megabytes.", "limit output-bytes is", print),
     ]
 }
 

@@ -9,7 +9,7 @@ use crate::runtime::claims::ClaimTable;
 use crate::runtime::journals::{Journals, Loaded};
 use crate::runtime::lease::LeaseTable;
 use crate::runtime::previews::Previews;
-use crate::runtime::programs::Programs;
+use crate::runtime::programs::ProgramCache;
 use crate::runtime::publisher::{Problems, Publisher};
 use crate::runtime::requests;
 use crate::runtime::slots::RunSlots;
@@ -40,7 +40,7 @@ pub(crate) struct HostState {
     /// Called when the folder of deployments cannot be made to match the rows.
     pub(crate) problems: Problems,
     pub(crate) journals: Journals,
-    pub(crate) programs: Programs,
+    pub(crate) programs: ProgramCache,
     pub(crate) previews: Previews,
     pub(crate) authority: Authority,
     pub(crate) capabilities: Capabilities,

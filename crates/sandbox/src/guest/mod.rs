@@ -23,7 +23,7 @@ use wasmtime::component::HasData;
 use wasmtime_wasi::{ResourceTable, WasiCtx, WasiCtxView, WasiView};
 use workflow::{Action, Call, Command, Expectation, Outcome, ReceiptId, Start};
 
-pub(crate) use artifacts::{add_to_linker, in_hand, units};
+pub(crate) use artifacts::{add_to_linker, artifact_buffer, units};
 
 /// The host's side of a guest's `step` handle: empty, because only holding the handle matters.
 #[derive(Debug)]
@@ -59,8 +59,8 @@ pub(crate) struct Guest {
     pub(crate) throttle: CpuThrottle,
     pub(crate) turn: ThrottlePermit,
     /// Bounds the bytes of artifacts that the host has copied; one permit per KiB.
-    pub(crate) in_hand: Arc<Semaphore>,
-    pub(crate) in_hand_units: u32,
+    pub(crate) artifact_buffer: Arc<Semaphore>,
+    pub(crate) artifact_buffer_units: u32,
     pub(crate) text_bytes: usize,
     pub(crate) handles: usize,
     /// Time spent in the handler: the host's, not the guest's.

@@ -98,7 +98,7 @@ pub(crate) fn follow(
     let follower = Follower {
         news: state.feed.follow(&key),
         _counted: counted,
-        until: Instant::now() + state.limits.follow_time,
+        until: Instant::now() + state.limits.stream_time,
         state,
         session: asked.cookie(),
         principal,
@@ -166,7 +166,7 @@ impl Follower {
             }
         });
         let Batch { events, bytes, next } = read.await.ok()??;
-        let most = u32::try_from(self.state.limits.bodies_bytes).unwrap_or(u32::MAX);
+        let most = u32::try_from(self.state.limits.body_memory_bytes).unwrap_or(u32::MAX);
         let counted = u32::try_from(bytes.saturating_sub(FREE)).unwrap_or(u32::MAX).min(most);
         let room = self.held.as_ref().map_or(0, OwnedSemaphorePermit::num_permits);
         self.wanted = 0;

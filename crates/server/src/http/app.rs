@@ -128,15 +128,15 @@ async fn answer(state: &Arc<State>, route: &'static Route, request: Request) -> 
     let answered = if is_answered_in_place(&state, route) {
         tokio::task::block_in_place(caught)
     } else {
-        let answered = tokio::time::timeout(state.limits.time, tokio::task::spawn_blocking(caught));
+        let answered = tokio::time::timeout(state.limits.timeout, tokio::task::spawn_blocking(caught));
         answered.await.map_err(|_| late(&state))?.unwrap_or_else(|ended| Err(Problem::internal(&ended)))
     };
     body::counted_until_sent(&state, route, answered?).await
 }
 
 fn late(state: &State) -> Problem {
-    let most = format_args!("{} s", state.limits.time.as_secs());
-    Problem::limit(StatusCode::GATEWAY_TIMEOUT, http_names::SECONDS, most)
+    let most = format_args!("{} s", state.limits.timeout.as_secs());
+    Problem::limit(StatusCode::GATEWAY_TIMEOUT, http_names::TIMEOUT_SECONDS, most)
 }
 
 /// Whether a handler runs on its connection's thread; the runtime moves that thread's other tasks to another. Waking a thread for the handler,

@@ -22,11 +22,11 @@ pub(crate) async fn read(
     kind: BodyKind,
     body: Body,
 ) -> Result<(Asked, Option<OwnedSemaphorePermit>), Problem> {
-    let time = asked.state.limits.time;
+    let time = asked.state.limits.timeout;
     let Ok(read) = tokio::time::timeout(time, collect(asked, kind, body)).await else {
         return Err(Problem::limit(
             StatusCode::REQUEST_TIMEOUT,
-            http_names::SECONDS,
+            http_names::TIMEOUT_SECONDS,
             format_args!("{} s", time.as_secs()),
         ));
     };
@@ -111,7 +111,7 @@ pub(crate) async fn counted_until_sent(
         return Ok(answer);
     }
     // Of an answer that is longer than all memory for bodies, that much counts, so that it can be sent at all.
-    let most = state.limits.bodies_bytes.min(u32::MAX.into());
+    let most = state.limits.body_memory_bytes.min(u32::MAX.into());
     let permits =
         u32::try_from(most).unwrap_or(u32::MAX).min(u32::try_from(counted(bytes)).unwrap_or(u32::MAX));
     let permit = match Arc::clone(&state.bodies).try_acquire_many_owned(permits) {
@@ -159,8 +159,8 @@ fn hold(bodies: &Arc<Semaphore>, held: &mut Option<OwnedSemaphorePermit>, bytes:
 }
 
 fn full(state: &State) -> Problem {
-    let most = format_args!("{} bytes", state.limits.bodies_bytes);
-    Problem::limit(StatusCode::SERVICE_UNAVAILABLE, http_names::BODIES_BYTES, most)
+    let most = format_args!("{} bytes", state.limits.body_memory_bytes);
+    Problem::limit(StatusCode::SERVICE_UNAVAILABLE, http_names::BODY_MEMORY_BYTES, most)
 }
 
 fn size(bytes: u64) -> usize {

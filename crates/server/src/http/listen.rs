@@ -92,11 +92,11 @@ async fn serve(
     let _open = state.metrics.connection();
     // Sends small answers without delay.
     let _ = stream.set_nodelay(true);
-    let stream = Paced::new(stream, state.limits.time);
+    let stream = Paced::new(stream, state.limits.timeout);
     match state.tls.as_deref().map(Tls::acceptor) {
         None => answer(stream, peer, &state, app, closing).await,
         Some(acceptor) => {
-            let accepted = tokio::time::timeout(state.limits.head_time, acceptor.accept(stream));
+            let accepted = tokio::time::timeout(state.limits.head_timeout, acceptor.accept(stream));
             // TLS itself reports a failed handshake to the caller.
             if let Ok(Ok(stream)) = accepted.await {
                 answer(stream, peer, &state, app, closing).await;
@@ -122,7 +122,7 @@ async fn answer(
     });
     let connection = http1::Builder::new()
         .timer(TokioTimer::new())
-        .header_read_timeout(limits.head_time)
+        .header_read_timeout(limits.head_timeout)
         .max_buf_size(head)
         .max_headers(HEADERS)
         .serve_connection(stream, TowerToHyperService::new(service));

@@ -56,7 +56,7 @@ impl Delivery {
                 let seconds = self.time.as_secs();
                 return Outcome::Failed(format!(
                     "limit {} reached: at most {seconds} s",
-                    notify_names::SECONDS
+                    notify_names::TIMEOUT_SECONDS
                 ));
             }
         }

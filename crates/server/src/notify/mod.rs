@@ -168,7 +168,7 @@ impl Notifier {
                 match pending.notice {
                     notice if sent.contains(notice) => {}
                     notice if sent.has_failed(notice) => {
-                        self.queue.add(pending.resumed(now, self.limits.longest_pause), now);
+                        self.queue.add(pending.resumed(now, self.limits.max_backoff), now);
                     }
                     _ => self.queue.add(pending, now),
                 }
@@ -179,12 +179,12 @@ impl Notifier {
     /// Starts due deliveries, within the bound of each channel.
     fn begin(&mut self) {
         for channel in &self.channels {
-            while let Some(pending) = self.queue.take_due(channel.kind(), self.limits.at_once) {
+            while let Some(pending) = self.queue.take_due(channel.kind(), self.limits.concurrency) {
                 let delivery = Delivery {
                     host: self.host.clone(),
                     channel: Arc::clone(channel),
                     site: self.site.clone(),
-                    time: self.limits.time,
+                    time: self.limits.timeout,
                 };
                 self.deliveries.spawn(async move {
                     let outcome = delivery.attempt(&pending).await;
@@ -213,7 +213,7 @@ impl Notifier {
                         "cannot notify by {channel}: {problem} (it is tried again until the request is decided)"
                     ));
                 }
-                self.queue.again(pending, self.limits.longest_pause);
+                self.queue.again(pending, self.limits.max_backoff);
             }
         }
         self.feed.notices().waiting(self.queue.len());

@@ -93,7 +93,7 @@ pub(crate) enum Gives {
 /// The time that a handler takes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Pace {
-    /// It reads or writes one instance. Only the disk may delay it: `http-seconds` does not end it.
+    /// It reads or writes one instance. Only the disk may delay it: `http-timeout-seconds` does not end it.
     Brief,
     /// It may take long.
     Any,

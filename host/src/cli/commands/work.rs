@@ -31,8 +31,8 @@ pub(crate) struct Work {
 #[derive(Debug, Args)]
 pub(crate) struct Working {
     /// Drives at once, over all tenants.
-    #[arg(long, value_name = "N", default_value_t = WorkerOptions::default().at_once.try_into().unwrap_or(NonZeroUsize::MIN))]
-    at_once: NonZeroUsize,
+    #[arg(long, alias = "at-once", value_name = "N", default_value_t = WorkerOptions::default().max_drives.try_into().unwrap_or(NonZeroUsize::MIN))]
+    max_drives: NonZeroUsize,
 
     /// Seconds that running drives have to end after a signal to stop.
     #[arg(long, value_name = "SECONDS", default_value_t = WorkerOptions::default().grace.as_secs())]
@@ -111,7 +111,8 @@ impl Working {
             .enable_io()
             .enable_time()
             .build()?;
-        let pace = WorkerOptions { at_once: self.at_once.get(), grace: Duration::from_secs(self.grace) };
+        let pace =
+            WorkerOptions { max_drives: self.max_drives.get(), grace: Duration::from_secs(self.grace) };
         // From here on a signal stops the work, and other processes get answers.
         let stops = {
             let _inside = runtime.enter();
