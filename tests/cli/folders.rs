@@ -14,7 +14,7 @@ fn arguments(name: &str) -> Vec<&str> {
     let instance = "wf_0000000000";
     match name {
         "run" | "submit" | "inspect" => vec![GUEST],
-        "resume"
+        "drive"
         | "logs"
         | "instances show"
         | "instances pause"

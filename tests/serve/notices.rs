@@ -297,7 +297,7 @@ fn a_receiver_that_refuses_or_hangs_delays_nothing_and_gets_the_notice_later() {
     // While the receiver hangs, another request is made and decided, and its instance ends.
     submit(data.path(), "two");
     stands(data.path(), "two", "waiting");
-    let decided = cli::run(data.path(), &["resume", "two", "--approve"]);
+    let decided = cli::run(data.path(), &["drive", "two", "--approve"]);
     assert_eq!(decided.code, Some(0), "{}", decided.stderr);
     stands(data.path(), "two", "complete");
     until("the first request's notice comes", || hook.next(Does::Take).json()["data"]["instance"] == "one");

@@ -39,7 +39,8 @@ pub(super) enum Command {
     /// Run a workflow until it ends or waits.
     Run(run::Run),
     /// Continue an instance that waits or was interrupted.
-    Resume(run::Resume),
+    #[command(alias = "resume")]
+    Drive(run::Drive),
     /// Create an instance and return at once.
     Submit(submit::Submit),
     /// Drive everything that is due, until stopped.
@@ -122,7 +123,7 @@ impl Command {
     pub(super) fn execute(self, data: &Data) -> anyhow::Result<Exit> {
         match self {
             Self::Run(run) => run.execute(data),
-            Self::Resume(resume) => resume.execute(data),
+            Self::Drive(drive) => drive.execute(data),
             Self::Submit(submit) => submit.execute(data),
             Self::Work(work) => work.execute(data),
             Self::Serve(serve) => serve.execute(data),

@@ -120,7 +120,7 @@ impl Working {
         };
         let control = host.listen()?;
         if host.scope()? == Scope::Demo {
-            let demo = Hint::new(data, &["resume", "INSTANCE", "--approve"]);
+            let demo = Hint::new(data, &["drive", "INSTANCE", "--approve"]);
             let earnest = Hint::new(data, &["deciders", "add", "NAME", "--role", "ROLE", "--key", "FILE"]);
             inform(&format!(
                 "no decider is registered: a request waits until it is decided as a demonstration: {demo}"

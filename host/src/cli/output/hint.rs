@@ -60,7 +60,7 @@ pub(crate) fn decide(
 ) -> [(&'static str, Hint); 2] {
     ["approve", "deny"].map(|decision| {
         let hint = match scope {
-            Scope::Demo => Hint::new(data, &["resume", &name(key), &format!("--{decision}")]),
+            Scope::Demo => Hint::new(data, &["drive", &name(key), &format!("--{decision}")]),
             Scope::Production => {
                 Hint::new(data, &[decision, request.as_str(), "--as", "NAME", "--key", "FILE"])
             }

@@ -208,7 +208,7 @@ pub(crate) fn go_on(data: &Data, key: &InstanceKey) -> String {
         (true, false) => format!("{key} goes on in the process that works here"),
         (false, false) => format!(
             "no worker is running; continue {key} with: {}",
-            Hint::new(data, &["resume", &hint::name(key)])
+            Hint::new(data, &["drive", &hint::name(key)])
         ),
     }
 }

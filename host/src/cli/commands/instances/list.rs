@@ -125,7 +125,7 @@ fn tell_of_due(data: &Data, instances: &[ListedInstance]) {
         return;
     }
     let all = Hint::new(data, &["work"]);
-    let one = Hint::new(data, &["resume", &hint::name(&key(first))]);
+    let one = Hint::new(data, &["drive", &hint::name(&key(first))]);
     let ready = match due.count() + 1 {
         1 => "1 of these is ready to run".to_owned(),
         more => format!("{more} of these are ready to run"),

@@ -46,7 +46,7 @@ impl Manner {
     pub(crate) fn check(self) -> anyhow::Result<()> {
         if self == Self::Ask && !(std::io::stdin().is_terminal() && std::io::stderr().is_terminal()) {
             bail!(
-                "--ask needs a terminal to ask on: run it in one, or use --deny, or --wait and decide later with pp-host resume INSTANCE --ask"
+                "--ask needs a terminal to ask on: run it in one, or use --deny, or --wait and decide later with pp-host drive INSTANCE --ask"
             );
         }
         Ok(())

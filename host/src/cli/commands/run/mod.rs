@@ -1,4 +1,4 @@
-//! `pp-host run` and `pp-host resume`.
+//! `pp-host run` and `pp-host drive`.
 
 mod ask;
 mod decide;
@@ -55,7 +55,7 @@ pub(crate) struct Run {
 
 /// Continue an instance that waits or was interrupted.
 #[derive(Debug, Args)]
-pub(crate) struct Resume {
+pub(crate) struct Drive {
     #[command(flatten)]
     which: Which,
 
@@ -113,7 +113,7 @@ impl Run {
     }
 }
 
-impl Resume {
+impl Drive {
     pub(crate) fn execute(&self, data: &Data) -> anyhow::Result<Exit> {
         let manner = match () {
             () if self.approve => Some(Manner::Approve),
@@ -309,7 +309,7 @@ impl<'a> Session<'a> {
 
     /// The command that continues an instance with the same options.
     fn go_on(&self, key: &InstanceKey) -> Hint {
-        Hint::new(self.data, &["resume", &hint::name(key)]).with(self.limits.words())
+        Hint::new(self.data, &["drive", &hint::name(key)]).with(self.limits.words())
     }
 
     /// Verifies a new receipt as an outside verifier would: with the public keys, from the signed bytes.
