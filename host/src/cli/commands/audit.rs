@@ -2,7 +2,7 @@
 
 use crate::cli::options::data_dir::{Data, OneOrAll, Which};
 use crate::cli::options::moment::Since;
-use crate::cli::output::feed::line;
+use crate::cli::output::fact_printer::line;
 use crate::cli::output::hint::Hint;
 use crate::cli::output::{complain, hint, json_line};
 use crate::cli::{Exit, output};

@@ -2,7 +2,7 @@
 
 use crate::cli::commands::work::{Services, Working};
 use crate::cli::options::data_dir::Data;
-use crate::cli::output::feed::Bulletin;
+use crate::cli::output::fact_printer::FactPrinter;
 use crate::cli::output::hint::Hint;
 use crate::cli::output::{complain, inform};
 use crate::cli::{Exit, session};
@@ -64,11 +64,11 @@ impl Serve {
     pub(crate) fn execute(&self, data: &Data) -> anyhow::Result<Exit> {
         let tracing = self.working.logs.begin()?;
         let feed = Feed::default();
-        let (bulletin, printer) = Bulletin::open(self.working.telling())?;
+        let (facts, printer) = FactPrinter::open(self.working.verbosity())?;
         let observed = feed.clone();
         let host = session::open_to_work(data, &self.working.limits, &tracing, move |fact| {
             observed.fact(fact);
-            bulletin.fact(fact);
+            facts.print(fact);
         })?;
         let served = self.serve(data, &host, feed);
         // The last one who tells anything.

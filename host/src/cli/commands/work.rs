@@ -2,7 +2,7 @@
 
 use crate::cli::options::data_dir::Data;
 use crate::cli::options::limit::LimitArgs;
-use crate::cli::output::feed::{Bulletin, Feed};
+use crate::cli::output::fact_printer::{FactPrinter, Verbosity};
 use crate::cli::output::hint::Hint;
 use crate::cli::output::logs::LogArgs;
 use crate::cli::output::{complain, inform};
@@ -12,7 +12,7 @@ use anyhow::Context as _;
 use clap::Args;
 use engine::{Host, WorkerOptions};
 use receipt::Scope;
-use server::{Feed as ServerFeed, Notifier, Server, SiteUrl};
+use server::{Feed, Notifier, Server, SiteUrl};
 use std::num::NonZeroUsize;
 use std::time::Duration;
 use tokio::sync::{oneshot, watch};
@@ -57,12 +57,12 @@ impl Work {
     pub(crate) fn execute(&self, data: &Data) -> anyhow::Result<Exit> {
         let working = &self.working;
         let tracing = working.logs.begin()?;
-        let (bulletin, printer) = Bulletin::open(working.telling())?;
-        let feed = ServerFeed::default();
+        let (facts, printer) = FactPrinter::open(working.verbosity())?;
+        let feed = Feed::default();
         let observed = feed.clone();
         let host = session::open_to_work(data, &working.limits, &tracing, move |fact| {
             observed.fact(fact);
-            bulletin.fact(fact);
+            facts.print(fact);
         })?;
         let worked = working.notifier(data, &host, feed, None);
         let worked =
@@ -77,11 +77,11 @@ impl Work {
 
 impl Working {
     /// How much is printed of facts.
-    pub(crate) fn telling(&self) -> Feed {
+    pub(crate) fn verbosity(&self) -> Verbosity {
         match (self.json, self.verbose) {
-            (true, _) => Feed::Json,
-            (false, true) => Feed::Everything,
-            (false, false) => Feed::Notes,
+            (true, _) => Verbosity::Json,
+            (false, true) => Verbosity::All,
+            (false, false) => Verbosity::Notable,
         }
     }
 
@@ -90,7 +90,7 @@ impl Working {
         &self,
         data: &Data,
         host: &Host,
-        feed: ServerFeed,
+        feed: Feed,
         served: Option<&SiteUrl>,
     ) -> anyhow::Result<Option<Notifier>> {
         let settings = self.limits.settings(data)?;
