@@ -7,8 +7,8 @@ mod transcript;
 
 use crate::cli::commands::arguments::Workflow;
 use crate::cli::commands::arguments::bounds::Bounds;
-use crate::cli::commands::run::decide::Manner;
-use crate::cli::commands::run::transcript::Story;
+use crate::cli::commands::run::decide::DecisionMode;
+use crate::cli::commands::run::transcript::Transcript;
 use crate::cli::commands::watch;
 use crate::cli::options::data_dir::{Data, Which};
 use crate::cli::options::limit::LimitArgs;
@@ -38,15 +38,15 @@ pub(crate) struct Run {
     workflow: Workflow,
 
     /// Deny every action, to see what the workflow does without it.
-    #[arg(long, group = "manner")]
+    #[arg(long, group = "mode")]
     deny: bool,
 
     /// Ask at the terminal, showing what will be signed.
-    #[arg(long, group = "manner")]
+    #[arg(long, group = "mode")]
     ask: bool,
 
     /// Park at the first action that needs a decision, and exit with 3.
-    #[arg(long, group = "manner")]
+    #[arg(long, group = "mode")]
     wait: bool,
 
     #[command(flatten)]
@@ -60,15 +60,15 @@ pub(crate) struct Drive {
     which: Which,
 
     /// Approve what waits, as the demo decider.
-    #[arg(long, group = "manner")]
+    #[arg(long, group = "mode")]
     approve: bool,
 
     /// Deny what waits, as the demo decider.
-    #[arg(long, group = "manner")]
+    #[arg(long, group = "mode")]
     deny: bool,
 
     /// Ask at the terminal, showing what will be signed.
-    #[arg(long, group = "manner")]
+    #[arg(long, group = "mode")]
     ask: bool,
 
     #[command(flatten)]
@@ -87,58 +87,58 @@ struct Common {
 
 impl Run {
     pub(crate) fn execute(&self, data: &Data) -> anyhow::Result<Exit> {
-        let manner = match () {
-            () if self.deny => Some(Manner::Deny),
-            () if self.ask => Some(Manner::Ask),
-            () if self.wait => Some(Manner::Wait),
+        let mode = match () {
+            () if self.deny => Some(DecisionMode::Deny),
+            () if self.ask => Some(DecisionMode::Ask),
+            () if self.wait => Some(DecisionMode::Wait),
             () => None,
         };
-        manner.map_or(Ok(()), Manner::check)?;
+        mode.map_or(Ok(()), DecisionMode::check)?;
         let Workflow { guest, tenant, .. } = &self.workflow;
         let bounds = Bounds::here(data, &self.common.limits, tenant)?;
         let (bytes, params) = self.workflow.read(data, &bounds)?;
         let instead =
             "give it the workflow with pp-host submit, and see what becomes of it with pp-host watch";
-        let session = Session::open(data, &self.common, (manner, Manner::Approve), instead)?;
+        let session = Session::open(data, &self.common, (mode, DecisionMode::Approve), instead)?;
         let loaded = progress::while_compiling(bytes.len(), || session.host.load_for(tenant, bytes));
         let workflow = loaded.with_context(|| guest.display().to_string())?;
-        session.story.loaded(&Quoted(&self.workflow.name()).to_string(), workflow.program());
+        session.transcript.loaded(&Quoted(&self.workflow.name()).to_string(), workflow.program());
         let submit = Operation::Submit(self.workflow.submission(None, params, workflow.bytes().into()));
         let key = match session.host.operate(submit)? {
             OperationOutcome::Submitted { key, .. } => key,
             other => return Err(session::unexpected(&other)),
         };
-        session.story.detail("instance", &key.instance);
+        session.transcript.detail("instance", &key.instance);
         session.drive(&key)
     }
 }
 
 impl Drive {
     pub(crate) fn execute(&self, data: &Data) -> anyhow::Result<Exit> {
-        let manner = match () {
-            () if self.approve => Some(Manner::Approve),
-            () if self.deny => Some(Manner::Deny),
-            () if self.ask => Some(Manner::Ask),
+        let mode = match () {
+            () if self.approve => Some(DecisionMode::Approve),
+            () if self.deny => Some(DecisionMode::Deny),
+            () if self.ask => Some(DecisionMode::Ask),
             () => None,
         };
-        manner.map_or(Ok(()), Manner::check)?;
+        mode.map_or(Ok(()), DecisionMode::check)?;
         let key = self.which.key()?;
         check_exists(data, &key)?;
-        if let Some(manner) = manner
+        if let Some(mode) = mode
             && (data.is_shared() || session::works_elsewhere(data))
         {
-            return decide_elsewhere(data, Story { json: self.common.json }, &key, manner);
+            return decide_elsewhere(data, Transcript { json: self.common.json }, &key, mode);
         }
         let name = hint::name(&key);
         let instead = format!(
             "it lets {key} go on as soon as it can; pp-host watch {name} shows it, pp-host instances resume {name} ends a pause, and pp-host approvals lists what waits for a decision"
         );
-        let session = Session::open(data, &self.common, (manner, Manner::Wait), &instead)?;
-        session.story.say(Style::new().bold(), "instance", &key);
+        let session = Session::open(data, &self.common, (mode, DecisionMode::Wait), &instead)?;
+        session.transcript.print_labelled(Style::new().bold(), "instance", &key);
         if let (true, Some(end)) =
             (session.instance(&key)?.row.status.has_ended(), session.facts(&key)?.pop())
         {
-            session.story.fact(&end);
+            session.transcript.print_fact(&end);
         }
         session.drive(&key)
     }
@@ -152,20 +152,25 @@ fn check_exists(data: &Data, key: &InstanceKey) -> anyhow::Result<()> {
 }
 
 /// Decides what an instance waits for that another process drives.
-fn decide_elsewhere(data: &Data, story: Story, key: &InstanceKey, manner: Manner) -> anyhow::Result<Exit> {
+fn decide_elsewhere(
+    data: &Data,
+    transcript: Transcript,
+    key: &InstanceKey,
+    mode: DecisionMode,
+) -> anyhow::Result<Exit> {
     let waiting = session::read(data)?.waiting()?.into_iter().find(|waiting| waiting.key == *key);
     let Waiting { request, .. } = waiting.with_context(|| format!("{key} waits for no decision"))?;
-    show(story, manner, &request);
-    let Some(Judgement { decision, reason, .. }) = manner.decide(&request)? else { return Ok(Exit::Waiting) };
-    let (request, attended) = (request.id, manner.attended());
+    show(transcript, mode, &request);
+    let Some(Judgement { decision, reason, .. }) = mode.decide(&request)? else { return Ok(Exit::Waiting) };
+    let (request, attended) = (request.id, mode.attended());
     match session::operate(data, Operation::DecideAsDemo { request, decision, attended, reason })? {
         OperationOutcome::Issued { receipt, status, expires_at, key } => {
-            story.say(
+            transcript.print_labelled(
                 Style::new().bold(),
                 "receipt",
                 format_args!("{receipt} {status}, redeemable until {expires_at}"),
             );
-            story.detail("go on", session::go_on(data, &key));
+            transcript.detail("go on", session::go_on(data, &key));
             Ok(Exit::Done)
         }
         other => Err(session::unexpected(&other)),
@@ -178,8 +183,8 @@ struct Session<'a> {
     /// Lets other processes signal the instance meanwhile, where the folder can have a socket.
     _control: Option<Control>,
     heard: Heard,
-    manner: Manner,
-    story: Story,
+    mode: DecisionMode,
+    transcript: Transcript,
     data: &'a Data,
     limits: &'a LimitArgs,
 }
@@ -189,29 +194,29 @@ impl<'a> Session<'a> {
     fn open(
         data: &'a Data,
         common: &'a Common,
-        (named, default): (Option<Manner>, Manner),
+        (named, default): (Option<DecisionMode>, DecisionMode),
         instead: &str,
     ) -> anyhow::Result<Self> {
-        let story = Story { json: common.json };
+        let transcript = Transcript { json: common.json };
         let heard = Heard::default();
         let tell = heard.clone();
         let observe = move |fact: &Fact| {
-            story.fact(fact);
+            transcript.print_fact(fact);
             tell.tell();
         };
         let host = session::open(data, &common.limits, observe)
             .map_err(|error| session::or_worked_in(data, instead, error))?;
-        let manner = match (host.scope()?, named) {
+        let mode = match (host.scope()?, named) {
             (Scope::Demo, named) => named.unwrap_or(default),
-            (Scope::Production, None | Some(Manner::Wait)) => Manner::Wait,
+            (Scope::Production, None | Some(DecisionMode::Wait)) => DecisionMode::Wait,
             (Scope::Production, Some(_)) => bail!(
                 "decisions in {data} are signed by people or taken by its policy: leave out --approve, --deny and --ask, and decide with pp-host approve REQUEST --as NAME"
             ),
         };
-        if manner == Manner::Wait && host.scope()? == Scope::Production && data.authority.is_none() {
-            story.detail("issuer", "signs in this process; pp-host authority keeps its key in another");
+        if mode == DecisionMode::Wait && host.scope()? == Scope::Production && data.authority.is_none() {
+            transcript.detail("issuer", "signs in this process; pp-host authority keeps its key in another");
         }
-        Ok(Self { _control: host.listen().ok(), host, heard, manner, story, data, limits: &common.limits })
+        Ok(Self { _control: host.listen().ok(), host, heard, mode, transcript, data, limits: &common.limits })
     }
 
     /// Drives the instance, and decides its requests, until it ends or no decision comes.
@@ -246,9 +251,9 @@ impl<'a> Session<'a> {
             }
         };
         if exit == Exit::Waiting {
-            self.story.detail("go on", self.go_on(key));
+            self.transcript.detail("go on", self.go_on(key));
         }
-        self.story.say(
+        self.transcript.print_labelled(
             Style::new().bold(),
             "kept in",
             format_args!("{} (journal.sqlite, keys/, deployments/)", self.data),
@@ -262,26 +267,26 @@ impl<'a> Session<'a> {
             let work = Hint::new(self.data, &["work"]);
             complain(&format!("no host works on this database: {key} goes on as soon as one does: {work}"));
         }
-        watch::follow_one(self.data, key, self.story.json)
+        watch::follow_one(self.data, key, self.transcript.json)
     }
 
     /// Shows a request and decides it, if that is for us to do.
     fn decided(&self, key: &InstanceKey, request: &Request) -> anyhow::Result<bool> {
-        show(self.story, self.manner, request);
-        let Some(judgement) = self.manner.decide(request)? else {
+        show(self.transcript, self.mode, request);
+        let Some(judgement) = self.mode.decide(request)? else {
             for warning in self.request(&request.id)?.row.warnings {
-                self.story.detail("warning", hint::complete(self.data, &warning));
+                self.transcript.detail("warning", hint::complete(self.data, &warning));
             }
             for (decision, hint) in hint::decide(self.data, self.host.scope()?, key, &request.id) {
-                self.story.detail(decision, hint);
+                self.transcript.detail(decision, hint);
             }
             return Ok(false);
         };
         let Judgement { decision, reason, .. } = judgement;
-        let (request, attended) = (request.id.clone(), self.manner.attended());
+        let (request, attended) = (request.id.clone(), self.mode.attended());
         match self.host.operate(Operation::DecideAsDemo { request, decision, attended, reason }) {
             Err(Error::Issue(frozen @ IssueError::Frozen(_))) => {
-                self.story.detail("frozen", hint::complete(self.data, &frozen.to_string()));
+                self.transcript.detail("frozen", hint::complete(self.data, &frozen.to_string()));
                 Ok(false)
             }
             Ok(OperationOutcome::Issued { receipt, .. }) => self.verified(receipt).map(|()| true),
@@ -292,13 +297,13 @@ impl<'a> Session<'a> {
     /// Waits until time alone lets the instance continue, or a signal arrives.
     fn pass_time(&self, key: &InstanceKey, wait: Wait) -> anyhow::Result<()> {
         let heard = self.heard.so_far();
-        self.story.say(Style::new().bold(), "waits", format_args!("for {wait}"));
+        self.transcript.print_labelled(Style::new().bold(), "waits", format_args!("for {wait}"));
         let now = SystemClock.now().as_millis();
         let due = wait.due().map_or(now, receipt::Timestamp::as_millis);
         let left = Duration::from_millis(u64::try_from(due - now).unwrap_or(0).max(1));
         if left > LONG || wait.due().is_none() {
-            self.story.detail("stop", "^C is safe: everything so far is recorded");
-            self.story.detail("go on", self.go_on(key));
+            self.transcript.detail("stop", "^C is safe: everything so far is recorded");
+            self.transcript.detail("go on", self.go_on(key));
         }
         // The signal may have arrived before this process listened.
         if self.instance(key)?.history.status == Status::Waiting(wait) {
@@ -322,7 +327,7 @@ impl<'a> Session<'a> {
         let verified = receipt::verify(&stored.artifact, &keys)?;
         let opening = stored.opening().context("the salt kept beside the receipt is damaged")?;
         verified.open(&opening)?;
-        self.story.detail("verified", "signature, key, canonical form, projection, commitment");
+        self.transcript.detail("verified", "signature, key, canonical form, projection, commitment");
         Ok(())
     }
 
@@ -354,9 +359,9 @@ impl<'a> Session<'a> {
 }
 
 /// Shows a request before it is decided; asking shows it itself.
-fn show(story: Story, manner: Manner, request: &Request) {
-    if manner != Manner::Ask {
-        story.request(request);
+fn show(transcript: Transcript, mode: DecisionMode, request: &Request) {
+    if mode != DecisionMode::Ask {
+        transcript.request(request);
     }
 }
 
