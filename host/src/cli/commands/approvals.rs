@@ -1,6 +1,6 @@
 //! `pp-host approvals`: what waits for a decision, and how decisions have gone.
 
-use crate::cli::commands::decisions::so_far;
+use crate::cli::commands::decide::so_far;
 use crate::cli::options::data_dir::Data;
 use crate::cli::options::moment::Since;
 use crate::cli::output::hint::Hint;

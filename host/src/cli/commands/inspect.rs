@@ -1,7 +1,7 @@
 //! `pp-host inspect`.
 
 use crate::cli::commands::arguments;
-use crate::cli::commands::arguments::bounds::Bounds;
+use crate::cli::commands::arguments::file_limits::FileLimits;
 use crate::cli::options::data_dir;
 use crate::cli::options::data_dir::Data;
 use crate::cli::options::limit::LimitArgs;
@@ -36,9 +36,9 @@ pub(crate) struct Inspect {
 
 impl Inspect {
     pub(crate) fn execute(&self, data: &Data) -> anyhow::Result<Exit> {
-        let bounds = Bounds::largest(data, &self.limits)?;
-        let bytes = arguments::component(&self.guest, self.class.as_deref(), data, &bounds)?;
-        let sandbox = sandbox(data, bounds.limits().sandbox.clone())?;
+        let file_limits = FileLimits::largest(data, &self.limits)?;
+        let bytes = arguments::component(&self.guest, self.class.as_deref(), data, &file_limits)?;
+        let sandbox = sandbox(data, file_limits.limits().sandbox.clone())?;
         let inspection = progress::while_compiling(bytes.len(), || sandbox.inspect(&bytes));
         let mut out = output::stdout();
         let verdict = Verdict::of(&inspection, &bytes);

@@ -1,6 +1,6 @@
 //! `pp-host new`: a workflow that builds and runs without changes, with all its sources.
 
-use crate::cli::commands::world::WORLD;
+use crate::cli::commands::wit::WORLD;
 use crate::cli::options::data_dir::Data;
 use crate::cli::options::word::Word;
 use crate::cli::output::hint::Hint;

@@ -14,6 +14,7 @@ use engine::api::{Operation, OperationOutcome, Principal, Query, View};
 use engine::control::{Control, ControlClient, ControlError};
 use engine::trust::{Act, Trust};
 use engine::{Builder, Host, ReadOnlyHost};
+use receipt::DecisionStatement;
 use std::cell::OnceCell;
 use std::thread;
 use std::time::{Duration, Instant};
@@ -135,6 +136,14 @@ impl<'a> Session<'a> {
                 Err(ControlError::Unreachable { .. }) => return Err(locked),
                 Err(other) => return Err(other.into()),
             }
+        }
+    }
+
+    /// The statement that an operation prepares, to be signed.
+    pub(crate) fn statement(&self, operation: Operation) -> anyhow::Result<DecisionStatement> {
+        match self.operate(operation)? {
+            OperationOutcome::Statement { statement } => Ok(DecisionStatement::parse(&statement)?),
+            other => Err(unexpected(&other)),
         }
     }
 

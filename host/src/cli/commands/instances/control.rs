@@ -2,7 +2,7 @@
 
 use crate::cli::commands::arguments;
 use crate::cli::commands::arguments::Json;
-use crate::cli::commands::arguments::bounds::Bounds;
+use crate::cli::commands::arguments::file_limits::FileLimits;
 use crate::cli::options::data_dir::{Data, Which};
 use crate::cli::output::json_line;
 use crate::cli::{Exit, output, session};
@@ -145,7 +145,9 @@ impl Restart {
     pub(crate) fn execute(&self, data: &Data) -> anyhow::Result<Exit> {
         let key = self.which.key()?;
         let component = match &self.component {
-            Some(path) => arguments::component(path, None, data, &Bounds::of_the_owner(data, &key.tenant)?)?,
+            Some(path) => {
+                arguments::component(path, None, data, &FileLimits::of_the_owner(data, &key.tenant)?)?
+            }
             None => Vec::new(),
         };
         let back = match &self.from {
@@ -161,7 +163,7 @@ impl Restart {
 impl SendEvent {
     pub(crate) fn execute(&self, data: &Data) -> anyhow::Result<Exit> {
         let key = self.which.key()?;
-        let payload = self.payload.event(&Bounds::of_the_owner(data, &key.tenant)?)?;
+        let payload = self.payload.event(&FileLimits::of_the_owner(data, &key.tenant)?)?;
         let send = InstanceCommand::SendEvent { event_type: self.event_type.clone(), payload };
         handle(data, key, send, &self.how)
     }

@@ -1,6 +1,6 @@
 //! The decider that a command line chooses.
 
-use crate::cli::commands::run::ask;
+use crate::cli::commands::foreground::ask;
 use anyhow::bail;
 use engine::api::{Account, Attended};
 use engine::issuer::{Judgement, Request};

@@ -1,199 +1,61 @@
-//! `pp-host run` and `pp-host drive`.
+//! What `pp-host run` and `pp-host drive` have in common: this process drives one instance, shows its facts, and decides its requests.
 
 mod ask;
-mod decide;
+mod decision_mode;
 mod screen;
 mod transcript;
 
-use crate::cli::commands::arguments::Workflow;
-use crate::cli::commands::arguments::bounds::Bounds;
-use crate::cli::commands::run::decide::DecisionMode;
-use crate::cli::commands::run::transcript::Transcript;
+pub(crate) use decision_mode::DecisionMode;
+pub(crate) use transcript::Transcript;
+
 use crate::cli::commands::watch;
-use crate::cli::options::data_dir::{Data, Which};
+use crate::cli::options::data_dir::Data;
 use crate::cli::options::limit::LimitArgs;
 use crate::cli::output::hint::Hint;
-use crate::cli::output::{complain, hint, progress};
+use crate::cli::output::{complain, hint};
 use crate::cli::process::signals::LastWords;
 use crate::cli::{Exit, session};
 use anstyle::Style;
 use anyhow::{Context as _, bail};
 use clap::Args;
-use engine::api::{
-    InstanceDetail, Operation, OperationOutcome, Principal, Query, ReadOnlyHost, RequestDetail, View,
-};
+use engine::api::{InstanceDetail, Operation, OperationOutcome, Principal, Query, RequestDetail, View};
 use engine::control::Control;
 use engine::issuer::{IssueError, Judgement, Keyring, Request};
-use engine::{Clock as _, Error, Host, Status, SystemClock, Waiting, history};
+use engine::{Clock as _, Error, Host, Status, SystemClock, history};
 use receipt::Scope;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 use store::{Fact, InstanceKey};
-use workflow::{Quoted, ReceiptId, RequestId, Wait};
+use workflow::{ReceiptId, RequestId, Wait};
 
-/// Run a workflow until it ends or waits.
+/// The options of both.
 #[derive(Debug, Args)]
-pub(crate) struct Run {
-    #[command(flatten)]
-    workflow: Workflow,
-
-    /// Deny every action, to see what the workflow does without it.
-    #[arg(long, group = "mode")]
-    deny: bool,
-
-    /// Ask at the terminal, showing what will be signed.
-    #[arg(long, group = "mode")]
-    ask: bool,
-
-    /// Park at the first action that needs a decision, and exit with 3.
-    #[arg(long, group = "mode")]
-    wait: bool,
-
-    #[command(flatten)]
-    common: Common,
-}
-
-/// Continue an instance that waits or was interrupted.
-#[derive(Debug, Args)]
-pub(crate) struct Drive {
-    #[command(flatten)]
-    which: Which,
-
-    /// Approve what waits, as the demo decider.
-    #[arg(long, group = "mode")]
-    approve: bool,
-
-    /// Deny what waits, as the demo decider.
-    #[arg(long, group = "mode")]
-    deny: bool,
-
-    /// Ask at the terminal, showing what will be signed.
-    #[arg(long, group = "mode")]
-    ask: bool,
-
-    #[command(flatten)]
-    common: Common,
-}
-
-#[derive(Debug, Args)]
-struct Common {
+pub(crate) struct ForegroundArgs {
     /// Every fact as one JSON object per line on standard output; messages for people go to standard error.
     #[arg(long)]
-    json: bool,
+    pub(crate) json: bool,
 
     #[command(flatten)]
-    limits: LimitArgs,
-}
-
-impl Run {
-    pub(crate) fn execute(&self, data: &Data) -> anyhow::Result<Exit> {
-        let mode = match () {
-            () if self.deny => Some(DecisionMode::Deny),
-            () if self.ask => Some(DecisionMode::Ask),
-            () if self.wait => Some(DecisionMode::Wait),
-            () => None,
-        };
-        mode.map_or(Ok(()), DecisionMode::check)?;
-        let Workflow { guest, tenant, .. } = &self.workflow;
-        let bounds = Bounds::here(data, &self.common.limits, tenant)?;
-        let (bytes, params) = self.workflow.read(data, &bounds)?;
-        let instead =
-            "give it the workflow with pp-host submit, and see what becomes of it with pp-host watch";
-        let session = Session::open(data, &self.common, (mode, DecisionMode::Approve), instead)?;
-        let loaded = progress::while_compiling(bytes.len(), || session.host.load_for(tenant, bytes));
-        let workflow = loaded.with_context(|| guest.display().to_string())?;
-        session.transcript.loaded(&Quoted(&self.workflow.name()).to_string(), workflow.program());
-        let submit = Operation::Submit(self.workflow.submission(None, params, workflow.bytes().into()));
-        let key = match session.host.operate(submit)? {
-            OperationOutcome::Submitted { key, .. } => key,
-            other => return Err(session::unexpected(&other)),
-        };
-        session.transcript.detail("instance", &key.instance);
-        session.drive(&key)
-    }
-}
-
-impl Drive {
-    pub(crate) fn execute(&self, data: &Data) -> anyhow::Result<Exit> {
-        let mode = match () {
-            () if self.approve => Some(DecisionMode::Approve),
-            () if self.deny => Some(DecisionMode::Deny),
-            () if self.ask => Some(DecisionMode::Ask),
-            () => None,
-        };
-        mode.map_or(Ok(()), DecisionMode::check)?;
-        let key = self.which.key()?;
-        check_exists(data, &key)?;
-        if let Some(mode) = mode
-            && (data.is_shared() || session::works_elsewhere(data))
-        {
-            return decide_elsewhere(data, Transcript { json: self.common.json }, &key, mode);
-        }
-        let name = hint::name(&key);
-        let instead = format!(
-            "it lets {key} go on as soon as it can; pp-host watch {name} shows it, pp-host instances resume {name} ends a pause, and pp-host approvals lists what waits for a decision"
-        );
-        let session = Session::open(data, &self.common, (mode, DecisionMode::Wait), &instead)?;
-        session.transcript.print_labelled(Style::new().bold(), "instance", &key);
-        if let (true, Some(end)) =
-            (session.instance(&key)?.row.status.has_ended(), session.facts(&key)?.pop())
-        {
-            session.transcript.print_fact(&end);
-        }
-        session.drive(&key)
-    }
-}
-
-/// Checks that there is the instance, before a host is opened that would make the folder.
-fn check_exists(data: &Data, key: &InstanceKey) -> anyhow::Result<()> {
-    let reading = ReadOnlyHost::open_at(&data.path, &data.location()?, None)?;
-    let first = Query::Facts { key: key.clone(), from: 0, limit: 1 };
-    Ok(reading.view(&Principal::own(), first).map(drop)?)
-}
-
-/// Decides what an instance waits for that another process drives.
-fn decide_elsewhere(
-    data: &Data,
-    transcript: Transcript,
-    key: &InstanceKey,
-    mode: DecisionMode,
-) -> anyhow::Result<Exit> {
-    let waiting = session::read(data)?.waiting()?.into_iter().find(|waiting| waiting.key == *key);
-    let Waiting { request, .. } = waiting.with_context(|| format!("{key} waits for no decision"))?;
-    show(transcript, mode, &request);
-    let Some(Judgement { decision, reason, .. }) = mode.decide(&request)? else { return Ok(Exit::Waiting) };
-    let (request, attended) = (request.id, mode.attended());
-    match session::operate(data, Operation::DecideAsDemo { request, decision, attended, reason })? {
-        OperationOutcome::Issued { receipt, status, expires_at, key } => {
-            transcript.print_labelled(
-                Style::new().bold(),
-                "receipt",
-                format_args!("{receipt} {status}, redeemable until {expires_at}"),
-            );
-            transcript.detail("go on", session::go_on(data, &key));
-            Ok(Exit::Done)
-        }
-        other => Err(session::unexpected(&other)),
-    }
+    pub(crate) limits: LimitArgs,
 }
 
 /// A host, a decider, and the output.
-struct Session<'a> {
-    host: Host,
+pub(crate) struct Foreground<'a> {
+    pub(crate) host: Host,
     /// Lets other processes signal the instance meanwhile, where the folder can have a socket.
     _control: Option<Control>,
     heard: Heard,
     mode: DecisionMode,
-    transcript: Transcript,
+    pub(crate) transcript: Transcript,
     data: &'a Data,
     limits: &'a LimitArgs,
 }
 
-impl<'a> Session<'a> {
+impl<'a> Foreground<'a> {
     /// Where people decide, there are no demo decisions. `instead` is what to do where another process has the folder.
-    fn open(
+    pub(crate) fn open(
         data: &'a Data,
-        common: &'a Common,
+        common: &'a ForegroundArgs,
         (named, default): (Option<DecisionMode>, DecisionMode),
         instead: &str,
     ) -> anyhow::Result<Self> {
@@ -220,7 +82,7 @@ impl<'a> Session<'a> {
     }
 
     /// Drives the instance, and decides its requests, until it ends or no decision comes.
-    fn drive(&self, key: &InstanceKey) -> anyhow::Result<Exit> {
+    pub(crate) fn drive(&self, key: &InstanceKey) -> anyhow::Result<Exit> {
         if self.data.is_shared() {
             return self.follow(key);
         }
@@ -331,7 +193,7 @@ impl<'a> Session<'a> {
         Ok(())
     }
 
-    fn instance(&self, key: &InstanceKey) -> anyhow::Result<Box<InstanceDetail>> {
+    pub(crate) fn instance(&self, key: &InstanceKey) -> anyhow::Result<Box<InstanceDetail>> {
         match self.view(Query::Instance { key: key.clone() })? {
             View::Instance(detail) => Ok(detail),
             _ => Err(session::another_view()),
@@ -346,7 +208,7 @@ impl<'a> Session<'a> {
     }
 
     /// All facts of an instance, in order.
-    fn facts(&self, key: &InstanceKey) -> anyhow::Result<Vec<Fact>> {
+    pub(crate) fn facts(&self, key: &InstanceKey) -> anyhow::Result<Vec<Fact>> {
         match self.view(Query::Facts { key: key.clone(), from: 0, limit: u32::MAX })? {
             View::Facts { facts } => Ok(facts),
             _ => Err(session::another_view()),
@@ -359,7 +221,7 @@ impl<'a> Session<'a> {
 }
 
 /// Shows a request before it is decided; asking shows it itself.
-fn show(transcript: Transcript, mode: DecisionMode, request: &Request) {
+pub(crate) fn show(transcript: Transcript, mode: DecisionMode, request: &Request) {
     if mode != DecisionMode::Ask {
         transcript.request(request);
     }
