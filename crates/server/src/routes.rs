@@ -3,7 +3,7 @@
 use crate::api::{approvals, audit, follow, instances, open, openapi, receipts, views, workflows};
 use crate::page;
 use crate::problem::Problem;
-use crate::request::Asked;
+use crate::request::RequestContext;
 use crate::request::route::{BodyKind, Route, delete, get, post};
 use crate::request::shape::shape;
 use axum::http::StatusCode;
@@ -19,7 +19,7 @@ pub(crate) fn document() -> serde_json::Value {
     openapi::document(all(), |route| API.iter().any(|own| own.path == route.path))
 }
 
-fn describe(_: &Asked) -> Result<Response, Problem> {
+fn describe(_: &RequestContext) -> Result<Response, Problem> {
     Ok(open::as_json(StatusCode::OK, document().to_string()))
 }
 

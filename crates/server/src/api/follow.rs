@@ -3,7 +3,7 @@
 
 use crate::api::audit::own;
 use crate::problem::Problem;
-use crate::request::Asked;
+use crate::request::RequestContext;
 use crate::request::state::State;
 use axum::http::StatusCode;
 use axum::response::sse::{Event, Sse};
@@ -58,10 +58,10 @@ struct Follower {
     _counted: crate::telemetry::metrics::Open,
 }
 
-pub(crate) fn events(asked: &Asked) -> Result<Response, Problem> {
-    let principal = asked.principal()?;
-    let key = asked.key(&principal)?;
-    follow(asked, principal, key, |fact| shown(fact, &own(fact)?))
+pub(crate) fn events(context: &RequestContext) -> Result<Response, Problem> {
+    let principal = context.principal()?;
+    let key = context.key(&principal)?;
+    follow(context, principal, key, |fact| shown(fact, &own(fact)?))
 }
 
 /// The event of a fact.
@@ -73,14 +73,14 @@ pub(crate) fn shown(fact: &Fact, data: &Value) -> Result<Shown, Problem> {
 
 /// Follows an instance that the caller may see.
 pub(crate) fn follow(
-    asked: &Asked,
+    context: &RequestContext,
     principal: Principal,
     key: InstanceKey,
     show: Show,
 ) -> Result<Response, Problem> {
-    let state = Arc::clone(&asked.state);
+    let state = Arc::clone(&context.state);
     // Fails unless the caller may see the instance.
-    asked.view(&principal, Query::Facts { key: key.clone(), from: 0, limit: 1 })?;
+    context.view(&principal, Query::Facts { key: key.clone(), from: 0, limit: 1 })?;
     if state.host.store().entered(&key).wait().map_err(engine::Error::from)?.is_none() {
         return Err(engine::Error::from(store::StoreError::NoInstance(key.to_string())).into());
     }
@@ -89,9 +89,9 @@ pub(crate) fn follow(
         .metrics
         .follower(most)
         .ok_or_else(|| Problem::limit(StatusCode::SERVICE_UNAVAILABLE, http_names::FOLLOWERS, most))?;
-    let last = asked.headers.get("last-event-id").map(|id| id.to_str().unwrap_or_default().parse::<u64>());
+    let last = context.headers.get("last-event-id").map(|id| id.to_str().unwrap_or_default().parse::<u64>());
     let next = match last {
-        None => asked.query_value::<u64>("from")?.unwrap_or(0),
+        None => context.query_value::<u64>("from")?.unwrap_or(0),
         Some(Ok(last)) => last.saturating_add(1),
         Some(Err(_)) => return Err(Problem::invalid("Last-Event-ID is not the id of one of these events")),
     };
@@ -100,7 +100,7 @@ pub(crate) fn follow(
         _counted: counted,
         until: Instant::now() + state.limits.stream_time,
         state,
-        session: asked.cookie(),
+        session: context.cookie(),
         principal,
         key,
         next,

@@ -3,7 +3,7 @@
 use crate::http::body;
 use crate::page;
 use crate::problem::Problem;
-use crate::request::Asked;
+use crate::request::RequestContext;
 use crate::request::route::{Audience, BodyKind, Pace, Reach, Route};
 use crate::request::state::State;
 use crate::routes;
@@ -103,9 +103,10 @@ async fn answer(state: &Arc<State>, route: &'static Route, request: Request) -> 
     let path = path.iter().map(|(name, value)| (name.to_owned(), value.to_owned())).collect();
     let query = parts.uri.query().map(ToOwned::to_owned);
     let (state, headers) = (Arc::clone(state), parts.headers);
-    let asked = Asked { state, is_local, path, query, headers, body: Bytes::new(), caller: OnceLock::new() };
-    let (asked, held) = body::read(asked, route.body, body).await?;
-    let state = Arc::clone(&asked.state);
+    let context =
+        RequestContext { state, is_local, path, query, headers, body: Bytes::new(), caller: OnceLock::new() };
+    let (context, held) = body::read(context, route.body, body).await?;
+    let state = Arc::clone(&context.state);
     let busy =
         || Problem::limit(StatusCode::SERVICE_UNAVAILABLE, http_names::REQUESTS, state.limits.requests);
     let turns = match route.reach {
@@ -115,11 +116,11 @@ async fn answer(state: &Arc<State>, route: &'static Route, request: Request) -> 
     // Only after the body has arrived: otherwise slow callers would hold every permit.
     let turn = Arc::clone(turns).try_acquire_owned().map_err(|_| busy())?;
     let span = Span::current();
-    let is_page = shows_page(route, &asked.headers);
+    let is_page = shows_page(route, &context.headers);
     let handle = move || {
         let _until_answered = (turn, held);
-        span.in_scope(|| match (route.handler)(&asked) {
-            Err(problem) if is_page => Ok(page::refusal(&problem, Some(&asked))),
+        span.in_scope(|| match (route.handler)(&context) {
+            Err(problem) if is_page => Ok(page::refusal(&problem, Some(&context))),
             answered => answered,
         })
     };

@@ -1,7 +1,7 @@
 //! Reading a request's body within its bounds: its length, its time, and the memory of all bodies together, the answers' too.
 
 use crate::problem::Problem;
-use crate::request::Asked;
+use crate::request::RequestContext;
 use crate::request::route::{BodyKind, Method, Reach, Route};
 use crate::request::state::State;
 use axum::body::{Body, Bytes, HttpBody as _, to_bytes};
@@ -18,12 +18,12 @@ const FREE: usize = 4 << 10;
 
 /// Reads the body of a request. Its memory counts until the permit is dropped.
 pub(crate) async fn read(
-    asked: Asked,
+    context: RequestContext,
     kind: BodyKind,
     body: Body,
-) -> Result<(Asked, Option<OwnedSemaphorePermit>), Problem> {
-    let time = asked.state.limits.timeout;
-    let Ok(read) = tokio::time::timeout(time, collect(asked, kind, body)).await else {
+) -> Result<(RequestContext, Option<OwnedSemaphorePermit>), Problem> {
+    let time = context.state.limits.timeout;
+    let Ok(read) = tokio::time::timeout(time, collect(context, kind, body)).await else {
         return Err(Problem::limit(
             StatusCode::REQUEST_TIMEOUT,
             http_names::TIMEOUT_SECONDS,
@@ -34,13 +34,13 @@ pub(crate) async fn read(
 }
 
 async fn collect(
-    mut asked: Asked,
+    mut context: RequestContext,
     kind: BodyKind,
     body: Body,
-) -> Result<(Asked, Option<OwnedSemaphorePermit>), Problem> {
+) -> Result<(RequestContext, Option<OwnedSemaphorePermit>), Problem> {
     let (name, most) = match kind {
-        BodyKind::Component => ("component-bytes", asked.state.component_bytes),
-        BodyKind::Json | BodyKind::Form => (http_names::BODY_BYTES, size(asked.state.limits.body_bytes)),
+        BodyKind::Component => ("component-bytes", context.state.component_bytes),
+        BodyKind::Json | BodyKind::Form => (http_names::BODY_BYTES, size(context.state.limits.body_bytes)),
         // An empty body is ignored.
         BodyKind::None => (http_names::BODY_BYTES, 0),
     };
@@ -58,35 +58,35 @@ async fn collect(
         if needed > read.capacity() {
             if needed > FREE && memory.is_none() {
                 let found;
-                (asked, found) = memory_for(asked).await?;
+                (context, found) = memory_for(context).await?;
                 memory = Some(found);
             }
-            let memory = memory.as_ref().unwrap_or(&asked.state.bodies);
+            let memory = memory.as_ref().unwrap_or(&context.state.bodies);
             let doubled = grown(read.capacity(), needed, declared.min(most));
             let next = first_held(memory, &mut held, read.capacity(), [doubled, needed]);
-            let capacity = next.ok_or_else(|| full(&asked.state))?;
+            let capacity = next.ok_or_else(|| full(&context.state))?;
             read.reserve_exact(capacity - read.len());
         }
         read.extend_from_slice(&data);
     }
-    Ok((Asked { body: read.into(), ..asked }, held))
+    Ok((RequestContext { body: read.into(), ..context }, held))
 }
 
 /// The memory for the body of a caller. Anonymous callers have a small part of their own, so that they cannot use up that of others.
-async fn memory_for(asked: Asked) -> Result<(Asked, Arc<Semaphore>), Problem> {
+async fn memory_for(context: RequestContext) -> Result<(RequestContext, Arc<Semaphore>), Problem> {
     let determine = move || {
-        let principal = asked.principal();
-        (asked, principal)
+        let principal = context.principal();
+        (context, principal)
     };
     let determined = tokio::task::spawn_blocking(determine).await;
-    let (asked, principal) = determined.map_err(|error| Problem::internal(&error))?;
+    let (context, principal) = determined.map_err(|error| Problem::internal(&error))?;
     // What is wrong with a token is said where the route needs one.
     let memory = match principal {
-        Ok(Principal::Anonymous) | Err(_) => &asked.state.anonymous_bodies,
-        Ok(_) => &asked.state.bodies,
+        Ok(Principal::Anonymous) | Err(_) => &context.state.anonymous_bodies,
+        Ok(_) => &context.state.bodies,
     };
     let memory = Arc::clone(memory);
-    Ok((asked, memory))
+    Ok((context, memory))
 }
 
 /// An answer whose memory counts until its last byte is sent. Where no memory is left, the answer to a GET is replaced by an error. The

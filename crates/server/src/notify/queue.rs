@@ -1,6 +1,6 @@
 //! The notices to send, and the time of each.
 
-use crate::feed::Asked;
+use crate::feed::RequestMade;
 use receipt::Timestamp;
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -14,7 +14,7 @@ const FIRST_PAUSE: Duration = Duration::from_secs(1);
 /// A notice that is to be sent.
 #[derive(Debug, Clone)]
 pub(crate) struct Pending {
-    pub(crate) asked: Asked,
+    pub(crate) made: RequestMade,
     pub(crate) notice: Notice,
     /// When it is to be sent.
     due: Timestamp,
@@ -23,16 +23,20 @@ pub(crate) struct Pending {
 
 impl Pending {
     /// The notices of a request through a channel. A reminder is due `before` the request lapses, but not in the first half of its time.
-    pub(crate) fn of(asked: &Asked, channel: NoticeChannel, before: Duration) -> impl Iterator<Item = Self> {
+    pub(crate) fn of(
+        made: &RequestMade,
+        channel: NoticeChannel,
+        before: Duration,
+    ) -> impl Iterator<Item = Self> {
         let millis = |duration: Duration| i64::try_from(duration.as_millis()).unwrap_or(i64::MAX);
-        let (begun, ends) = (asked.at.as_millis(), asked.expires_at.as_millis());
+        let (begun, ends) = (made.at.as_millis(), made.expires_at.as_millis());
         let half = begun.saturating_add(ends.saturating_sub(begun) / 2);
         let remind_at = ends.saturating_sub(millis(before)).max(half);
         let reminder =
             (!before.is_zero()).then_some((NoticeKind::Reminder, Timestamp::from_millis(remind_at)));
-        let asked = asked.clone();
-        [Some((NoticeKind::Requested, asked.at)), reminder].into_iter().flatten().map(move |(kind, due)| {
-            Self { asked: asked.clone(), notice: Notice { kind, channel }, due, failures: 0 }
+        let made = made.clone();
+        [Some((NoticeKind::Requested, made.at)), reminder].into_iter().flatten().map(move |(kind, due)| {
+            Self { made: made.clone(), notice: Notice { kind, channel }, due, failures: 0 }
         })
     }
 }
@@ -148,7 +152,7 @@ impl Queue {
 }
 
 fn key(pending: &Pending) -> Key {
-    (pending.asked.request.clone(), pending.notice)
+    (pending.made.request.clone(), pending.notice)
 }
 
 #[cfg(test)]
@@ -156,8 +160,8 @@ mod tests {
     use super::*;
     use store::InstanceKey;
 
-    fn asked(minutes: i64) -> Asked {
-        Asked {
+    fn made(minutes: i64) -> RequestMade {
+        RequestMade {
             key: InstanceKey { tenant: "acme".parse().unwrap(), instance: "one".parse().unwrap() },
             request: "apr_1".parse().unwrap(),
             at: Timestamp::from_millis(0),
@@ -171,17 +175,16 @@ mod tests {
             [(240, 60, 180), (30, 60, 15), (60, 60, 30), (120, 60, 60), (121, 60, 61)]
         {
             let all: Vec<_> =
-                Pending::of(&asked(lasts), NoticeChannel::Command, Duration::from_secs(before * 60))
-                    .collect();
+                Pending::of(&made(lasts), NoticeChannel::Command, Duration::from_secs(before * 60)).collect();
             let due: Vec<_> = all.iter().map(|pending| pending.due.as_millis() / 60_000).collect();
             assert_eq!(due, [0, reminded], "{lasts} minutes");
         }
-        assert_eq!(Pending::of(&asked(240), NoticeChannel::Command, Duration::ZERO).count(), 1);
+        assert_eq!(Pending::of(&made(240), NoticeChannel::Command, Duration::ZERO).count(), 1);
     }
 
     #[test]
     fn the_pauses_go_on_after_a_restart_where_they_were() {
-        let pending = || Pending::of(&asked(240), NoticeChannel::Command, Duration::ZERO).next().unwrap();
+        let pending = || Pending::of(&made(240), NoticeChannel::Command, Duration::ZERO).next().unwrap();
         // Attempts are made 0, 1, 3, 7, 15, … seconds after the notice was due, and every minute once a pause would be longer.
         for (age, next, failures) in
             [(0, 1, 1), (1, 3, 2), (2, 3, 2), (6, 7, 3), (7, 15, 4), (40, 63, 6), (63, 123, 6), (200, 243, 6)]
@@ -195,8 +198,8 @@ mod tests {
     fn a_channel_has_so_many_under_way_and_a_failure_waits_longer_each_time() {
         let mut queue = Queue::default();
         let mut pending: Vec<_> =
-            Pending::of(&asked(240), NoticeChannel::Command, Duration::from_secs(1)).collect();
-        pending.extend(Pending::of(&asked(240), NoticeChannel::Webhook, Duration::ZERO));
+            Pending::of(&made(240), NoticeChannel::Command, Duration::from_secs(1)).collect();
+        pending.extend(Pending::of(&made(240), NoticeChannel::Webhook, Duration::ZERO));
         let now = Timestamp::from_millis(1_000 * 60_000);
         pending.into_iter().for_each(|pending| queue.add(pending, now));
         let one = queue.take_due(NoticeChannel::Command, 1).unwrap();

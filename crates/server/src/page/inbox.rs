@@ -3,14 +3,14 @@
 use crate::page::layout::{Place, countdown, page, time, version};
 use crate::page::{Page, Viewer, go};
 use crate::problem::Problem;
-use crate::request::Asked;
+use crate::request::RequestContext;
 use engine::api::{Query, RequestRow, View};
 use maud::{Markup, html};
 use workflow::QuotedWhole;
 
-pub(crate) fn inbox(asked: &Asked) -> Page {
-    let Some(viewer) = asked.viewer()? else { return Ok(go("/sign-in")) };
-    let View::Requests { requests } = asked.view(&viewer.principal(), Query::Requests { tenant: None })?
+pub(crate) fn inbox(context: &RequestContext) -> Page {
+    let Some(viewer) = context.viewer()? else { return Ok(go("/sign-in")) };
+    let View::Requests { requests } = context.view(&viewer.principal(), Query::Requests { tenant: None })?
     else {
         return Err(Problem::internal(&"the engine answered no requests"));
     };

@@ -2,7 +2,7 @@
 
 use crate::page::{Viewer, go};
 use crate::problem::Problem;
-use crate::request::Asked;
+use crate::request::RequestContext;
 use ::receipt::{Digest, Timestamp};
 use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse as _, Response};
@@ -98,16 +98,16 @@ fn foot(viewer: Option<&Viewer>) -> Markup {
     html! { footer.foot { div { p { (words) } } } }
 }
 
-/// A problem, for a person. `asked` is the request, where it has come as far as its handler.
-pub(crate) fn refusal(problem: &Problem, asked: Option<&Asked>) -> Response {
+/// A problem, for a person. `context` is that of the request, where it has come as far as its handler.
+pub(crate) fn refusal(problem: &Problem, context: Option<&RequestContext>) -> Response {
     if problem.status == StatusCode::UNAUTHORIZED {
-        let request = asked.and_then(|asked| asked.part::<RequestId>("request").ok());
+        let request = context.and_then(|context| context.part::<RequestId>("request").ok());
         return match request {
             Some(request) => go(&format!("/sign-in?next=/approvals/{request}")),
             None => go("/sign-in"),
         };
     }
-    let viewer = asked.and_then(|asked| asked.viewer().ok().flatten());
+    let viewer = context.and_then(|context| context.viewer().ok().flatten());
     let heading = match problem.status {
         StatusCode::NOT_FOUND => "Not found",
         StatusCode::FORBIDDEN => "Not allowed",

@@ -17,7 +17,7 @@ use std::str::FromStr;
 use std::sync::{Arc, OnceLock};
 
 /// A request, as a handler sees it. Its body was read completely.
-pub(crate) struct Asked {
+pub(crate) struct RequestContext {
     pub(crate) state: Arc<State>,
     /// Whether it comes from this machine, and not through a proxy.
     pub(crate) is_local: bool,
@@ -29,7 +29,7 @@ pub(crate) struct Asked {
     pub(crate) caller: OnceLock<Caller>,
 }
 
-impl Asked {
+impl RequestContext {
     /// The value of a query parameter. A parameter that occurs twice is an error.
     pub(crate) fn query_value<T: FromStr<Err: std::fmt::Display>>(
         &self,

@@ -1,13 +1,13 @@
 //! A route: its method and path, its audience, its body and answer, and its handler.
 
 use crate::problem::Problem;
-use crate::request::Asked;
+use crate::request::RequestContext;
 use crate::request::shape::Shape;
 use axum::response::Response;
 use axum::routing::MethodFilter;
 
 /// A route's handler.
-type Handler = fn(&Asked) -> Result<Response, Problem>;
+type Handler = fn(&RequestContext) -> Result<Response, Problem>;
 
 /// One route.
 pub(crate) struct Route {
