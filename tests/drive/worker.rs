@@ -2,7 +2,7 @@
 
 use crate::support;
 use crate::support::clock::WakingClock;
-use crate::support::held::Held;
+use crate::support::held_action::Held;
 use crate::support::judgement;
 use engine::{Builder, Clock, Host, Start, Status, WorkerOptions};
 use receipt::Decision;

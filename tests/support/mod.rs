@@ -1,5 +1,6 @@
 //! Shared by the tests: the prebuilt guests, a host in a folder of its own, and a way of driving it to the end.
 
+pub mod bare_store;
 pub mod child;
 pub mod cli;
 pub mod clock;
@@ -8,7 +9,7 @@ pub mod compiled;
 pub mod faulty;
 pub mod formats;
 pub mod harness;
-pub mod held;
+pub mod held_action;
 pub mod http;
 pub mod network;
 pub mod people;
@@ -19,7 +20,6 @@ pub mod script;
 pub mod serving;
 pub mod sources;
 pub mod storage;
-pub mod stored;
 pub mod tls;
 pub mod worker;
 

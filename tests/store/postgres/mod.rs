@@ -6,8 +6,8 @@ mod parts;
 mod server;
 
 use super::lossy::Lossy;
+use crate::support::bare_store::{AT, key, started};
 use crate::support::postgres::{self, Server};
-use crate::support::stored::{AT, key, started};
 use receipt::{Digest, Timestamp};
 use std::collections::BTreeSet;
 use std::pin::pin;
