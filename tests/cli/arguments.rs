@@ -129,6 +129,10 @@ fn names_of_earlier_versions_are_understood_and_not_listed() {
     assert!(refused.stderr.contains("'--max-drives <N>'"), "{}", refused.stderr);
     let help = run(here.path(), &["work", "--help"]).stdout;
     assert!(help.contains("--max-drives") && !help.contains("--at-once"), "{help}");
+    let refused = run(here.path(), &["instances", "restart", "one", "--here"]);
+    assert_eq!(refused.code, Some(2));
+    assert!(refused.stderr.contains("--component <GUEST>"), "{}", refused.stderr);
+    assert!(!run(here.path(), &["instances", "restart", "--help"]).stdout.contains("--here"));
     let refused = run(here.path(), &["resume"]);
     assert_eq!(refused.code, Some(2));
     assert!(refused.stderr.contains("pp-host drive "), "{}", refused.stderr);

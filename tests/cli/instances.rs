@@ -211,7 +211,7 @@ fn a_workflow_goes_back_to_where_it_is_sent() {
         let done = || {
             let shown = shown(here.data(), &id);
             let calls = shown["calls"].as_array().unwrap().clone();
-            calls.iter().map(|call| call["void"].as_bool().unwrap()).collect::<Vec<_>>()
+            calls.iter().map(|call| call["superseded"].as_bool().unwrap()).collect::<Vec<_>>()
         };
         if let Drives::Worker(_) = here {
             return;
@@ -264,12 +264,12 @@ fn an_instance_that_takes_another_path_says_so_and_goes_on_with_code_that_does_n
     let words = succeeds(data, &["instances", "show", &id]);
     assert!(words.contains("at call #0: ") && words.contains(&format!("instances restart {id}")), "{words}");
     assert!(fails(data, &["instances", "delete", &id], 1).contains("has not ended"));
-    fails(data, &["instances", "restart", &id, "--here"], 2);
-    restart("tenant-workflow", &["--here"]);
+    fails(data, &["instances", "restart", &id, "--keep-calls"], 2);
+    restart("tenant-workflow", &["--keep-calls"]);
     let shown = shown(data, &id);
     assert!(["complete", "errored"].contains(&shown["status"].as_str().unwrap()), "{shown}");
     let calls = shown["calls"].as_array().unwrap();
-    assert_eq!((&calls[0]["void"], &calls[0]["stage"]), (&false.into(), &"completed".into()));
+    assert_eq!((&calls[0]["superseded"], &calls[0]["stage"]), (&false.into(), &"completed".into()));
     let refused = calls.iter().find(|call| call["stage"] == "refused").unwrap();
     assert!(refused["says"].as_str().unwrap().contains("redemption"), "a receipt is spent once: {refused}");
     assert_eq!(lines(&succeeds(data, &["deployments", "--json"])).len(), 1);

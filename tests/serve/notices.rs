@@ -242,7 +242,7 @@ fn a_request_that_waits_again_is_announced_again() {
     until("the delivery counts", || metrics(serving.port).contains(delivered));
     for arguments in [
         &["terminate", "one", "--reason", "too early"][..],
-        &["restart", "one", "--here", "--component", cli::GUEST],
+        &["restart", "one", "--keep-calls", "--component", cli::GUEST],
     ] {
         let ran = cli::run(data.path(), &[&["instances"], arguments].concat());
         assert_eq!(ran.code, Some(0), "{arguments:?}: {}", ran.stderr);

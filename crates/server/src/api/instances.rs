@@ -6,7 +6,8 @@ use crate::request::RequestContext;
 use axum::http::StatusCode;
 use axum::response::Response;
 use engine::api::{
-    Back, ComponentBytes, Created, InstanceCommand, Operation, OperationOutcome, Principal, Query, Submit,
+    ComponentBytes, Created, InstanceCommand, Operation, OperationOutcome, Principal, Query, RestartPoint,
+    Submit,
 };
 use receipt::{Digest, PersonId};
 use serde::{Deserialize, Serialize};
@@ -186,9 +187,9 @@ pub(crate) fn terminate(context: &RequestContext) -> Result<Response, Problem> {
 
 pub(crate) fn restart(context: &RequestContext) -> Result<Response, Problem> {
     let Restart { from, nth, workflow } = context.json()?;
-    let back = match (from, nth) {
-        (Some(name), nth) => Back::Before { name, nth: nth.unwrap_or(1).saturating_sub(1) },
-        (None, None) => Back::Beginning,
+    let point = match (from, nth) {
+        (Some(name), nth) => RestartPoint::Call { name, nth: nth.unwrap_or(1).saturating_sub(1) },
+        (None, None) => RestartPoint::Beginning,
         (None, Some(_)) => {
             return Err(Problem::invalid("nth chooses among several calls of one name: name it with from"));
         }
@@ -200,7 +201,7 @@ pub(crate) fn restart(context: &RequestContext) -> Result<Response, Problem> {
         }
         None => ComponentBytes::default(),
     };
-    handle_as(context, &principal, InstanceCommand::Restart { back, component })
+    handle_as(context, &principal, InstanceCommand::Restart { point, component })
 }
 
 pub(crate) fn resolve(context: &RequestContext) -> Result<Response, Problem> {

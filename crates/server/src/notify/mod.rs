@@ -110,8 +110,8 @@ impl Notifier {
         loop {
             if Instant::now() >= look_at {
                 // One scan covers all restarts before it.
-                while let Ok(events) = self.events.try_recv() {
-                    if let NotifierEvent::RequestMade(made) = events {
+                while let Ok(event) = self.events.try_recv() {
+                    if let NotifierEvent::RequestMade(made) = event {
                         self.request_made(made);
                     }
                 }
@@ -125,7 +125,7 @@ impl Notifier {
             self.begin();
             let next = self.queue.next_due().map_or(look_at, |due| due.min(look_at));
             tokio::select! {
-                Some(events) = self.events.recv() => match events {
+                Some(event) = self.events.recv() => match event {
                     NotifierEvent::RequestMade(made) => self.request_made(made),
                     NotifierEvent::Restarted => look_at = Instant::now(),
                 },

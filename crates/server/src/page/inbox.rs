@@ -59,7 +59,7 @@ fn rows(requests: &[&RequestRow]) -> Markup {
                     p.small {
                         (row.policy)
                         @if !row.approved.is_empty() { " · approved by " (names(&row.approved)) }
-                        @if row.again { " · the same as above, asked again" }
+                        @if row.is_repeat { " · the same as above, asked again" }
                         " · " (countdown(row.expires_at))
                     }
                     @for warning in &row.warnings { p.small { span class="pill warn" { "warning" } " " (warning) } }

@@ -114,7 +114,7 @@ fn list(data: &Data, json: bool) -> anyhow::Result<()> {
     };
     let mut out = output::stdout();
     for row in &requests {
-        match (json, row.again) {
+        match (json, row.is_repeat) {
             (true, _) => writeln!(out, "{}", json_line(row)?)?,
             (false, true) => writeln!(out, "{}  the same, asked again", row.request)?,
             (false, false) => tell(&mut out, data, reading.scope(), row)?,

@@ -7,7 +7,7 @@ use crate::cli::options::data_dir::{Data, Which};
 use crate::cli::output::json_line;
 use crate::cli::{Exit, output, session};
 use clap::{Args, ValueEnum};
-use engine::api::{Back, InstanceCommand, Operation, OperationOutcome};
+use engine::api::{InstanceCommand, Operation, OperationOutcome, RestartPoint};
 use serde_json::json;
 use std::io::Write as _;
 use std::num::NonZeroUsize;
@@ -65,8 +65,8 @@ pub(crate) struct Restart {
     nth: NonZeroUsize,
 
     /// Do not go back: all earlier calls count, and other code continues.
-    #[arg(long, conflicts_with = "from", requires = "component")]
-    here: bool,
+    #[arg(long, alias = "here", conflicts_with = "from", requires = "component")]
+    keep_calls: bool,
 
     /// Other code to continue with. Default: the component that it was loaded with.
     #[arg(long, value_name = "GUEST")]
@@ -150,12 +150,12 @@ impl Restart {
             }
             None => Vec::new(),
         };
-        let back = match &self.from {
-            Some(name) => Back::Before { name: name.clone(), nth: self.nth.get() - 1 },
-            None if self.here => Back::Nowhere,
-            None => Back::Beginning,
+        let point = match &self.from {
+            Some(name) => RestartPoint::Call { name: name.clone(), nth: self.nth.get() - 1 },
+            None if self.keep_calls => RestartPoint::Current,
+            None => RestartPoint::Beginning,
         };
-        let restart = InstanceCommand::Restart { back, component: component.into() };
+        let restart = InstanceCommand::Restart { point, component: component.into() };
         handle(data, key, restart, &self.how)
     }
 }

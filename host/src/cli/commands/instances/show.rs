@@ -98,7 +98,7 @@ impl Shown<'_> {
                 writeln!(out, "             at call #{call}: {}", Quoted(message))?;
                 let restart = Hint::new(self.data, &["instances", "restart", &hint::name(key)]);
                 let (here, back) = (
-                    restart.clone().with(["--here", "--component", "GUEST"]),
+                    restart.clone().with(["--keep-calls", "--component", "GUEST"]),
                     restart.with(["--from", "STEP"]),
                 );
                 writeln!(out, "             go on with a guest that takes the old path: {here}")?;
@@ -134,7 +134,7 @@ impl Shown<'_> {
 
 fn write_call(out: &mut impl Write, call: &Call) -> std::io::Result<()> {
     let tried = if call.attempts > 1 { format!(" (attempt {})", call.attempts) } else { String::new() };
-    let void = if call.void { ", counts no longer" } else { "" };
-    writeln!(out, "  #{:<4} {}{tried}{void}", call.number, call.asked)?;
+    let superseded = if call.superseded { ", counts no longer" } else { "" };
+    writeln!(out, "  #{:<4} {}{tried}{superseded}", call.number, call.asked)?;
     writeln!(out, "        {}  {}", call.changed, call.stage)
 }
