@@ -1,6 +1,6 @@
 //! Every route, in one table.
 
-use crate::api::{approvals, audit, follow, instances, open, openapi, receipts, views, workflows};
+use crate::api::{approvals, audit, follow, instances, openapi, public, receipts, views, workflows};
 use crate::page;
 use crate::problem::Problem;
 use crate::request::RequestContext;
@@ -20,20 +20,20 @@ pub(crate) fn document() -> serde_json::Value {
 }
 
 fn describe(_: &RequestContext) -> Result<Response, Problem> {
-    Ok(open::as_json(StatusCode::OK, document().to_string()))
+    Ok(public::as_json(StatusCode::OK, document().to_string()))
 }
 
 /// For any caller.
 static OPEN: [Route; 6] = [
-    get("/healthz", "The process answers.", open::health).anywhere(),
-    get("/readyz", "The data folder can be read.", open::ready).anywhere(),
-    get("/metrics", "Counters, in the text form of Prometheus.", open::metrics).anywhere(),
+    get("/healthz", "The process answers.", public::health).anywhere(),
+    get("/readyz", "The data folder can be read.", public::ready).anywhere(),
+    get("/metrics", "Counters, in the text form of Prometheus.", public::metrics).anywhere(),
     get("/openapi.json", "This document.", describe),
-    get("/.well-known/permission-protocol/keys.json", "The public key set.", open::keys),
+    get("/.well-known/permission-protocol/keys.json", "The public key set.", public::keys),
     post(
         "/api/v1/receipts/verify",
         "Verify a receipt: the one in artifact, or a stored one of the caller's tenant by receiptId.",
-        open::verify,
+        public::verify,
     )
     .with(BodyKind::Json)
     .gives(shape::<views::Verdict>),
@@ -41,7 +41,11 @@ static OPEN: [Route; 6] = [
 
 /// For tenants' programs.
 static API: [Route; 31] = [
-    get("/api/v1/receipts/{receipt}", "Get a receipt in the form of the protocol's clients.", open::receipt),
+    get(
+        "/api/v1/receipts/{receipt}",
+        "Get a receipt in the form of the protocol's clients.",
+        public::receipt,
+    ),
     post("/v1/workflows", "Upload a workflow: a component or a bundle.", workflows::upload)
         .with(BodyKind::Component)
         .gives(shape::<workflows::Workflow>),

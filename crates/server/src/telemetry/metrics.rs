@@ -111,7 +111,7 @@ impl Metrics {
     }
 
     fn write_durations(&self, out: &mut String) {
-        let name = "pp_host_http_request_seconds";
+        let name = "pp_host_http_request_duration_seconds";
         head(out, name, "histogram", "time to answer HTTP requests");
         for ((method, path), durations) in &*lock(&self.durations) {
             let labels = format!("method=\"{method}\",route=\"{path}\"");
