@@ -191,7 +191,7 @@ pub fn attacks() -> Vec<Attack> {
         guests::quotas::attacks(),
         guests::scripts::attacks(),
         guests::wasi::attacks(),
-        guests::words::attacks(),
+        guests::spoofed_text::attacks(),
         approval::decisions::attacks(),
         approval::people::attacks(),
         approval::passkeys::attacks(),

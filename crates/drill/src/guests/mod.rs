@@ -4,9 +4,9 @@ pub(crate) mod loading;
 pub(crate) mod quotas;
 pub(crate) mod raw;
 pub(crate) mod scripts;
+pub(crate) mod spoofed_text;
 pub(crate) mod started_calls;
 pub(crate) mod wasi;
-pub(crate) mod words;
 
 use crate::Refusal::{Answers, Ends, Gate};
 use crate::fixture::Fixture;
