@@ -15,5 +15,5 @@ mod progress;
 #[path = "../../host/src/cli/commands/foreground/screen.rs"]
 #[expect(dead_code, reason = "the program's question uses the rest")]
 mod screen;
-#[path = "../../host/src/cli/options/word.rs"]
-mod word;
+#[path = "../../host/src/cli/options/shell_quoted.rs"]
+mod shell_quoted;

@@ -1,6 +1,6 @@
 //! `pp-host audit`.
 
-use crate::cli::options::data_dir::{Data, OneOrAll};
+use crate::cli::options::data_dir::{Data, InstanceFilter};
 use crate::cli::options::moment::Since;
 use crate::cli::output::fact_printer::line;
 use crate::cli::output::hint::Hint;
@@ -19,7 +19,7 @@ use workflow::{Escaped, Quoted};
 #[derive(Debug, Args)]
 pub(crate) struct Audit {
     #[command(flatten)]
-    which: OneOrAll,
+    which: InstanceFilter,
 
     /// Only facts after the one with this number, as `--json` shows it in `seq`. Deletions and operators' acts have no number: those
     /// that may be later are shown.

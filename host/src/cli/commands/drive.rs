@@ -1,7 +1,7 @@
 //! `pp-host drive`.
 
 use crate::cli::commands::foreground::{DecisionMode, Foreground, ForegroundArgs, Transcript, show};
-use crate::cli::options::data_dir::{Data, Which};
+use crate::cli::options::data_dir::{Data, InstanceArg};
 use crate::cli::output::hint;
 use crate::cli::{Exit, session};
 use anstyle::Style;
@@ -16,7 +16,7 @@ use store::InstanceKey;
 #[derive(Debug, Args)]
 pub(crate) struct Drive {
     #[command(flatten)]
-    which: Which,
+    which: InstanceArg,
 
     /// Approve what waits, as the demo decider.
     #[arg(long, group = "mode")]

@@ -1,6 +1,6 @@
 //! `pp-host logs`.
 
-use crate::cli::options::data_dir::{Data, Which};
+use crate::cli::options::data_dir::{Data, InstanceArg};
 use crate::cli::output::json_line;
 use crate::cli::{Exit, output};
 use clap::Args;
@@ -12,7 +12,7 @@ use workflow::Escaped;
 #[derive(Debug, Args)]
 pub(crate) struct Logs {
     #[command(flatten)]
-    which: Which,
+    which: InstanceArg,
 
     /// One JSON object per line.
     #[arg(long)]

@@ -1,6 +1,6 @@
 //! `pp-host serve`.
 
-use crate::cli::commands::work::{Services, Working};
+use crate::cli::commands::work::{Services, WorkArgs};
 use crate::cli::options::data_dir::Data;
 use crate::cli::output::fact_printer::FactPrinter;
 use crate::cli::output::hint::Hint;
@@ -57,7 +57,7 @@ pub(crate) struct Serve {
     first_decider: Option<PersonId>,
 
     #[command(flatten)]
-    working: Working,
+    working: WorkArgs,
 }
 
 impl Serve {

@@ -48,7 +48,7 @@ impl Submit {
         // A host that this command opened itself has printed it.
         if session::works_elsewhere(data) {
             let trust = trust_on_record::read(data)?;
-            trust_on_record::tell_of_freezes(data, &trust, |tenant| *tenant == key.tenant);
+            trust_on_record::print_freezes(data, &trust, |tenant| *tenant == key.tenant);
         }
         Ok(Exit::Done)
     }

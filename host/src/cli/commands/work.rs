@@ -24,12 +24,12 @@ use tokio::sync::{oneshot, watch};
 #[derive(Debug, Args)]
 pub(crate) struct Work {
     #[command(flatten)]
-    pub(crate) working: Working,
+    pub(crate) working: WorkArgs,
 }
 
 /// The options of `work`, which `serve` has too.
 #[derive(Debug, Args)]
-pub(crate) struct Working {
+pub(crate) struct WorkArgs {
     /// Drives at once, over all tenants.
     #[arg(long, alias = "at-once", value_name = "N", default_value_t = WorkerOptions::default().max_drives.try_into().unwrap_or(NonZeroUsize::MIN))]
     max_drives: NonZeroUsize,
@@ -75,7 +75,7 @@ impl Work {
     }
 }
 
-impl Working {
+impl WorkArgs {
     /// How much is printed of facts.
     pub(crate) fn verbosity(&self) -> Verbosity {
         match (self.json, self.verbose) {
@@ -111,7 +111,7 @@ impl Working {
             .enable_io()
             .enable_time()
             .build()?;
-        let pace =
+        let options =
             WorkerOptions { max_drives: self.max_drives.get(), grace: Duration::from_secs(self.grace) };
         // From here on a signal stops the work, and other processes get answers.
         let stops = {
@@ -131,11 +131,13 @@ impl Working {
         if let Some(server) = &services.server {
             inform(&format!("serving {}", server.url()));
         }
-        let worked = runtime.block_on(stops.work(host, pace, services));
+        let worked = runtime.block_on(stops.work(host, options, services));
         drop(control);
         match worked? {
-            Ended::InTime => inform("stopped"),
-            Ended::AtOnce => inform("stopped now; drives that were running continue from their journals"),
+            Shutdown::Graceful => inform("stopped"),
+            Shutdown::Immediate => {
+                inform("stopped now; drives that were running continue from their journals")
+            }
         }
         Ok(Exit::Done)
     }
@@ -148,9 +150,9 @@ pub(crate) struct Services {
 }
 
 /// How the work came to its end.
-enum Ended {
-    InTime,
-    AtOnce,
+enum Shutdown {
+    Graceful,
+    Immediate,
 }
 
 /// The signals, heard by the work.
@@ -161,14 +163,14 @@ impl Stops {
     async fn work(
         mut self,
         host: &Host,
-        pace: WorkerOptions,
+        options: WorkerOptions,
         Services { server, notifier }: Services,
-    ) -> Result<Ended, engine::Error> {
-        let grace = pace.grace.as_secs();
+    ) -> Result<Shutdown, engine::Error> {
+        let grace = options.grace.as_secs();
         let (tell, told) = oneshot::channel();
         let (close, closed) = watch::channel(());
         let mut quiet = closed.clone();
-        let work = host.work(pace, async {
+        let work = host.work(options, async {
             // A sender that is gone is no signal.
             if told.await.is_err() {
                 std::future::pending::<()>().await;
@@ -191,8 +193,8 @@ impl Stops {
         };
         let all = async { tokio::join!(work, served, notified).0 };
         tokio::select! {
-            worked = all => worked.map(|()| Ended::InTime),
-            () = twice => Ok(Ended::AtOnce),
+            worked = all => worked.map(|()| Shutdown::Graceful),
+            () = twice => Ok(Shutdown::Immediate),
         }
     }
 }

@@ -18,9 +18,9 @@ use workflow::{ActorId, InstanceId, TenantId, limit_names};
 
 /// JSON text, or `@` and the file that contains it.
 #[derive(Debug, Clone)]
-pub(crate) struct Json(String);
+pub(crate) struct JsonArg(String);
 
-impl FromStr for Json {
+impl FromStr for JsonArg {
     type Err = Infallible;
 
     fn from_str(text: &str) -> Result<Self, Infallible> {
@@ -28,7 +28,7 @@ impl FromStr for Json {
     }
 }
 
-impl Json {
+impl JsonArg {
     /// The text as the parameters of an instance. Checked here too: before a component is compiled for them.
     pub(crate) fn params(&self, file_limits: &FileLimits) -> anyhow::Result<String> {
         let limits = &file_limits.limits().workflow;
@@ -62,7 +62,7 @@ pub(crate) struct Workflow {
 
     /// The parameters: JSON, or @FILE to read them from a file.
     #[arg(long, value_name = "JSON|@FILE", default_value = "{}")]
-    params: Json,
+    params: JsonArg,
 
     /// The tenant that owns the workflow.
     #[arg(long, default_value = TENANT)]

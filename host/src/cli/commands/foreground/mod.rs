@@ -13,7 +13,7 @@ use crate::cli::options::data_dir::Data;
 use crate::cli::options::limit::LimitArgs;
 use crate::cli::output::hint::Hint;
 use crate::cli::output::{complain, hint};
-use crate::cli::process::signals::LastWords;
+use crate::cli::process::signals::ExitMessage;
 use crate::cli::{Exit, session};
 use anstyle::Style;
 use anyhow::{Context as _, bail};
@@ -44,7 +44,7 @@ pub(crate) struct Foreground<'a> {
     pub(crate) host: Host,
     /// Lets other processes signal the instance meanwhile, where the folder can have a socket.
     _control: Option<Control>,
-    heard: Heard,
+    facts: FactCounter,
     mode: DecisionMode,
     pub(crate) transcript: Transcript,
     data: &'a Data,
@@ -60,11 +60,11 @@ impl<'a> Foreground<'a> {
         instead: &str,
     ) -> anyhow::Result<Self> {
         let transcript = Transcript { json: common.json };
-        let heard = Heard::default();
-        let tell = heard.clone();
+        let facts = FactCounter::default();
+        let counter = facts.clone();
         let observe = move |fact: &Fact| {
             transcript.print_fact(fact);
-            tell.tell();
+            counter.increment();
         };
         let host = session::open(data, &common.limits, observe)
             .map_err(|error| session::or_worked_in(data, instead, error))?;
@@ -78,7 +78,7 @@ impl<'a> Foreground<'a> {
         if mode == DecisionMode::Wait && host.scope()? == Scope::Production && data.authority.is_none() {
             transcript.detail("issuer", "signs in this process; pp-host authority keeps its key in another");
         }
-        Ok(Self { _control: host.listen().ok(), host, heard, mode, transcript, data, limits: &common.limits })
+        Ok(Self { _control: host.listen().ok(), host, facts, mode, transcript, data, limits: &common.limits })
     }
 
     /// Drives the instance, and decides its requests, until it ends or no decision comes.
@@ -86,8 +86,8 @@ impl<'a> Foreground<'a> {
         if self.data.is_shared() {
             return self.follow(key);
         }
-        let last_words = LastWords::listen()?;
-        last_words
+        let exit_message = ExitMessage::listen()?;
+        exit_message
             .set(format!("{key} was interrupted; what it did is recorded: go on with {}", self.go_on(key)));
         let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_time().build()?;
         let exit = loop {
@@ -158,7 +158,7 @@ impl<'a> Foreground<'a> {
 
     /// Waits until time alone lets the instance continue, or a signal arrives.
     fn pass_time(&self, key: &InstanceKey, wait: Wait) -> anyhow::Result<()> {
-        let heard = self.heard.so_far();
+        let before = self.facts.count();
         self.transcript.print_labelled(Style::new().bold(), "waits", format_args!("for {wait}"));
         let now = SystemClock.now().as_millis();
         let due = wait.due().map_or(now, receipt::Timestamp::as_millis);
@@ -169,7 +169,7 @@ impl<'a> Foreground<'a> {
         }
         // The signal may have arrived before this process listened.
         if self.instance(key)?.history.status == Status::Waiting(wait) {
-            self.heard.more_than(heard, left);
+            self.facts.wait_for_more(before, left);
         }
         Ok(())
     }
@@ -232,24 +232,24 @@ const LONG: Duration = Duration::from_secs(5);
 
 /// The number of recorded facts, to wait for the next.
 #[derive(Clone, Default)]
-struct Heard(Arc<(Mutex<u64>, Condvar)>);
+struct FactCounter(Arc<(Mutex<u64>, Condvar)>);
 
-impl Heard {
+impl FactCounter {
     fn lock(&self) -> MutexGuard<'_, u64> {
         self.0.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn tell(&self) {
+    fn increment(&self) {
         *self.lock() += 1;
         self.0.1.notify_all();
     }
 
-    fn so_far(&self) -> u64 {
+    fn count(&self) -> u64 {
         *self.lock()
     }
 
     /// Waits for more facts than `before`, and at most that long.
-    fn more_than(&self, before: u64, longest: Duration) {
+    fn wait_for_more(&self, before: u64, longest: Duration) {
         drop(self.0.1.wait_timeout_while(self.lock(), longest, |heard| *heard <= before));
     }
 }

@@ -1,6 +1,6 @@
 //! `pp-host instances show`.
 
-use crate::cli::options::data_dir::{Data, Which};
+use crate::cli::options::data_dir::{Data, InstanceArg};
 use crate::cli::options::limit::LimitArgs;
 use crate::cli::output::hint::Hint;
 use crate::cli::output::{hint, json_line};
@@ -16,7 +16,7 @@ use workflow::{Clipped, Escaped, Quoted, Status, Wait};
 #[derive(Debug, Args)]
 pub(crate) struct Show {
     #[command(flatten)]
-    which: Which,
+    which: InstanceArg,
 
     /// As one JSON object.
     #[arg(long)]
@@ -42,7 +42,7 @@ impl Show {
         }
         if matches!(&detail.history.status, Status::Waiting(wait) if wait.request().is_some()) {
             let trust = trust_on_record::read(data)?;
-            trust_on_record::tell_of_freezes(data, &trust, |tenant| *tenant == key.tenant);
+            trust_on_record::print_freezes(data, &trust, |tenant| *tenant == key.tenant);
         }
         Ok(Exit::Done)
     }
