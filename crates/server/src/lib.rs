@@ -32,7 +32,7 @@ pub use telemetry::traces::{Traces, TracesError};
 use engine::Host;
 use engine::limits::HttpLimits;
 use engine::limits::http_names::BODY_MEMORY_BYTES;
-use request::state::State;
+use request::state::AppState;
 use std::io;
 use std::net::TcpListener;
 use std::sync::Arc;
@@ -91,7 +91,7 @@ pub enum ServerError {
 /// A server that listens but does not answer yet.
 pub struct Server {
     listener: TcpListener,
-    state: Arc<State>,
+    state: Arc<AppState>,
 }
 
 impl Server {
@@ -112,7 +112,7 @@ impl Server {
         }
         listener.set_nonblocking(true)?;
         let port = listener.local_addr()?.port();
-        let state = Arc::new(State::new(host, feed, port, options)?);
+        let state = Arc::new(AppState::new(host, feed, port, options)?);
         Ok(Self { listener, state })
     }
 

@@ -4,7 +4,7 @@
 use crate::api::audit::own;
 use crate::problem::Problem;
 use crate::request::RequestContext;
-use crate::request::state::State;
+use crate::request::state::AppState;
 use axum::http::StatusCode;
 use axum::response::sse::{Event, Sse};
 use axum::response::{IntoResponse as _, Response};
@@ -40,7 +40,7 @@ type Show = fn(&Fact) -> Result<Shown, Problem>;
 
 /// A follower of one instance.
 struct Follower {
-    state: Arc<State>,
+    state: Arc<AppState>,
     principal: Principal,
     /// The secret of a person's session.
     session: Option<String>,
@@ -55,7 +55,7 @@ struct Follower {
     wanted: u32,
     until: Instant,
     show: Show,
-    _counted: crate::telemetry::metrics::Open,
+    _counted: crate::telemetry::metrics::GaugeGuard,
 }
 
 pub(crate) fn events(context: &RequestContext) -> Result<Response, Problem> {
@@ -209,7 +209,7 @@ impl Batch {
 }
 
 /// The caller's present rights: since the stream began, a token may have been revoked, a session or the demonstration may have ended.
-fn still(state: &State, principal: Principal, session: Option<&str>) -> Option<Principal> {
+fn still(state: &AppState, principal: Principal, session: Option<&str>) -> Option<Principal> {
     match &principal {
         Principal::Token(token) => {
             let id = token.id.parse().ok()?;

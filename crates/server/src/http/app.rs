@@ -4,8 +4,8 @@ use crate::http::body;
 use crate::page;
 use crate::problem::Problem;
 use crate::request::RequestContext;
-use crate::request::route::{Audience, BodyKind, Pace, Reach, Route};
-use crate::request::state::State;
+use crate::request::route::{Audience, BodyKind, HandlerLatency, Reach, Route};
+use crate::request::state::AppState;
 use crate::routes;
 use axum::Router;
 use axum::body::{Body, Bytes};
@@ -29,7 +29,7 @@ use tracing::{Instrument as _, Span};
 pub(crate) struct Peer(pub(crate) SocketAddr);
 
 /// Every route with the layers around it.
-pub(crate) fn router(state: &Arc<State>) -> Router {
+pub(crate) fn router(state: &Arc<AppState>) -> Router {
     let mut router = Router::new();
     for route in routes::all() {
         let state = Arc::clone(state);
@@ -67,7 +67,7 @@ fn for_the_caller(problem: &Problem, headers: &HeaderMap) -> Response {
     }
 }
 
-async fn dispatch(state: Arc<State>, route: &'static Route, request: Request) -> Response {
+async fn dispatch(state: Arc<AppState>, route: &'static Route, request: Request) -> Response {
     let begun = Instant::now();
     let is_page = shows_page(route, request.headers());
     // The route and not the URL: a query may contain a secret of the caller's.
@@ -86,7 +86,7 @@ async fn dispatch(state: Arc<State>, route: &'static Route, request: Request) ->
     response
 }
 
-async fn answer(state: &Arc<State>, route: &'static Route, request: Request) -> Result<Response, Problem> {
+async fn answer(state: &Arc<AppState>, route: &'static Route, request: Request) -> Result<Response, Problem> {
     let (mut parts, body) = request.into_parts();
     let host = host(&parts)?;
     if route.reach == Reach::Site && !state.site.answers_to(host) {
@@ -135,7 +135,7 @@ async fn answer(state: &Arc<State>, route: &'static Route, request: Request) -> 
     body::counted_until_sent(&state, route, answered?).await
 }
 
-fn late(state: &State) -> Problem {
+fn late(state: &AppState) -> Problem {
     let most = format_args!("{} s", state.limits.timeout.as_secs());
     Problem::limit(StatusCode::GATEWAY_TIMEOUT, http_names::TIMEOUT_SECONDS, most)
 }
@@ -143,8 +143,8 @@ fn late(state: &State) -> Problem {
 /// Whether a handler runs on its connection's thread; the runtime moves that thread's other tasks to another. Waking a thread for the handler,
 /// and the connection's again, takes longer than a brief handler over a local disk. A handler that may take long, or waits for a network, has a
 /// thread of its own, and its caller gets an answer in time.
-fn is_answered_in_place(state: &State, route: &Route) -> bool {
-    let is_brief = route.pace == Pace::Brief && !state.host.shares_store();
+fn is_answered_in_place(state: &AppState, route: &Route) -> bool {
+    let is_brief = route.latency == HandlerLatency::Brief && !state.host.shares_store();
     is_brief && Handle::current().runtime_flavor() == RuntimeFlavor::MultiThread
 }
 

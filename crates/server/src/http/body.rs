@@ -3,7 +3,7 @@
 use crate::problem::Problem;
 use crate::request::RequestContext;
 use crate::request::route::{BodyKind, Method, Reach, Route};
-use crate::request::state::State;
+use crate::request::state::AppState;
 use axum::body::{Body, Bytes, HttpBody as _, to_bytes};
 use axum::http::StatusCode;
 use axum::response::Response;
@@ -93,7 +93,7 @@ async fn memory_for(context: RequestContext) -> Result<(RequestContext, Arc<Sema
 /// answer to another method is sent without being counted, because its handler has changed something. The answers of monitoring are never
 /// counted.
 pub(crate) async fn counted_until_sent(
-    state: &State,
+    state: &AppState,
     route: &Route,
     answer: Response,
 ) -> Result<Response, Problem> {
@@ -158,7 +158,7 @@ fn hold(bodies: &Arc<Semaphore>, held: &mut Option<OwnedSemaphorePermit>, bytes:
     true
 }
 
-fn full(state: &State) -> Problem {
+fn full(state: &AppState) -> Problem {
     let most = format_args!("{} bytes", state.limits.body_memory_bytes);
     Problem::limit(StatusCode::SERVICE_UNAVAILABLE, http_names::BODY_MEMORY_BYTES, most)
 }

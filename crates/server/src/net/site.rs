@@ -21,7 +21,7 @@ pub enum InvalidUrl {
     #[error(
         "http:// is for localhost only: browsers offer no passkeys elsewhere without TLS; name the https:// URL of the proxy"
     )]
-    InTheClear,
+    PlainHttp,
     /// More than an origin.
     #[error("a scheme, a host name in lower case and perhaps a port are expected, and nothing behind them")]
     Shape,
@@ -88,7 +88,7 @@ impl FromStr for SiteUrl {
         let is_default = match scheme {
             "https" => port == Some("443"),
             "http" if host == "localhost" => port == Some("80"),
-            "http" => return Err(InvalidUrl::InTheClear),
+            "http" => return Err(InvalidUrl::PlainHttp),
             _ => return Err(InvalidUrl::Scheme),
         };
         let authority = if is_default { host } else { authority };
@@ -158,8 +158,8 @@ mod tests {
         for (text, error) in [
             ("approve.example.com", InvalidUrl::Scheme),
             ("ftp://approve.example.com", InvalidUrl::Scheme),
-            ("http://approve.example.com", InvalidUrl::InTheClear),
-            ("http://127.0.0.1:8787", InvalidUrl::InTheClear),
+            ("http://approve.example.com", InvalidUrl::PlainHttp),
+            ("http://127.0.0.1:8787", InvalidUrl::PlainHttp),
             ("https://Approve.example.com", InvalidUrl::Shape),
             ("https://approve.example.com/page", InvalidUrl::Shape),
             ("https://user@approve.example.com", InvalidUrl::Shape),

@@ -213,7 +213,7 @@ impl Notifier {
                         "cannot notify by {channel}: {problem} (it is tried again until the request is decided)"
                     ));
                 }
-                self.queue.again(pending, self.limits.max_backoff);
+                self.queue.requeue(pending, self.limits.max_backoff);
             }
         }
         self.feed.notices().waiting(self.queue.len());

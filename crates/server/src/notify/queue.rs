@@ -77,11 +77,11 @@ type Key = (RequestId, Notice);
 /// Pending notices by request.
 #[derive(Debug, Default)]
 pub(crate) struct Queue {
-    places: BTreeMap<Key, Place>,
+    notices: BTreeMap<Key, QueueState>,
 }
 
 #[derive(Debug)]
-enum Place {
+enum QueueState {
     Waits(Pending, Instant),
     /// It is being sent.
     UnderWay,
@@ -92,24 +92,24 @@ impl Queue {
     pub(crate) fn add(&mut self, pending: Pending, now: Timestamp) {
         let left = pending.due.as_millis().saturating_sub(now.as_millis());
         let due = Instant::now() + Duration::from_millis(u64::try_from(left).unwrap_or(0));
-        self.places.entry(key(&pending)).or_insert(Place::Waits(pending, due));
+        self.notices.entry(key(&pending)).or_insert(QueueState::Waits(pending, due));
     }
 
     /// Takes out a notice of that channel that is due, unless `most` of them are under way.
     pub(crate) fn take_due(&mut self, channel: NoticeChannel, most: u32) -> Option<Pending> {
-        let of_channel = || self.places.iter().filter(|((_, notice), _)| notice.channel == channel);
-        let under_way = of_channel().filter(|(_, place)| matches!(place, Place::UnderWay)).count();
+        let of_channel = || self.notices.iter().filter(|((_, notice), _)| notice.channel == channel);
+        let under_way = of_channel().filter(|(_, state)| matches!(state, QueueState::UnderWay)).count();
         if under_way >= usize::try_from(most).unwrap_or(usize::MAX) {
             return None;
         }
         let now = Instant::now();
-        let first = of_channel().filter_map(|(key, place)| match place {
-            Place::Waits(_, due) if *due <= now => Some((*due, key.clone())),
+        let first = of_channel().filter_map(|(key, state)| match state {
+            QueueState::Waits(_, due) if *due <= now => Some((*due, key.clone())),
             _ => None,
         });
         let (_, key) = first.min()?;
-        match self.places.insert(key, Place::UnderWay) {
-            Some(Place::Waits(pending, _)) => Some(pending),
+        match self.notices.insert(key, QueueState::UnderWay) {
+            Some(QueueState::Waits(pending, _)) => Some(pending),
             _ => None,
         }
     }
@@ -117,8 +117,8 @@ impl Queue {
     /// When the next notice becomes due. Overdue notices do not count: they wait for a delivery under way to end.
     pub(crate) fn next_due(&self) -> Option<Instant> {
         let now = Instant::now();
-        let later = self.places.values().filter_map(|place| match place {
-            Place::Waits(_, due) if *due > now => Some(*due),
+        let later = self.notices.values().filter_map(|state| match state {
+            QueueState::Waits(_, due) if *due > now => Some(*due),
             // Under way or overdue.
             _ => None,
         });
@@ -127,27 +127,27 @@ impl Queue {
 
     /// Removes a notice.
     pub(crate) fn done(&mut self, pending: &Pending) {
-        self.places.remove(&key(pending));
+        self.notices.remove(&key(pending));
     }
 
     /// Schedules a failed notice again after a pause.
-    pub(crate) fn again(&mut self, pending: Pending, longest: Duration) {
+    pub(crate) fn requeue(&mut self, pending: Pending, longest: Duration) {
         let pause = pause(pending.failures).min(longest);
         let failed = Pending { failures: pending.failures.saturating_add(1), ..pending };
-        self.places.insert(key(&failed), Place::Waits(failed, Instant::now() + pause));
+        self.notices.insert(key(&failed), QueueState::Waits(failed, Instant::now() + pause));
     }
 
     /// Removes the notices for which `is_open` is false, except those under way.
     pub(crate) fn keep(&mut self, is_open: impl Fn(&Pending) -> bool) {
-        self.places.retain(|_, place| match place {
-            Place::Waits(pending, _) => is_open(pending),
-            Place::UnderWay => true,
+        self.notices.retain(|_, state| match state {
+            QueueState::Waits(pending, _) => is_open(pending),
+            QueueState::UnderWay => true,
         });
     }
 
     /// The number of notices in the queue.
     pub(crate) fn len(&self) -> usize {
-        self.places.len()
+        self.notices.len()
     }
 }
 
@@ -210,7 +210,7 @@ mod tests {
         let mut before = Duration::ZERO;
         let mut failed = one;
         for _ in 0..4 {
-            queue.again(failed.clone(), Duration::from_secs(5));
+            queue.requeue(failed.clone(), Duration::from_secs(5));
             let pause = queue.next_due().unwrap() - Instant::now();
             assert!(pause > before && pause <= Duration::from_secs(5));
             before = pause;

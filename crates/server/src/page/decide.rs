@@ -3,7 +3,7 @@
 
 use crate::api::approvals::{Decided, decision_of};
 use crate::api::{json, unexpected};
-use crate::page::layout::{Place, page, sentence};
+use crate::page::layout::{NavItem, page, sentence};
 use crate::page::{Page, Viewer, field, go, request};
 use crate::problem::Problem;
 use crate::request::RequestContext;
@@ -206,7 +206,7 @@ fn signing(
         }
         p { a href={ "/approvals/" (request) } { "Back to the request" } }
     };
-    page(Some(&Viewer::Decider(session.clone())), Place::Inbox, "Sign elsewhere", &content)
+    page(Some(&Viewer::Decider(session.clone())), NavItem::Inbox, "Sign elsewhere", &content)
 }
 
 pub(crate) fn envelope(context: &RequestContext) -> Page {

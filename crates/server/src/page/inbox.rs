@@ -1,6 +1,6 @@
 //! The inbox: first the requests that the person can decide, then those that wait for others.
 
-use crate::page::layout::{Place, countdown, page, time, version};
+use crate::page::layout::{NavItem, countdown, page, time, version};
 use crate::page::{Page, Viewer, go};
 use crate::problem::Problem;
 use crate::request::RequestContext;
@@ -38,7 +38,7 @@ pub(crate) fn inbox(context: &RequestContext) -> Page {
         }
         (version("/", &requests.iter().map(|row| row.request.as_str()).collect::<Vec<_>>().join(" ")))
     };
-    Ok(page(Some(&viewer), Place::Inbox, "Inbox", &content))
+    Ok(page(Some(&viewer), NavItem::Inbox, "Inbox", &content))
 }
 
 fn rows(requests: &[&RequestRow]) -> Markup {

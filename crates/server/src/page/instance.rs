@@ -2,7 +2,7 @@
 
 use crate::api::follow::{follow, shown as shown_event};
 use crate::page::inbox::demonstration;
-use crate::page::layout::{Place, page as whole, time};
+use crate::page::layout::{NavItem, page as whole, time};
 use crate::page::{Page, Viewer, go};
 use crate::problem::Problem;
 use crate::request::RequestContext;
@@ -55,7 +55,7 @@ pub(crate) fn list(context: &RequestContext) -> Page {
             }
         }
     };
-    Ok(whole(Some(&viewer), Place::Instances, "Instances", &content))
+    Ok(whole(Some(&viewer), NavItem::Instances, "Instances", &content))
 }
 
 fn line(listed: &ListedInstance) -> Markup {
@@ -123,7 +123,7 @@ pub(crate) fn page(context: &RequestContext) -> Page {
         }
         p.heard role="status" aria-live="polite" id="live" {}
     };
-    Ok(whole(Some(&viewer), Place::Instances, key.instance.as_str(), &content))
+    Ok(whole(Some(&viewer), NavItem::Instances, key.instance.as_str(), &content))
 }
 
 fn shown(fact: &Fact) -> Markup {

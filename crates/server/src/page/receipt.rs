@@ -1,7 +1,7 @@
 //! Receipts with their verification, and the people who may decide.
 
 use crate::page::inbox::names;
-use crate::page::layout::{Place, page as whole, sentence, time, version};
+use crate::page::layout::{NavItem, page as whole, sentence, time, version};
 use crate::page::{Page, Viewer, go};
 use crate::problem::Problem;
 use crate::request::RequestContext;
@@ -31,7 +31,7 @@ pub(crate) fn list(context: &RequestContext) -> Page {
             p { a href={ "/receipts?after=" (last.receipt_id) } { "Older receipts" } }
         }
     };
-    Ok(whole(Some(&viewer), Place::Receipts, "Receipts", &content))
+    Ok(whole(Some(&viewer), NavItem::Receipts, "Receipts", &content))
 }
 
 fn line(row: &ReceiptRow) -> Markup {
@@ -88,7 +88,7 @@ pub(crate) fn page(context: &RequestContext) -> Page {
         p { a href={ "/approvals/" (row.request_id) } { "The request that it decides" } }
         (version(&format!("/receipts/{id}"), &format!("{:?} {:?}", row.kind, action.as_ref().map(|(_, effect)| effect))))
     };
-    Ok(whole(Some(&viewer), Place::Receipts, "Receipt", &content))
+    Ok(whole(Some(&viewer), NavItem::Receipts, "Receipt", &content))
 }
 
 /// The decided action, from the request that the receipt commits to.
@@ -232,5 +232,5 @@ pub(crate) fn deciders(context: &RequestContext) -> Page {
         } } }
         @if matches!(viewer, Viewer::Demonstration) { p.small { "The first decider ends the demonstration." } }
     };
-    Ok(whole(Some(&viewer), Place::Deciders, "Deciders", &content))
+    Ok(whole(Some(&viewer), NavItem::Deciders, "Deciders", &content))
 }

@@ -3,7 +3,7 @@
 use crate::api::json;
 use crate::page::Page;
 use crate::page::decide::{bytes, text};
-use crate::page::layout::{Place, page};
+use crate::page::layout::{NavItem, page};
 use crate::problem::Problem;
 use crate::request::RequestContext;
 use ::receipt::RegistrationResponse;
@@ -70,7 +70,7 @@ pub(crate) fn page_of_registration(_: &RequestContext) -> Page {
             }
         }
     };
-    Ok(page(None, Place::Elsewhere, "Register a passkey", &content))
+    Ok(page(None, NavItem::None, "Register a passkey", &content))
 }
 
 pub(crate) fn challenge(context: &RequestContext) -> Page {

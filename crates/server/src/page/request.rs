@@ -2,7 +2,7 @@
 
 use crate::page::diff::diff;
 use crate::page::inbox::{demonstration, names};
-use crate::page::layout::{Place, countdown, page as whole, time, version};
+use crate::page::layout::{NavItem, countdown, page as whole, time, version};
 use crate::page::{Page, Viewer, field, go};
 use crate::problem::Problem;
 use crate::request::RequestContext;
@@ -40,7 +40,7 @@ pub(crate) fn page_of(context: &RequestContext, viewer: &Viewer, said: Option<&M
         }
         (version(&format!("/approvals/{}", detail.row.request), &shown))
     };
-    Ok(whole(Some(viewer), Place::Inbox, detail.row.capability.as_str(), &content))
+    Ok(whole(Some(viewer), NavItem::Inbox, detail.row.capability.as_str(), &content))
 }
 
 pub(crate) fn page(context: &RequestContext) -> Page {

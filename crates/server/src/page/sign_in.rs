@@ -3,7 +3,7 @@
 
 use crate::api::json;
 use crate::page::decide::{Assertion, bytes, text};
-use crate::page::layout::{Place, page};
+use crate::page::layout::{NavItem, page};
 use crate::page::{Page, go};
 use crate::problem::Problem;
 use crate::request::RequestContext;
@@ -50,7 +50,7 @@ pub(crate) fn page_of_sign_in(context: &RequestContext) -> Page {
         }
         p.small { "No passkey yet? An operator of this host invites you: " code { "pp-host deciders invite NAME --role ROLE" } "." }
     };
-    Ok(page(None, Place::Elsewhere, "Sign in", &content))
+    Ok(page(None, NavItem::None, "Sign in", &content))
 }
 
 pub(crate) fn challenge(context: &RequestContext) -> Page {

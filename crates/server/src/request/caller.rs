@@ -4,7 +4,7 @@ use crate::problem::Problem;
 use crate::request::RequestContext;
 use crate::request::rates::Counted;
 use crate::request::sessions::COOKIE;
-use crate::request::state::State;
+use crate::request::state::AppState;
 use axum::http::{HeaderMap, StatusCode, header};
 use engine::api::{DeciderSession, Principal};
 use receipt::KeyId;
@@ -126,7 +126,7 @@ impl RequestContext {
     }
 }
 
-impl State {
+impl AppState {
     /// The person of a session, with their present rights.
     pub(crate) fn session(&self, secret: &str) -> Result<Option<DeciderSession>, Problem> {
         let Some((person, key)) = self.sessions.person(secret) else { return Ok(None) };

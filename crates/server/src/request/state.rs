@@ -15,7 +15,7 @@ use std::sync::Arc;
 use tokio::sync::Semaphore;
 
 /// The state that all requests share.
-pub(crate) struct State {
+pub(crate) struct AppState {
     pub(crate) host: Host,
     pub(crate) feed: Feed,
     pub(crate) site: Site,
@@ -53,7 +53,7 @@ const MONITORING_TURNS: u64 = 16;
 /// The part of the memory for bodies that anonymous callers have: an eighth.
 const ANONYMOUS_BODIES: u64 = 8;
 
-impl State {
+impl AppState {
     pub(crate) fn new(
         host: Host,
         feed: Feed,
