@@ -171,7 +171,7 @@ fn crates_know_those_that_the_map_says() {
 }
 
 /// Public types of one name, and why: no reader meets both without their crates' names.
-const NAMESAKES: [(&str, &str); 16] = [
+const NAMESAKES: [(&str, &str); 15] = [
     ("Answer", "policy: allow, ask or deny; store: what a read is answered with, later"),
     (
         "Artifact",
@@ -180,7 +180,6 @@ const NAMESAKES: [(&str, &str); 16] = [
     ("Call", "workflow: the number; engine::history: the call with all that became of it"),
     ("DeciderKey", "receipt: the public key on record; signer: the private key, wherever it is"),
     ("Event", "workflow: one in the journal; sandbox: what an instance is started with"),
-    ("Extent", "bench: how long it measures; engine::api: what an export has in it"),
     ("InvalidValue", "engine::limits and policy each name their own grammar"),
     ("Kind", "sandbox::script: of a module; signer: of a key"),
     ("Limits", "workflow: of a workflow; engine::limits: of a tenant, with those in it"),
