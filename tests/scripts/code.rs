@@ -40,7 +40,7 @@ fn the_engine_is_kept_in_the_data_folder() {
         assert_eq!(Digest::of(&fs::read(path(&harness, digest)).unwrap()), digest);
         fs::write(path(&harness, digest), b"damaged").unwrap();
     }
-    let harness = harness.again();
+    let harness = harness.reopened();
     harness.host.load(bundle.bytes()).unwrap();
     for digest in digests {
         assert_eq!(

@@ -41,7 +41,7 @@ use tempfile::TempDir;
 use workflow::Entry;
 
 /// The time limit of every wait, which may include a takeover, on a busy machine.
-pub const PATIENCE: Duration = Duration::from_secs(240);
+pub const TIMEOUT: Duration = Duration::from_secs(240);
 
 /// Waits until the condition holds.
 pub fn until(what: &str, mut is_so: impl FnMut() -> bool) {
@@ -50,7 +50,7 @@ pub fn until(what: &str, mut is_so: impl FnMut() -> bool) {
 
 /// Waits until there is a result.
 pub fn awaited<T>(what: &str, mut result: impl FnMut() -> Option<T>) -> T {
-    let end = Instant::now() + PATIENCE;
+    let end = Instant::now() + TIMEOUT;
     loop {
         if let Some(result) = result() {
             return result;
