@@ -170,7 +170,7 @@ fn a_level_that_is_none_is_refused_with_those_that_are() {
     let data = TempDir::new().unwrap();
     for (level, expected) in [
         ("loud", "loud is no level: off, error, warn, info, debug or trace"),
-        ("info,guest=debug", "the parts that log are engine, server, host"),
+        ("info,guest=debug", "the targets that log are engine, server, host"),
     ] {
         let refused = cli::run(data.path(), &["serve", "--log", level]);
         assert_eq!(refused.code, Some(2));

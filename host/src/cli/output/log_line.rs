@@ -8,8 +8,8 @@ use tracing_subscriber::filter::Targets;
 /// The longest text in a line. Longer ones are cut.
 const LONGEST: usize = 2_048;
 
-/// The parts that log, as a filter names them.
-pub(super) const PARTS: [&str; 3] = ["engine", "server", "host"];
+/// The targets that log, as a filter names them.
+pub(super) const TARGETS: [&str; 3] = ["engine", "server", "host"];
 
 /// The level of each part.
 #[derive(Debug, Clone)]
@@ -20,25 +20,25 @@ impl FromStr for LogFilter {
 
     fn from_str(text: &str) -> Result<Self, String> {
         // Libraries log warnings and errors only: at the lower levels they may log texts of guests.
-        let (mut levels, mut others) = (PARTS.map(|_| LevelFilter::INFO), LevelFilter::WARN);
+        let (mut levels, mut others) = (TARGETS.map(|_| LevelFilter::INFO), LevelFilter::WARN);
         let mut words: Vec<&str> = text.split(',').map(str::trim).filter(|word| !word.is_empty()).collect();
-        // The level of all parts first: a part's own level counts wherever it stands.
+        // The level of all targets first: a target's own level counts wherever it stands.
         words.sort_by_key(|word| word.contains('='));
         for word in words {
-            let (part, level) =
-                word.split_once('=').map_or((None, word), |(part, level)| (Some(part), level));
+            let (target, level) =
+                word.split_once('=').map_or((None, word), |(target, level)| (Some(target), level));
             let found: LevelFilter = match level {
                 "off" | "error" | "warn" | "info" | "debug" | "trace" => level.parse().ok(),
                 _ => None,
             }
             .ok_or_else(|| format!("{level} is no level: off, error, warn, info, debug or trace"))?;
-            match part.map(|part| PARTS.iter().position(|known| *known == part)) {
-                None => (levels, others) = (PARTS.map(|_| found), found.min(LevelFilter::WARN)),
+            match target.map(|target| TARGETS.iter().position(|known| *known == target)) {
+                None => (levels, others) = (TARGETS.map(|_| found), found.min(LevelFilter::WARN)),
                 Some(Some(place)) => levels[place] = found,
-                Some(None) => return Err(format!("the parts that log are {}", PARTS.join(", "))),
+                Some(None) => return Err(format!("the targets that log are {}", TARGETS.join(", "))),
             }
         }
-        Ok(Self(Targets::new().with_default(others).with_targets(PARTS.into_iter().zip(levels))))
+        Ok(Self(Targets::new().with_default(others).with_targets(TARGETS.into_iter().zip(levels))))
     }
 }
 
@@ -83,7 +83,7 @@ mod tests {
     }
 
     #[test]
-    fn a_filter_is_a_level_or_levels_of_parts() {
+    fn a_filter_is_a_level_or_levels_of_targets() {
         let enabled = |filter: &str, target: &str, level: Level| {
             filter.parse::<LogFilter>().unwrap().0.would_enable(target, &level)
         };

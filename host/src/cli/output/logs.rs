@@ -28,7 +28,7 @@ const LAST: Duration = Duration::from_secs(2);
 /// What is logged, and how.
 #[derive(Debug, Clone, Args)]
 pub(crate) struct LogArgs {
-    /// What is logged on standard error: off, error, warn, info, debug or trace, of all parts or by part (info,server=debug). The parts are
+    /// What is logged on standard error: off, error, warn, info, debug or trace, of all targets or by target (info,server=debug). The targets are
     /// engine, server and host.
     #[arg(long, value_name = "LEVEL", env = "PP_HOST_LOG", default_value = "info")]
     log: LogFilter,
@@ -99,8 +99,9 @@ impl LogArgs {
     fn tracing(&self, layers: &mut Vec<Box<dyn Layer<Registry> + Send + Sync>>) -> anyhow::Result<Tracing> {
         let traces = self.otlp.as_deref().map(server::Traces::begin).transpose()?;
         if let Some(traces) = &traces {
-            layers
-                .push(traces.layer().with_filter(parts(tracing::level_filters::LevelFilter::DEBUG)).boxed());
+            layers.push(
+                traces.layer().with_filter(targets(tracing::level_filters::LevelFilter::DEBUG)).boxed(),
+            );
         }
         Ok(Tracing(traces))
     }
@@ -141,11 +142,11 @@ impl Tracing {
     pub(crate) fn finish(&self) {}
 }
 
-/// All parts at one level, and other people's code at none.
+/// All targets at one level, and other people's code at none.
 #[cfg(feature = "otlp")]
-fn parts(level: tracing::level_filters::LevelFilter) -> tracing_subscriber::filter::Targets {
-    let parts = crate::cli::output::log_line::PARTS.map(|part| (part, level));
-    tracing_subscriber::filter::Targets::new().with_targets(parts)
+fn targets(level: tracing::level_filters::LevelFilter) -> tracing_subscriber::filter::Targets {
+    let targets = crate::cli::output::log_line::TARGETS.map(|target| (target, level));
+    tracing_subscriber::filter::Targets::new().with_targets(targets)
 }
 
 /// Takes a message for people, where the log is JSON.
