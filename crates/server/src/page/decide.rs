@@ -163,7 +163,7 @@ fn reason_needed() -> Problem {
 }
 
 /// The statement, to be signed by a key elsewhere, and a field for the envelope.
-pub(crate) fn elsewhere(context: &RequestContext) -> Page {
+pub(crate) fn sign_elsewhere(context: &RequestContext) -> Page {
     let session = context.signed_in()?;
     let request: RequestId = context.part("request")?;
     let decision = decision_of(&field(context, "decision").unwrap_or_default())?;

@@ -39,7 +39,7 @@ pub(crate) static ROUTES: [Route; 23] = [
     post("/approvals/{request}/signature", "What the passkey has signed.", decide::signature)
         .with(BodyKind::Json)
         .for_people(),
-    post("/approvals/{request}/elsewhere", "What another key is to sign.", decide::elsewhere)
+    post("/approvals/{request}/elsewhere", "What another key is to sign.", decide::sign_elsewhere)
         .with(BodyKind::Form)
         .for_people(),
     post("/approvals/{request}/envelope", "What another key has signed.", decide::envelope)

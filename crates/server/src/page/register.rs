@@ -15,7 +15,7 @@ use serde::{Deserialize, Serialize};
 /// An invitation's code.
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
-struct Opens {
+struct BeginRegistration {
     code: String,
 }
 
@@ -33,7 +33,7 @@ struct Ceremony {
 /// The authenticator's answer.
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
-struct Made {
+struct NewPasskey {
     code: String,
     public_key: String,
     authenticator_data: String,
@@ -74,7 +74,7 @@ pub(crate) fn page_of_registration(_: &RequestContext) -> Page {
 }
 
 pub(crate) fn challenge(context: &RequestContext) -> Page {
-    let Opens { code } = context.json()?;
+    let BeginRegistration { code } = context.json()?;
     let code = parse(&code)?;
     let invitation = context.state.host.invitation(&code)?;
     let origin = context.state.site.url().origin();
@@ -99,7 +99,7 @@ pub(crate) fn challenge(context: &RequestContext) -> Page {
 }
 
 pub(crate) fn register(context: &RequestContext) -> Page {
-    let Made { code, public_key, authenticator_data, client_data_json } = context.json()?;
+    let NewPasskey { code, public_key, authenticator_data, client_data_json } = context.json()?;
     let response = RegistrationResponse {
         public_key: bytes(&public_key)?,
         authenticator_data: bytes(&authenticator_data)?,

@@ -59,7 +59,7 @@ impl Rates {
             Ok(()) => Ok(Counted { rates: Arc::clone(self), token: token.to_owned() }),
             Err(Reached::Rate(wait)) => {
                 let most = format!("{} a minute", self.a_minute);
-                Err(limit(http_names::TOKEN_REQUESTS, most).again_after(wait))
+                Err(limit(http_names::TOKEN_REQUESTS, most).retry_after(wait))
             }
             Err(Reached::Concurrency) => {
                 Err(limit(http_names::TOKEN_CONCURRENCY, self.concurrency.to_string()))
