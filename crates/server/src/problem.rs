@@ -24,7 +24,7 @@ pub(crate) struct Problem {
 /// A problem in the form of RFC 9457.
 #[derive(Debug, Serialize, ToSchema)]
 #[schema(as = Problem)]
-pub(crate) struct Sent {
+pub(crate) struct ProblemDocument {
     /// The name of its kind: `urn:pp-host:problem:` and the code.
     r#type: String,
     /// The status in words.
@@ -79,7 +79,7 @@ impl Problem {
 
 impl IntoResponse for Problem {
     fn into_response(self) -> Response {
-        let sent = Sent {
+        let sent = ProblemDocument {
             r#type: format!("urn:pp-host:problem:{}", self.code),
             title: self.status.canonical_reason().unwrap_or("Problem"),
             status: self.status.as_u16(),

@@ -36,7 +36,7 @@ static OPEN: [Route; 6] = [
         public::verify,
     )
     .with(BodyKind::Json)
-    .gives(shape::<views::Verdict>),
+    .gives(shape::<views::VerificationResult>),
 ];
 
 /// For tenants' programs.
@@ -49,7 +49,7 @@ static API: [Route; 31] = [
     post("/v1/workflows", "Upload a workflow: a component or a bundle.", workflows::upload)
         .with(BodyKind::Component)
         .gives(shape::<workflows::Workflow>),
-    get("/v1/workflows", "List uploaded workflows.", workflows::list).gives(shape::<workflows::Workflows>),
+    get("/v1/workflows", "List uploaded workflows.", workflows::list).gives(shape::<workflows::WorkflowList>),
     get("/v1/workflows/{workflow}", "Inspect an uploaded workflow.", workflows::inspect)
         .gives(shape::<workflows::Workflow>),
     delete("/v1/workflows/{workflow}", "Delete an upload. Its instances continue.", workflows::forget)
@@ -85,14 +85,14 @@ static API: [Route; 31] = [
         .gives(shape::<instances::ChangedInstance>)
         .brief(),
     post("/v1/instances/{instance}/terminate", "Terminate.", instances::terminate)
-        .takes(shape::<instances::Why>)
+        .takes(shape::<instances::CommandReason>)
         .gives(shape::<instances::ChangedInstance>),
     post(
         "/v1/instances/{instance}/restart",
         "Restart, at the beginning or at an earlier call.",
         instances::restart,
     )
-    .takes(shape::<instances::Restart>)
+    .takes(shape::<instances::RestartOptions>)
     .gives(shape::<instances::ChangedInstance>),
     post(
         "/v1/instances/{instance}/resolve",
@@ -122,18 +122,18 @@ static API: [Route; 31] = [
         "Get the statement that a person would sign.",
         approvals::statement,
     )
-    .takes(shape::<approvals::Draft>)
+    .takes(shape::<approvals::DecisionDraft>)
     .gives(shape::<approvals::Statement>),
     post(
         "/v1/approvals/{request}/signatures",
         "Submit a statement that a person has signed.",
         approvals::sign,
     )
-    .takes(shape::<approvals::Signed>)
-    .gives(shape::<approvals::Decided>),
+    .takes(shape::<approvals::SignedStatement>)
+    .gives(shape::<approvals::DecisionResult>),
     post("/v1/approvals/{request}/withdraw", "Withdraw a request.", approvals::withdraw)
-        .takes(shape::<instances::Why>)
-        .gives(shape::<approvals::Decided>),
+        .takes(shape::<instances::CommandReason>)
+        .gives(shape::<approvals::DecisionResult>),
     get(
         "/v1/receipts",
         "List receipts and revocations, oldest first: ?limit, and ?after the last id of the page before.",
@@ -143,8 +143,8 @@ static API: [Route; 31] = [
     get("/v1/receipts/{receipt}", "Show a receipt.", receipts::show).gives(shape::<views::Receipt>),
     get("/v1/receipts/{receipt}/export", "Export a receipt: ?extent=owner or public.", receipts::export),
     post("/v1/receipts/{receipt}/revoke", "Revoke a receipt before it is spent.", receipts::revoke)
-        .takes(shape::<instances::Why>)
-        .gives(shape::<receipts::Revoked>),
+        .takes(shape::<instances::CommandReason>)
+        .gives(shape::<receipts::RevocationResult>),
     get(
         "/v1/deployments",
         "List deployments, oldest first: ?limit, and ?after the last receipt_id of the page before.",

@@ -1,6 +1,6 @@
 //! Requests for approval: waiting requests, the statements to sign, and signed statements.
 
-use crate::api::instances::Why;
+use crate::api::instances::CommandReason;
 use crate::api::{json, unexpected, viewed};
 use crate::problem::Problem;
 use crate::request::RequestContext;
@@ -16,7 +16,7 @@ use workflow::{RequestId, TenantId};
 /// A decision that a person is about to sign.
 #[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
-pub(crate) struct Draft {
+pub(crate) struct DecisionDraft {
     /// The decider who would sign.
     #[serde(rename = "as")]
     #[schema(value_type = String)]
@@ -40,7 +40,7 @@ pub(crate) struct Statement {
 /// A signed statement.
 #[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
-pub(crate) struct Signed {
+pub(crate) struct SignedStatement {
     /// The DSSE envelope.
     #[schema(value_type = Object)]
     envelope: Box<RawValue>,
@@ -48,7 +48,7 @@ pub(crate) struct Signed {
 
 /// The result of a signature or a withdrawal.
 #[derive(Default, Serialize, ToSchema)]
-pub(crate) struct Decided {
+pub(crate) struct DecisionResult {
     /// `kept`: more signatures are needed; `issued`: the request is decided; or `withdrawn`.
     pub(crate) outcome: &'static str,
     /// The people whose approvals count.
@@ -74,7 +74,7 @@ struct RequestPage {
     more: bool,
 }
 
-impl Decided {
+impl DecisionResult {
     pub(crate) fn of(outcome: OperationOutcome) -> Result<Self, Problem> {
         let names = |people: Vec<PersonId>| people.iter().map(ToString::to_string).collect();
         Ok(match outcome {
@@ -133,7 +133,7 @@ pub(crate) fn explain(context: &RequestContext) -> Result<Response, Problem> {
 pub(crate) fn statement(context: &RequestContext) -> Result<Response, Problem> {
     let principal = context.principal()?;
     let request: RequestId = context.part("request")?;
-    let Draft { by, role, decision, reason } = context.json()?;
+    let DecisionDraft { by, role, decision, reason } = context.json()?;
     let decision = decision_of(&decision)?;
     match context.operate(&principal, Operation::DrawUp { request, by, role, decision, reason })? {
         OperationOutcome::Statement { statement } => json(StatusCode::OK, &Statement { statement }),
@@ -144,16 +144,22 @@ pub(crate) fn statement(context: &RequestContext) -> Result<Response, Problem> {
 pub(crate) fn sign(context: &RequestContext) -> Result<Response, Problem> {
     let principal = context.principal()?;
     let request: RequestId = context.part("request")?;
-    let Signed { envelope } = context.json()?;
+    let SignedStatement { envelope } = context.json()?;
     let envelope = envelope.get().to_owned();
-    json(StatusCode::OK, &Decided::of(context.operate(&principal, Operation::Sign { request, envelope })?)?)
+    json(
+        StatusCode::OK,
+        &DecisionResult::of(context.operate(&principal, Operation::Sign { request, envelope })?)?,
+    )
 }
 
 pub(crate) fn withdraw(context: &RequestContext) -> Result<Response, Problem> {
     let principal = context.principal()?;
     let request: RequestId = context.part("request")?;
-    let Why { reason } = context.json()?;
-    json(StatusCode::OK, &Decided::of(context.operate(&principal, Operation::Withdraw { request, reason })?)?)
+    let CommandReason { reason } = context.json()?;
+    json(
+        StatusCode::OK,
+        &DecisionResult::of(context.operate(&principal, Operation::Withdraw { request, reason })?)?,
+    )
 }
 
 /// Parses the spelling that receipts use.

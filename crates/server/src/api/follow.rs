@@ -33,10 +33,10 @@ const HELD: usize = 256 << 10;
 const FREE: usize = 4 << 10;
 
 /// An event, and the length of its data.
-type Shown = (Event, usize);
+type RenderedEvent = (Event, usize);
 
 /// Renders a fact as an event.
-type Show = fn(&Fact) -> Result<Shown, Problem>;
+type RenderEvent = fn(&Fact) -> Result<RenderedEvent, Problem>;
 
 /// A follower of one instance.
 struct Follower {
@@ -54,7 +54,7 @@ struct Follower {
     /// Bytes for which there was no room: the follower waits for them before it reads again.
     wanted: u32,
     until: Instant,
-    show: Show,
+    show: RenderEvent,
     _counted: crate::telemetry::metrics::GaugeGuard,
 }
 
@@ -65,7 +65,7 @@ pub(crate) fn events(context: &RequestContext) -> Result<Response, Problem> {
 }
 
 /// The event of a fact.
-pub(crate) fn shown(fact: &Fact, data: &Value) -> Result<Shown, Problem> {
+pub(crate) fn shown(fact: &Fact, data: &Value) -> Result<RenderedEvent, Problem> {
     let data = serde_json::to_string(data).map_err(|error| Problem::internal(&error))?;
     let length = data.len();
     Ok((Event::default().id(fact.index.to_string()).event("fact").data(data), length))
@@ -76,7 +76,7 @@ pub(crate) fn follow(
     context: &RequestContext,
     principal: Principal,
     key: InstanceKey,
-    show: Show,
+    show: RenderEvent,
 ) -> Result<Response, Problem> {
     let state = Arc::clone(&context.state);
     // Fails unless the caller may see the instance.
@@ -193,7 +193,7 @@ struct Batch {
 }
 
 impl Batch {
-    fn of(facts: &[Fact], next: u64, show: Show) -> Option<Self> {
+    fn of(facts: &[Fact], next: u64, show: RenderEvent) -> Option<Self> {
         let mut batch = Self { events: Vec::new(), bytes: 0, next };
         for fact in facts {
             let (event, length) = show(fact).ok()?;
@@ -236,7 +236,7 @@ mod tests {
         Fact { seq: index + 1, at: Timestamp::from_millis(0), key, index, entry }
     }
 
-    fn show(fact: &Fact) -> Result<Shown, Problem> {
+    fn show(fact: &Fact) -> Result<RenderedEvent, Problem> {
         shown(fact, &own(fact)?)
     }
 

@@ -68,7 +68,7 @@ pub(crate) struct NewEvent {
 /// The reason of a command.
 #[derive(Default, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
-pub(crate) struct Why {
+pub(crate) struct CommandReason {
     /// The reason, which is recorded.
     pub(crate) reason: Option<String>,
 }
@@ -76,7 +76,7 @@ pub(crate) struct Why {
 /// Where a workflow restarts. Default: at its beginning.
 #[derive(Default, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
-pub(crate) struct Restart {
+pub(crate) struct RestartOptions {
     /// The name of the step, sleep or wait to restart at.
     from: Option<String>,
     /// Which call of that name, from 1.
@@ -181,12 +181,12 @@ pub(crate) fn resume(context: &RequestContext) -> Result<Response, Problem> {
 }
 
 pub(crate) fn terminate(context: &RequestContext) -> Result<Response, Problem> {
-    let Why { reason } = context.json()?;
+    let CommandReason { reason } = context.json()?;
     handle(context, InstanceCommand::Terminate { reason })
 }
 
 pub(crate) fn restart(context: &RequestContext) -> Result<Response, Problem> {
-    let Restart { from, nth, workflow } = context.json()?;
+    let RestartOptions { from, nth, workflow } = context.json()?;
     let point = match (from, nth) {
         (Some(name), nth) => RestartPoint::Call { name, nth: nth.unwrap_or(1).saturating_sub(1) },
         (None, None) => RestartPoint::Beginning,

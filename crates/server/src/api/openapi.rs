@@ -1,6 +1,6 @@
 //! The OpenAPI document, from the table of routes and the types of bodies.
 
-use crate::problem::Sent;
+use crate::problem::ProblemDocument;
 use crate::request::route::{Audience, BodyKind, ResponseKind, Route};
 use crate::request::shape::{Shape, shape};
 use serde_json::{Map, Value, json};
@@ -17,7 +17,7 @@ pub(crate) fn document(
         schemas.insert(shape.name, shape.schema);
         reference
     };
-    keep(shape::<Sent>());
+    keep(shape::<ProblemDocument>());
     for route in routes.filter(|route| route.audience == Audience::Programs) {
         let operation = operation(route, is_for_tenants(route), &mut keep);
         let path = paths.entry(route.path).or_insert_with(|| json!({}));

@@ -1,6 +1,6 @@
 //! Receipts, deployments, usage and limits.
 
-use crate::api::instances::Why;
+use crate::api::instances::CommandReason;
 use crate::api::{json, unexpected, viewed};
 use crate::problem::Problem;
 use crate::request::RequestContext;
@@ -14,7 +14,7 @@ use workflow::{ReceiptId, TenantId};
 
 /// The result of a revocation.
 #[derive(Serialize, ToSchema)]
-pub(crate) struct Revoked {
+pub(crate) struct RevocationResult {
     /// The revocation's own id.
     revocation: String,
 }
@@ -57,10 +57,10 @@ pub(crate) fn export(context: &RequestContext) -> Result<Response, Problem> {
 pub(crate) fn revoke(context: &RequestContext) -> Result<Response, Problem> {
     let principal = context.principal()?;
     let receipt: ReceiptId = context.part("receipt")?;
-    let Why { reason } = context.json()?;
+    let CommandReason { reason } = context.json()?;
     match context.operate(&principal, Operation::Revoke { receipt, reason })? {
         OperationOutcome::Revoked { revocation } => {
-            json(StatusCode::OK, &Revoked { revocation: revocation.to_string() })
+            json(StatusCode::OK, &RevocationResult { revocation: revocation.to_string() })
         }
         other => Err(unexpected(&other)),
     }

@@ -30,14 +30,14 @@ pub(crate) struct Workflow {
 
 /// The workflows of a tenant.
 #[derive(Serialize, ToSchema)]
-pub(crate) struct Workflows {
+pub(crate) struct WorkflowList {
     /// Their digests and sizes.
-    workflows: Vec<Uploaded>,
+    workflows: Vec<UploadedWorkflow>,
 }
 
 /// An uploaded workflow.
 #[derive(Serialize, ToSchema)]
-pub(crate) struct Uploaded {
+pub(crate) struct UploadedWorkflow {
     /// Its digest.
     workflow: String,
     /// Its size.
@@ -63,8 +63,9 @@ pub(crate) fn list(context: &RequestContext) -> Result<Response, Problem> {
     let principal = context.principal()?;
     let tenant = context.tenant(&principal)?;
     let workflows = context.state.host.uploads_as(&principal, &tenant)?.into_iter();
-    let workflows = workflows.map(|(digest, bytes)| Uploaded { workflow: format!("sha256:{digest}"), bytes });
-    json(StatusCode::OK, &Workflows { workflows: workflows.collect() })
+    let workflows =
+        workflows.map(|(digest, bytes)| UploadedWorkflow { workflow: format!("sha256:{digest}"), bytes });
+    json(StatusCode::OK, &WorkflowList { workflows: workflows.collect() })
 }
 
 pub(crate) fn forget(context: &RequestContext) -> Result<Response, Problem> {

@@ -1,7 +1,7 @@
 //! A person's decision: by passkey, by a key elsewhere, or as a demonstration. The page makes the statement. The engine trusts nothing that comes
 //! from the page, and verifies it.
 
-use crate::api::approvals::{Decided, decision_of};
+use crate::api::approvals::{DecisionResult, decision_of};
 use crate::api::{json, unexpected};
 use crate::page::layout::{NavItem, page, sentence};
 use crate::page::{Page, Viewer, field, go, request};
@@ -20,7 +20,7 @@ use workflow::RequestId;
 /// The decision that a person is about to sign.
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
-struct Draft {
+struct DecisionDraft {
     decision: String,
     reason: Option<String>,
 }
@@ -37,7 +37,7 @@ struct Ceremony {
 /// A signed decision.
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
-struct Signed {
+struct SignedDecision {
     statement: String,
     #[serde(flatten)]
     assertion: Assertion,
@@ -74,7 +74,7 @@ pub(crate) fn text(bytes: &[u8]) -> String {
 
 pub(crate) fn statement(context: &RequestContext) -> Page {
     let session = context.signed_in()?;
-    let Draft { decision, reason } = context.json()?;
+    let DecisionDraft { decision, reason } = context.json()?;
     let decision = decision_of(&decision)?;
     let statement = draw_up(context, &session, decision, reason)?;
     let keys = passkeys(context, &session)?;
@@ -102,7 +102,7 @@ pub(crate) fn statement(context: &RequestContext) -> Page {
 pub(crate) fn signature(context: &RequestContext) -> Page {
     let session = context.signed_in()?;
     let request: RequestId = context.part("request")?;
-    let Signed { statement, assertion } = context.json()?;
+    let SignedDecision { statement, assertion } = context.json()?;
     let credential = bytes(&assertion.credential)?;
     let keys = passkeys(context, &session)?;
     let own =
@@ -122,9 +122,9 @@ fn carry(
     session: &DeciderSession,
     request: &RequestId,
     envelope: String,
-) -> Result<Decided, Problem> {
+) -> Result<DecisionResult, Problem> {
     let principal = Viewer::Decider(session.clone()).principal();
-    Decided::of(context.operate(&principal, Operation::Sign { request: request.clone(), envelope })?)
+    DecisionResult::of(context.operate(&principal, Operation::Sign { request: request.clone(), envelope })?)
 }
 
 /// The person's passkeys that are valid for this page now.

@@ -23,7 +23,7 @@ struct Ceremony {
 
 /// A signed challenge.
 #[derive(Deserialize)]
-struct Signed {
+struct SignedChallenge {
     nonce: String,
     #[serde(flatten)]
     assertion: Assertion,
@@ -65,7 +65,7 @@ pub(crate) fn challenge(context: &RequestContext) -> Page {
 }
 
 pub(crate) fn sign_in(context: &RequestContext) -> Page {
-    let Signed { nonce, assertion, next } = context.json()?;
+    let SignedChallenge { nonce, assertion, next } = context.json()?;
     let nonce = context.state.challenges.nonce(&nonce)?;
     let credential = bytes(&assertion.credential)?;
     let person = context.state.host.signed_in(&nonce, &credential, &assertion.response()?)?;
