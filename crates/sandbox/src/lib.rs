@@ -39,6 +39,7 @@ use runtime::determinism::VirtualTime;
 use runtime::live::LiveInstances;
 use runtime::throttle::CpuThrottle;
 use script::{Bundle, Means, Scripts};
+use std::collections::HashMap;
 use std::path::Path;
 use std::pin::{Pin, pin};
 use std::sync::Arc;
@@ -320,6 +321,7 @@ impl Sandbox {
             handles: limits.handles,
             host_time: host_time.clone(),
             script: program.script.clone(),
+            granted: HashMap::new(),
             tenant: event.tenant.clone(),
             started_at: event.started_at,
         };

@@ -70,7 +70,7 @@ pub struct SandboxLimits {
     pub core_instances: u32,
     /// Memories of one instance, and tables. Default 16 of each: toolchains make one or two.
     pub memories: u32,
-    /// Bytes of the machine's own stack for a guest's calls. Default 1.5 MiB. Endless recursion in a script fills it
+    /// Bytes of the machine's own stack for a guest's calls. Default 4.5 MiB. Endless recursion in a script fills it
     /// about twenty times as fast as the 64 KiB that the script's engine counts, and the engine's error, which the
     /// script can catch, must come first.
     pub stack_bytes: usize,
@@ -140,7 +140,7 @@ impl Default for SandboxLimits {
             live_instances: 1_000,
             core_instances: 64,
             memories: 16,
-            stack_bytes: 3 << 19,
+            stack_bytes: 9 << 19,
             load: LoadLimits::default(),
         }
     }

@@ -200,7 +200,7 @@ fn reaches() -> Vec<Attack> {
             "script-spent-twice",
             "Deploys twice on one receipt.",
             || SPENT_TWICE.into(),
-            Ends("InvalidDeploymentError", "is no receipt that this workflow holds"),
+            Ends("GateRefusedError", "a receipt permits one action"),
         ),
         Attack {
             name: "script-sent-an-approval",

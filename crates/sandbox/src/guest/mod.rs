@@ -17,6 +17,7 @@ use crate::runtime::determinism::{Clock, VirtualTime};
 use crate::runtime::throttle::{CpuThrottle, ThrottlePermit};
 use crate::{Handler, HandlerAnswer};
 use receipt::Timestamp;
+use std::collections::HashMap;
 use std::sync::Arc;
 use tokio::sync::Semaphore;
 use wasmtime::component::HasData;
@@ -67,6 +68,8 @@ pub(crate) struct Guest {
     pub(crate) host_time: HostTime,
     /// The engine's script, where this is a bundle.
     pub(crate) script: Option<Arc<Script>>,
+    /// The receipts that this drive of a script was granted, by their ids.
+    pub(crate) granted: HashMap<ReceiptId, String>,
     pub(crate) tenant: String,
     pub(crate) started_at: Timestamp,
 }
