@@ -11,7 +11,7 @@ cd "$(dirname "$0")"
 registry=${CARGO_HOME:-$HOME/.cargo}/registry/src
 remap="--remap-path-prefix=$registry=registry --remap-path-prefix=$PWD=."
 # A small stack: it is part of every instance's memory. QuickJS has a bound of its own on what it uses of it.
-export CARGO_TARGET_WASM32_UNKNOWN_UNKNOWN_RUSTFLAGS="$remap -Clink-arg=-zstack-size=262144"
+export CARGO_TARGET_WASM32_UNKNOWN_UNKNOWN_RUSTFLAGS="$remap -Clink-arg=-zstack-size=524288"
 export CC_wasm32_unknown_unknown=clang AR_wasm32_unknown_unknown=llvm-ar
 export CFLAGS_wasm32_unknown_unknown="-O3 -ffile-prefix-map=$registry=registry -ffile-prefix-map=$PWD=."
 

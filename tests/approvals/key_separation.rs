@@ -117,7 +117,7 @@ fn a_host_without_a_private_key_runs_approves_and_deploys() {
     let key = path(&folder, "alice");
     let approved = with(&authority, &host, &["approve", &request, "--as", "alice", "--key", &key]);
     assert_eq!(approved.code, Some(0), "{}", approved.stderr);
-    let resumed = with(&authority, &host, &["resume", &instance]);
+    let resumed = with(&authority, &host, &["drive", &instance]);
     assert_eq!(resumed.code, Some(0), "{}", resumed.stderr);
     assert!(resumed.stdout.contains("attested    succeeded"), "{}", resumed.stdout);
     let kept: Vec<_> =
@@ -144,7 +144,7 @@ fn who_is_removed_there_does_not_count_here() {
     let key = path(&folder, "alice");
     assert_eq!(with(&authority, &host, &["approve", &request, "--as", "alice", "--key", &key]).code, Some(0));
     assert_eq!(run(&keys, &["deciders", "remove", "alice", "--reason", "left"]).code, Some(0));
-    let resumed = with(&authority, &host, &["resume", &instance]);
+    let resumed = with(&authority, &host, &["drive", &instance]);
     assert!(resumed.stdout.contains("approvals"), "{}{}", resumed.stdout, resumed.stderr);
     assert_eq!(run(&host, &["deployments", "--json"]).stdout, "");
     let here = with(&authority, &host, &["deciders", "remove", "bob", "--reason", "x"]);

@@ -11,4 +11,4 @@ mod known;
 mod passkeys;
 mod reviews;
 mod second_capability;
-mod unmet;
+mod warnings;

@@ -26,7 +26,7 @@ fn asked(data: &Path) -> (String, String) {
 
 /// Commands that need the folder for themselves name the alternative; the others do not need the lock.
 fn the_rest_meets_no_lock(data: &Path, instance: &str, mut tried: BTreeSet<String>) {
-    for (command, target, instead) in [("run", GUEST, " submit, "), ("resume", instance, " watch ")] {
+    for (command, target, instead) in [("run", GUEST, " submit, "), ("drive", instance, " watch ")] {
         tried.insert(command.to_owned());
         assert!(fails(data, &[command, target], 1).contains(instead), "{command}");
     }

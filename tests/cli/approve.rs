@@ -166,7 +166,7 @@ fn a_key_in_ssh_agent_decides() {
     let approved = approve("alice");
     assert_eq!(approved.code, Some(0), "{}", approved.stderr);
     assert!(approved.stdout.contains("APPROVED"), "{}", approved.stdout);
-    let resumed = succeeds(here, &["resume", &instance]);
+    let resumed = succeeds(here, &["drive", &instance]);
     assert!(resumed.contains("deployed"), "{resumed}");
     // And an auditor sees who it was, from files alone.
     let receipt = receipt_id(&here.join(".pp-host"), "APPROVED");
@@ -205,7 +205,7 @@ fn a_statement_is_signed_elsewhere() {
         receipt::Envelope::new(receipt::PAYLOAD_TYPE, statement.canonical().as_bytes(), vec![signature]);
     let file = write(here, "decision.json", &envelope.unwrap().to_json().canonical());
     succeeds(here, &["approve", &request, "--envelope", &file]);
-    assert!(succeeds(here, &["resume", &instance]).contains("deployed"));
+    assert!(succeeds(here, &["drive", &instance]).contains("deployed"));
     assert!(succeeds(here, &["approvals", "stats"]).contains("user:alice: 1"));
 }
 
@@ -231,7 +231,7 @@ fn what_cannot_be_is_said_and_changes_nothing() {
     fails(&["run", "guest.wasm", "--deny"], &["signed by people"]);
     assert_eq!(at(here, &["run", "guest.wasm"]).code, Some(3));
     let (request, instance) = waiting(here);
-    fails(&["resume", &instance, "--approve"], &["signed by people"]);
+    fails(&["drive", &instance, "--approve"], &["signed by people"]);
     fails(&["approve", &request, "--as", "alice"], &["--key FILE or --ssh-agent"]);
     fails(&["approve", &request, "--as", "alice", "--key", "bob.pem"], &["not one of alice's"]);
     fails(

@@ -72,7 +72,7 @@ fn a_freeze_is_told_wherever_it_has_an_effect() {
     let places: [&[&str]; 8] = [
         &["run", GUEST],
         &["submit", GUEST],
-        &["resume", &instance],
+        &["drive", &instance],
         &["instances", "list"],
         &["instances", "show", &instance],
         &["approvals"],
@@ -119,4 +119,23 @@ fn a_new_key_replaces_no_file() {
     let before = halves();
     assert_eq!(new_key().code, Some(1));
     assert_eq!(halves(), before);
+}
+
+#[test]
+fn names_of_earlier_versions_are_understood_and_not_listed() {
+    let here = TempDir::new().unwrap();
+    let refused = run(here.path(), &["work", "--at-once", "0"]);
+    assert_eq!(refused.code, Some(2));
+    assert!(refused.stderr.contains("'--max-drives <N>'"), "{}", refused.stderr);
+    let help = run(here.path(), &["work", "--help"]).stdout;
+    assert!(help.contains("--max-drives") && !help.contains("--at-once"), "{help}");
+    let refused = run(here.path(), &["instances", "restart", "one", "--here"]);
+    assert_eq!(refused.code, Some(2));
+    assert!(refused.stderr.contains("--component <GUEST>"), "{}", refused.stderr);
+    assert!(!run(here.path(), &["instances", "restart", "--help"]).stdout.contains("--here"));
+    let refused = run(here.path(), &["resume"]);
+    assert_eq!(refused.code, Some(2));
+    assert!(refused.stderr.contains("pp-host drive "), "{}", refused.stderr);
+    let help = run(here.path(), &["--help"]).stdout;
+    assert!(help.contains("\n  drive ") && !help.contains("\n  resume "), "{help}");
 }

@@ -199,9 +199,9 @@ fn a_limit_does_not_end_an_instance_that_only_waits() {
     assert_eq!(run(data.path(), &["run", GUEST, "--wait"]).code, Some(3));
     let instance =
         lines(&run(data.path(), &["audit", "--json"]).stdout)[0]["instance"].as_str().unwrap().to_owned();
-    assert_eq!(run(data.path(), &["resume", &instance, "--limit", "fuel=10"]).code, Some(3));
-    assert_eq!(run(data.path(), &["resume", &instance, "--approve"]).code, Some(0));
-    let again = run(data.path(), &["resume", &instance]);
+    assert_eq!(run(data.path(), &["drive", &instance, "--limit", "fuel=10"]).code, Some(3));
+    assert_eq!(run(data.path(), &["drive", &instance, "--approve"]).code, Some(0));
+    let again = run(data.path(), &["drive", &instance]);
     assert!(again.stdout.contains(r#""status":"deployed""#), "an ended instance says how: {}", again.stdout);
 }
 
@@ -323,7 +323,7 @@ fn bad_arguments_are_refused_with_a_hint() {
     fails(data.path(), &["run", GUEST, "--limit", "fule=1"], 2, &["no limit \"fule\""]);
     fails(data.path(), &["run"], 2, &["Usage"]);
     assert_eq!(run(data.path(), &["submit", GUEST]).code, Some(0));
-    fails(data.path(), &["resume", "wf_nowhere"], 1, &["wf_nowhere"]);
+    fails(data.path(), &["drive", "wf_nowhere"], 1, &["wf_nowhere"]);
     fails(&data.path().join("none"), &["audit"], 1, &["there is no data", "--data"]);
 }
 
@@ -425,8 +425,8 @@ fn a_full_disk_is_said_and_nothing_is_lost() {
         lines(&run(data.path(), &["audit", "--json"]).stdout)[0]["instance"].as_str().unwrap().to_owned();
     // In KiB: too little to begin, too little to commit, too little to end.
     for bound in [1, 33, 40] {
-        let resume = [env!("CARGO_BIN_EXE_pp-host"), "resume", &instance, "--approve"];
-        let mut bounded = child::with_file_size(bound * 1024, &resume);
+        let drive = [env!("CARGO_BIN_EXE_pp-host"), "drive", &instance, "--approve"];
+        let mut bounded = child::with_file_size(bound * 1024, &drive);
         bounded.env("PP_HOST_DATA", data.path()).stdin(Stdio::null());
         let full = Ran::from(bounded.output().unwrap());
         assert_eq!(full.code, Some(1), "{bound}: {}{}", full.stdout, full.stderr);
@@ -436,7 +436,7 @@ fn a_full_disk_is_said_and_nothing_is_lost() {
             full.stderr
         );
     }
-    let resumed = run(data.path(), &["resume", &instance, "--approve"]);
+    let resumed = run(data.path(), &["drive", &instance, "--approve"]);
     assert_eq!(resumed.code, Some(0), "{}", resumed.stderr);
     assert_eq!(run(data.path(), &["deployments", "--json"]).stdout.lines().count(), 1);
 }

@@ -14,7 +14,7 @@ fn arguments(name: &str) -> Vec<&str> {
     let instance = "wf_0000000000";
     match name {
         "run" | "submit" | "inspect" => vec![GUEST],
-        "resume"
+        "drive"
         | "logs"
         | "instances show"
         | "instances pause"
@@ -193,7 +193,7 @@ fn pems(data: &Path, each: impl Fn(&Path)) {
 fn a_folder_whose_maker_was_killed_is_made_to_the_end() {
     let data = TempDir::new().unwrap();
     // As it is when the process ends between the journal and the keys.
-    drop(crate::support::stored::open(data.path()));
+    drop(crate::support::bare_store::open(data.path()));
     assert!(data.path().join("journal.sqlite").exists() && !data.path().join("keys").exists());
     assert_eq!(run(data.path(), &["run", GUEST]).code, Some(0));
     fs::remove_dir_all(data.path().join("keys")).unwrap();

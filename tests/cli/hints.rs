@@ -126,15 +126,15 @@ fn where_people_decide_a_request_is_decided_as_its_hint_says() {
     let listed = place.run(&["instances", "list"]);
     assert!(listed.stdout.contains("workflow \"tenant-workflow\""), "{}", listed.stdout);
     assert!(listed.stderr.contains("no worker is running"), "{}", listed.stderr);
-    assert_eq!(hint(&listed.stderr, "resume", &[]), hint(&approved.stdout, "resume", &[]));
-    let resumed = place.paste(&hint(&listed.stderr, "resume", &[]));
+    assert_eq!(hint(&listed.stderr, "drive", &[]), hint(&approved.stdout, "drive", &[]));
+    let resumed = place.paste(&hint(&listed.stderr, "drive", &[]));
     assert_eq!(resumed.code, Some(0), "{}", resumed.stderr);
     assert!(!place.run(&["instances", "list"]).stderr.contains("ready to run"));
 
     let parked = place.run(&["run", &place.guest()]);
     let denied = place.paste(&hint(&parked.stdout, "deny", &filled));
     assert_eq!(denied.code, Some(0), "{}", denied.stderr);
-    assert_eq!(place.paste(&hint(&denied.stdout, "resume", &[])).code, Some(4));
+    assert_eq!(place.paste(&hint(&denied.stdout, "drive", &[])).code, Some(4));
     let listed = place.run(&["instances", "list"]).stdout;
     assert_eq!(listed.matches("an action was denied").count(), 1, "{listed}");
 }
@@ -143,11 +143,11 @@ fn where_people_decide_a_request_is_decided_as_its_hint_says() {
 fn a_paused_instance_goes_on_as_its_hint_says() {
     let place = Place::new();
     assert_eq!(place.run(&["submit", &place.guest(), "--id", "n", "--tenant", "acme"]).code, Some(0));
-    for source in ["show", "resume"] {
+    for source in ["show", "drive"] {
         assert_eq!(place.run(&["instances", "pause", "acme/n"]).code, Some(0));
         let shown = match source {
             "show" => place.run(&["instances", "show", "acme/n"]).stdout,
-            _ => place.run(&["resume", "acme/n"]).stderr,
+            _ => place.run(&["drive", "acme/n"]).stderr,
         };
         let resumed = place.paste(&hint(&shown, "instances", &[]));
         assert_eq!(resumed.code, Some(0), "{shown}: {}", resumed.stderr);

@@ -31,7 +31,7 @@ fn the_newest_are_listed_first_and_each_by_what_is_asked_for() {
     assert_eq!(names(&["--tenant", "local"]), ["local/c", "local/b", "local/a"]);
     assert_eq!(names(&["--tenant", "nobody"]), [""; 0]);
     assert_eq!(names(&["--limit", "1"]), ["acme/a"]);
-    succeeds(data, &["resume", "b"]);
+    succeeds(data, &["drive", "b"]);
     assert_eq!(names(&["--status", "complete"]), ["local/b"]);
     assert_eq!(names(&["--status", "queued", "--tenant", "acme"]), ["acme/a"]);
     let more = run(data, &["instances", "list", "--limit", "2"]);
@@ -58,7 +58,7 @@ fn an_instance_is_found_in_its_tenant_and_in_no_other() {
     let data = TempDir::new().unwrap();
     let data = data.path();
     submit(data, "paces", &["--id", "a", "--tenant", "acme"]);
-    for command in [&["instances", "show"][..], &["audit"], &["logs"], &["resume"], &["watch"]] {
+    for command in [&["instances", "show"][..], &["audit"], &["logs"], &["drive"], &["watch"]] {
         let other = fails(data, &[command, &["a"]].concat(), 1);
         assert!(other.contains("there is no instance local/a"), "{other}");
     }
@@ -72,9 +72,9 @@ fn what_a_guest_says_is_only_words() {
     let data = data.path();
     let loud = r#"{"attack":"loud"}"#;
     submit(data, "hostile", &["--id", "a", "--params", loud, "--name", "\u{1b}[31mred\u{202e}"]);
-    run(data, &["resume", "a"]);
+    run(data, &["drive", "a"]);
     submit(data, "hostile", &["--id", "b", "--params", r#"{"attack":"panic"}"#]);
-    run(data, &["resume", "b"]);
+    run(data, &["drive", "b"]);
     for show in [&["instances", "show", "a"][..], &["instances", "show", "b"], &["instances", "list"]] {
         for arguments in [show.to_vec(), [show, &["--json"]].concat()] {
             let printed = succeeds(data, &arguments);
@@ -211,7 +211,7 @@ fn a_workflow_goes_back_to_where_it_is_sent() {
         let done = || {
             let shown = shown(here.data(), &id);
             let calls = shown["calls"].as_array().unwrap().clone();
-            calls.iter().map(|call| call["void"].as_bool().unwrap()).collect::<Vec<_>>()
+            calls.iter().map(|call| call["superseded"].as_bool().unwrap()).collect::<Vec<_>>()
         };
         if let Drives::Worker(_) = here {
             return;
@@ -230,11 +230,11 @@ fn a_workflow_goes_on_with_other_code_where_it_is_given_some() {
     let data = TempDir::new().unwrap();
     let data = data.path();
     let id = submit(data, "tenant-workflow", &[]);
-    assert_eq!(run(data, &["resume", &id, "--deny"]).code, Some(4));
+    assert_eq!(run(data, &["drive", &id, "--deny"]).code, Some(4));
     let first = shown(data, &id)["component"].clone();
     let other = ["instances", "restart", &id, "--component", "tests/guests/tenant-workflow-std.wasm"];
     succeeds(data, &other);
-    assert_eq!(run(data, &["resume", &id, "--approve"]).code, Some(0));
+    assert_eq!(run(data, &["drive", &id, "--approve"]).code, Some(0));
     let after = shown(data, &id);
     assert_ne!(after["component"], first);
     assert_eq!(after["status"], "complete");
@@ -251,11 +251,11 @@ fn an_instance_that_takes_another_path_says_so_and_goes_on_with_code_that_does_n
     let data = TempDir::new().unwrap();
     let data = data.path();
     let id = submit(data, "tenant-workflow", &[]);
-    assert_eq!(run(data, &["resume", &id, "--approve"]).code, Some(0));
+    assert_eq!(run(data, &["drive", &id, "--approve"]).code, Some(0));
     let restart = |guest: &str, from: &[&str]| {
         let guest = format!("tests/guests/{guest}.wasm");
         succeeds(data, &[&["instances", "restart", &id, "--component", &guest][..], from].concat());
-        run(data, &["resume", &id])
+        run(data, &["drive", &id])
     };
     let other = restart("paces", &["--from", "deploy dynamic worker"]);
     assert_eq!(other.code, Some(1), "{}", other.stdout);
@@ -264,12 +264,12 @@ fn an_instance_that_takes_another_path_says_so_and_goes_on_with_code_that_does_n
     let words = succeeds(data, &["instances", "show", &id]);
     assert!(words.contains("at call #0: ") && words.contains(&format!("instances restart {id}")), "{words}");
     assert!(fails(data, &["instances", "delete", &id], 1).contains("has not ended"));
-    fails(data, &["instances", "restart", &id, "--here"], 2);
-    restart("tenant-workflow", &["--here"]);
+    fails(data, &["instances", "restart", &id, "--keep-calls"], 2);
+    restart("tenant-workflow", &["--keep-calls"]);
     let shown = shown(data, &id);
     assert!(["complete", "errored"].contains(&shown["status"].as_str().unwrap()), "{shown}");
     let calls = shown["calls"].as_array().unwrap();
-    assert_eq!((&calls[0]["void"], &calls[0]["stage"]), (&false.into(), &"completed".into()));
+    assert_eq!((&calls[0]["superseded"], &calls[0]["stage"]), (&false.into(), &"completed".into()));
     let refused = calls.iter().find(|call| call["stage"] == "refused").unwrap();
     assert!(refused["says"].as_str().unwrap().contains("redemption"), "a receipt is spent once: {refused}");
     assert_eq!(lines(&succeeds(data, &["deployments", "--json"])).len(), 1);

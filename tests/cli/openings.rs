@@ -27,7 +27,7 @@ fn waiting() -> (TempDir, String, String) {
     let data = TempDir::new().unwrap();
     let key = decider(data.path(), "alice");
     let instance = submit(data.path(), "tenant-workflow", &[]);
-    assert_eq!(run(data.path(), &["resume", &instance]).code, Some(3));
+    assert_eq!(run(data.path(), &["drive", &instance]).code, Some(3));
     let listed = lines(&succeeds(data.path(), &["approvals", "--json"]));
     let request = listed[0]["request"].as_str().unwrap().to_owned();
     (data, key, request)

@@ -140,7 +140,7 @@ fn those_that_look(tried: &mut Tried) {
         &["drill", "--table"],
         &["verify", &receipt, "--keys", &keys],
         &["verify", &receipt, "--keys", &keys, "--require", "approved"],
-        &["resume", &instance],
+        &["drive", &instance],
         &["run", GUEST, "--deny"],
     ];
     for arguments in looks {
@@ -171,7 +171,7 @@ fn those_that_change(tried: &mut Tried) {
     let by_alice = ["--as", "alice", "--key", &alice];
     let (request, instance) = asked(data);
     tried.full(data, &[&["approve", &request], &by_alice[..]].concat());
-    tried.full(data, &["resume", &instance]);
+    tried.full(data, &["drive", &instance]);
     assert_eq!(lines(&run(data, &["deployments", "--json"]).stdout).len(), 1, "it is done nevertheless");
     let (request, _) = asked(data);
     tried.full(data, &[&["deny", &request], &by_alice[..]].concat());

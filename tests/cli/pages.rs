@@ -117,7 +117,7 @@ fn every_name_that_is_printed_is_taken() {
     assert_eq!(run(data, &["instances", "show", "acme/n", "--tenant", "acme"]).code, Some(0));
     let two = run(data, &["instances", "show", "acme/n", "--tenant", "other"]);
     assert!(two.code == Some(1) && two.stderr.contains("no instance of tenant other"), "{}", two.stderr);
-    assert_eq!(run(data, &["resume", "acme/n", "--approve"]).code, Some(0));
+    assert_eq!(run(data, &["drive", "acme/n", "--approve"]).code, Some(0));
     assert_eq!(run(data, &["watch", "acme/n"]).code, Some(0));
     assert_eq!(run(data, &["audit", "acme/n"]).stdout, run(data, &["audit", "n", "--tenant", "acme"]).stdout);
 }

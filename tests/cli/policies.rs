@@ -74,7 +74,7 @@ fn an_approval_for_one_environment_permits_nothing_in_another() {
     let listed = lines(&ends(data, &["instances", "list", "--json"], 0).stdout);
     let instance = listed[0]["instance"].as_str().unwrap();
     fs::write(data.join("pp-host.toml"), "environment = \"production\"\n").unwrap();
-    let refused = ends(data, &["resume", instance, "--approve"], 1).stdout;
+    let refused = ends(data, &["drive", instance, "--approve"], 1).stdout;
     let words = "gate        refused by the policy check: \"the receipt is for development, and actions take effect in production\"";
     assert!(refused.contains(words), "{refused}");
     assert!(!ends(data, &["deployments"], 0).stdout.contains("rcpt_"));

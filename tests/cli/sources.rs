@@ -131,6 +131,9 @@ fn inspecting_says_whether_a_class_is_there_or_may_be() {
     let class = "class W extends WorkflowEntrypoint { async run() {} }\n";
     let again = "export { W } from './other.js';\n";
     let two = format!("{entry}export {class}export {}", class.replace("class W", "class V"));
+    let base = format!(
+        "{entry}export class Base extends WorkflowEntrypoint {{}}\nexport class W extends Base {{ async run() {{}} }}\n"
+    );
     let (direct, other) = (format!("{entry}export {class}"), format!("{entry}export {class}"));
     for (files, arguments, code, workflow) in [
         (vec![("index.js", "export const a = 1")], &[][..], 1, "no: no module has a class that extends"),
@@ -146,6 +149,7 @@ fn inspecting_says_whether_a_class_is_there_or_may_be() {
         (vec![("index.js", &direct)], &[], 0, "yes"),
         (vec![("index.js", &two)], &[], 1, "no: the main module exports several workflows (W, V): say which"),
         (vec![("index.js", &two)], &["--class", "V"], 0, "yes"),
+        (vec![("index.js", &base)], &[], 0, "yes"),
     ] {
         let (here, folder) = sources(&files);
         let data = here.path().join("data");

@@ -95,7 +95,7 @@ fn everything_can_be_looked_at_while_a_server_runs() {
     assert!(shown.contains(&format!("for a decision on {request}")), "{shown}");
     succeeds(data, &["logs", &instance]);
     succeeds(data, &["deployments"]);
-    for (mine, instead) in [(&["run", GUEST][..], " submit, "), (&["resume", &instance], " watch ")] {
+    for (mine, instead) in [(&["run", GUEST][..], " submit, "), (&["drive", &instance], " watch ")] {
         let said = fails(data, mine, 1);
         assert!(said.contains("another pp-host has") && said.contains(instead), "{said}");
     }
@@ -298,12 +298,12 @@ fn without_deciders_the_demo_decider_decides() {
     for (name, manner, status) in [("yes", "--approve", "APPROVED"), ("no", "--deny", "DENIED")] {
         let instance = submit(data, "tenant-workflow", &["--id", name]);
         until(data, &instance, "requested");
-        let ran = run(data, &["resume", &instance, manner]);
+        let ran = run(data, &["drive", &instance, manner]);
         assert_eq!(ran.code, Some(0), "{}", ran.stderr);
         assert!(format!("{}{}", ran.stdout, ran.stderr).contains(status), "{}{}", ran.stdout, ran.stderr);
         until(data, &instance, "completed");
     }
-    let said = fails(data, &["resume", "yes", "--approve"], 1);
+    let said = fails(data, &["drive", "yes", "--approve"], 1);
     assert!(said.contains("waits for no decision"), "{said}");
     assert_eq!(worker.stop().code, Some(0));
 }
@@ -315,7 +315,7 @@ fn where_people_decide_there_are_no_demo_decisions() {
     let worker = Worker::begin(data);
     let instance = submit(data, "tenant-workflow", &[]);
     until(data, &instance, "requested");
-    let said = fails(data, &["resume", &instance, "--approve"], 1);
+    let said = fails(data, &["drive", &instance, "--approve"], 1);
     assert!(said.contains("signed by people"), "{said}");
     assert_eq!(worker.stop().code, Some(0));
 }

@@ -76,7 +76,7 @@ fn the_winner_of_a_race_stays_the_winner() {
     harness.waits(&key);
     harness.send(&key, "go", &json!(1));
     harness.clock.pass(Duration::from_secs(10));
-    let harness = harness.again();
+    let harness = harness.reopened();
     assert_eq!(harness.result(&key), json!([[0, "slept"], "slept", "a 1"]));
 }
 

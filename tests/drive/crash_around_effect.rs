@@ -3,7 +3,7 @@
 //! Each case is a real process: the test program runs itself, and the child aborts at the given place.
 
 use crate::support;
-use crate::support::held::Held;
+use crate::support::held_action::Held;
 use crate::support::{child, compiled, count, entries};
 use engine::capability::{Capability, Deploy, Execution, OnInterruption, PerformError, Performed, Permit};
 use engine::issuer::Reversibility;

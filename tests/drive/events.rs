@@ -16,7 +16,7 @@ fn an_event_that_came_first_is_there() {
     let harness = Harness::new();
     let key = harness.does("event");
     harness.send(&key, "paid", &json!({ "cents": 1_900 }));
-    let harness = harness.again();
+    let harness = harness.reopened();
     assert_eq!(harness.result(&key), json!({ "paid": 1_900 }));
 }
 

@@ -2,9 +2,9 @@
 
 use crate::support;
 use crate::support::faulty::Faulty;
-use crate::support::held::Held;
+use crate::support::held_action::Held;
 use crate::support::{block_on, count, entries, judgement, start};
-use engine::api::Back;
+use engine::api::RestartPoint;
 use engine::{Error, Host, Status};
 use receipt::Decision;
 use rusqlite::Connection;
@@ -123,7 +123,7 @@ fn no_operator_ends_an_instance_in_the_middle_of_an_action() {
     let acting = Acting::new();
     let refused = acting.host.terminate(&acting.key, "ops", None);
     assert!(matches!(refused, Err(Error::ActionInProgress(_))), "{refused:?}");
-    let refused = acting.host.restart(&acting.key, &Back::Beginning, None, "ops");
+    let refused = acting.host.restart(&acting.key, &RestartPoint::Beginning, None, "ops");
     assert!(matches!(refused, Err(Error::ActionInProgress(_))), "{refused:?}");
     let (_folder, host, key, status) = acting.let_go();
     assert_eq!(support::result(&status)["status"], "deployed");
@@ -274,9 +274,9 @@ fn an_instance_goes_back_and_asks_again() {
     let (_folder, host) = support::new_host();
     let key = start(&host, "tenant-workflow", "{}");
     let first = waiting_on(&block_on(host.drive(&key)).unwrap());
-    let lost = host.restart(&key, &Back::Before { name: "nowhere".to_owned(), nth: 0 }, None, "ops");
+    let lost = host.restart(&key, &RestartPoint::Call { name: "nowhere".to_owned(), nth: 0 }, None, "ops");
     assert!(matches!(lost, Err(Error::NoSuchCall(..))), "{lost:?}");
-    host.restart(&key, &Back::Beginning, None, "ops").unwrap();
+    host.restart(&key, &RestartPoint::Beginning, None, "ops").unwrap();
     let entries = entries(&host, &key);
     let withdrawn = |entry: &Entry| matches!(entry, Entry::Withdrawn { request, .. } if *request == first);
     assert!(entries.iter().any(withdrawn), "nobody is to decide what nobody waits for");
@@ -285,7 +285,7 @@ fn an_instance_goes_back_and_asks_again() {
     let waiting = host.store().requests(RequestFilter::Waiting).wait().unwrap();
     assert_eq!(waiting.len(), 1);
     assert_eq!(support::result(&support::finish(&host, &key, Decision::Approved))["status"], "deployed");
-    host.restart(&key, &Back::Beginning, None, "ops").unwrap();
+    host.restart(&key, &RestartPoint::Beginning, None, "ops").unwrap();
     assert_eq!(support::result(&support::finish(&host, &key, Decision::Approved))["status"], "deployed");
     assert_eq!(
         host.store().receipts(store::ReceiptPage::ALL).wait().unwrap().len(),
@@ -303,7 +303,7 @@ fn a_request_waits_again_where_its_instance_goes_on() {
     let request = waiting_on(&block_on(host.drive(&key)).unwrap());
     host.terminate(&key, "ops", None).unwrap();
     assert_eq!(host.store().requests(RequestFilter::Waiting).wait().unwrap().len(), 0);
-    host.restart(&key, &Back::Nowhere, None, "ops").unwrap();
+    host.restart(&key, &RestartPoint::Current, None, "ops").unwrap();
     assert_eq!(
         host.store().requests(RequestFilter::Waiting).wait().unwrap().len(),
         1,

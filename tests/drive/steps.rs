@@ -16,7 +16,7 @@ fn a_step_runs_once_and_is_handed_back() {
     let key =
         harness.program(&json!([{ "once": { "name": "a" } }, { "sleep": 5 }, { "once": { "name": "a" } }]));
     harness.until_due(&key);
-    let harness = harness.again();
+    let harness = harness.reopened();
     assert_eq!(harness.result(&key), json!(["a 1", "slept", "a 1"]), "two steps of one name are two");
     assert_eq!(harness.count(&key, "step-completed"), 2);
     assert_eq!(harness.printed(&key), ["ran a 1", "ran a 1"], "one in each drive");
@@ -131,7 +131,7 @@ fn a_sleep_is_a_line_on_disk_until_it_is_over() {
     let wait = harness.waits(&key);
     let [Pending::Sleep { name, until, .. }] = &wait.on[..] else { panic!("{wait:?}") };
     assert_eq!((name.as_str(), until.as_millis()), ("cool down", BEGINNING + 30 * DAY));
-    let harness = harness.again();
+    let harness = harness.reopened();
     assert!(matches!(harness.host.status(&key), Ok(Status::Waiting(_))), "it does not say that it runs");
     // A clock that is set back, and one that is an instant too early.
     for early in [-DAY, 30 * DAY - 1] {

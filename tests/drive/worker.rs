@@ -2,7 +2,7 @@
 
 use crate::support;
 use crate::support::clock::WakingClock;
-use crate::support::held::Held;
+use crate::support::held_action::Held;
 use crate::support::judgement;
 use engine::{Builder, Clock, Host, Start, Status, WorkerOptions};
 use receipt::Decision;
@@ -197,7 +197,7 @@ fn tenants_take_turns() {
     let fixture = Fixture::new();
     fixture.starts("big", 300, STEPS);
     let small = fixture.start("small", STEPS);
-    fixture.work_at(WorkerOptions { at_once: 1, ..WorkerOptions::default() }, |fixture| {
+    fixture.work_at(WorkerOptions { max_drives: 1, ..WorkerOptions::default() }, |fixture| {
         fixture.count("completed") == 20
     });
     let turn = fixture.completed().iter().position(|key| *key == small);
@@ -206,7 +206,7 @@ fn tenants_take_turns() {
 
 #[test]
 fn a_tenant_has_no_more_drives_at_once_than_it_may() {
-    let quotas = Quotas { drives: 1, ..Quotas::default() };
+    let quotas = Quotas { concurrent_drives: 1, ..Quotas::default() };
     let fixture = Fixture::with(|builder| builder.quotas(quotas));
     fixture.starts("acme", 10, STEPS);
     fixture.starts("globex", 10, STEPS);
@@ -242,14 +242,14 @@ fn guests_that_never_end_delay_no_other_however_many_they_are() {
     const SPINNING: usize = 150;
     let sandbox =
         SandboxLimits { fuel: u64::MAX, wall_clock: Duration::from_secs(3_600), ..SandboxLimits::default() };
-    let quotas = Quotas { drives: u64::MAX, ..Quotas::default() };
+    let quotas = Quotas { concurrent_drives: u64::MAX, ..Quotas::default() };
     let fixture = Fixture::with(|builder| builder.sandbox(sandbox).quotas(quotas));
     let mut ops = vec![json!({ "once": { "name": "a" } }); 10];
     ops.push(json!({ "spin": { "name": "b", "ms": 600_000, "retries": 0, "inside": false } }));
     let program = json!({ "program": ops }).to_string();
     let mallory = || support::start_for(&fixture.host, "mallory", "durable", &program);
     let spinning: Vec<_> = (0..SPINNING).map(|_| mallory()).collect();
-    let options = WorkerOptions { grace: Duration::ZERO, at_once: SPINNING + 10 };
+    let options = WorkerOptions { grace: Duration::ZERO, max_drives: SPINNING + 10 };
     let late = Cell::new(false);
     let worked = fixture.works_in_time(options, |fixture| {
         // Loaded, started, two for each step, and the beginning of the one that does not end.
@@ -269,13 +269,17 @@ fn actions_that_take_long_delay_no_other_however_many_they_are() {
     let folder = TempDir::new().unwrap();
     let (held, _has_entered, let_go) = Held::in_folder(folder.path());
     let most = u64::MAX;
-    let quotas =
-        Quotas { drives: most, requests_per_hour: most, pending_approvals: most, ..Quotas::default() };
+    let quotas = Quotas {
+        concurrent_drives: most,
+        requests_per_hour: most,
+        pending_approvals: most,
+        ..Quotas::default()
+    };
     let allowed = policy::Toml::parse("[[rule]]\nid = \"all\"\nthen = \"allow\"\n").unwrap();
     let fixture =
         Fixture::on(folder, |builder| builder.capability(held).quotas(quotas).policy(Box::new(allowed)));
     fixture.starts("acme", ACTING, r#"{"steps":10,"approve":true,"deploy":true}"#);
-    let options = WorkerOptions { at_once: ACTING + 10, ..WorkerOptions::default() };
+    let options = WorkerOptions { max_drives: ACTING + 10, ..WorkerOptions::default() };
     let late = Cell::new(false);
     let worked = fixture.works_in_time(options, |fixture| {
         // Loaded, started, two for each step, requested, decided, issued, redeemed.

@@ -44,7 +44,7 @@ pub fn sandbox_limits() -> SandboxLimits {
         table_elements: 1_000,
         handles: 12,
         call_bytes: 256 << 10,
-        log_bytes: 4 << 10,
+        output_bytes: 4 << 10,
         live_instances: 2,
         ..SandboxLimits::default()
     };

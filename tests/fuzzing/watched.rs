@@ -19,7 +19,7 @@ pub fn watch(program: &Program) {
         assert_eq!(first, again);
     }
     assert!(first.fuel <= fixture::sandbox_limits().fuel);
-    assert!(first.output.len() <= fixture::sandbox_limits().log_bytes + 200);
+    assert!(first.output.len() <= fixture::sandbox_limits().output_bytes + 200);
 }
 
 /// The observable results of a run.

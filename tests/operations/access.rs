@@ -159,7 +159,7 @@ impl Tenant {
             "resume" => handle(InstanceCommand::Resume),
             "terminate" => handle(InstanceCommand::Terminate { reason: None }),
             "restart" => handle(InstanceCommand::Restart {
-                back: engine::api::Back::Before { name: "nowhere".to_owned(), nth: 0 },
+                point: engine::api::RestartPoint::Call { name: "nowhere".to_owned(), nth: 0 },
                 component: Vec::new().into(),
             }),
             "resolve" => handle(InstanceCommand::Resolve {

@@ -11,9 +11,9 @@ const ENGINE: [&str; 21] = [
     "storage",
     "clock",
     "ids",
-    "words",
+    "text_limits",
     "process",
-    "callers",
+    "unix_connections",
     "limits",
     "access",
     "trust",
@@ -46,7 +46,7 @@ const ROOT: [(&str, &str); 14] = [
     ("Start", "instances"),
     ("ReadOnlyHost", "api"),
     ("random_bytes", "ids"),
-    ("TooLong", "words"),
+    ("TooLong", "text_limits"),
 ];
 
 /// The longest file of a crate, in lines of code.

@@ -309,7 +309,36 @@ fn a_limit_s_earlier_name_sets_it_and_the_present_name_has_precedence() {
     };
     assert_eq!((started_calls("started-calls = 7"), started_calls("beside = 8")), (7, 8));
     assert_eq!(started_calls("started-calls = 7\nbeside = 8"), 7);
-    assert_eq!(limits::find("beside").unwrap().name, "started-calls");
+    // The order of the names does not matter.
+    let core_instances = |lines: &str| {
+        let text = format!("[limits]\n{lines}");
+        Settings::parse(Path::new("pp-host.toml"), &text).unwrap().largest().sandbox.core_instances
+    };
+    assert_eq!(core_instances("parts = 8"), 8);
+    assert_eq!(core_instances("parts = 8\ncore-instances = 7"), 7);
+}
+
+#[test]
+fn every_earlier_name_of_a_limit_finds_it() {
+    for (earlier, present) in [
+        ("beside", "started-calls"),
+        ("bytes-in-hand", "artifact-buffer-bytes"),
+        ("log-bytes", "output-bytes"),
+        ("parts", "core-instances"),
+        ("programs", "cached-programs"),
+        ("drives", "concurrent-drives"),
+        ("http-head-seconds", "http-head-timeout-seconds"),
+        ("http-bodies-bytes", "http-body-memory-bytes"),
+        ("http-seconds", "http-timeout-seconds"),
+        ("http-follow-seconds", "http-stream-seconds"),
+        ("http-token-at-once", "http-token-concurrency"),
+        ("notify-at-once", "notify-concurrency"),
+        ("notify-seconds", "notify-timeout-seconds"),
+        ("notify-pause-seconds", "notify-max-backoff-seconds"),
+    ] {
+        assert_eq!(limits::find(earlier).unwrap().name, present);
+        assert!(limits::ALL.iter().all(|limit| limit.name != earlier), "{earlier}");
+    }
 }
 
 #[test]

@@ -4,7 +4,7 @@
 use crate::support;
 use crate::support::recount::recount;
 use crate::support::{block_on, count, entries, finish};
-use engine::api::Back;
+use engine::api::RestartPoint;
 use engine::{Error, Host, Status};
 use receipt::Decision;
 use std::sync::Barrier;
@@ -127,7 +127,7 @@ fn restarts_at_once_do_not_exceed_the_instances() {
     let race = Race::of("paces", r#"{"steps":1}"#, |_| Quotas { instances: 5, ..Quotas::default() });
     race.drive_all().into_iter().for_each(|driven| drop(driven.unwrap()));
     assert_eq!(race.usage().instances, 0);
-    let restarted = race.all(|key| race.host.restart(key, &Back::Beginning, None, "ops"));
+    let restarted = race.all(|key| race.host.restart(key, &RestartPoint::Beginning, None, "ops"));
     assert_eq!(restarted.iter().filter(|restarted| restarted.is_ok()).count(), 5);
     assert!(restarted.iter().filter(|restarted| restarted.is_err()).all(|over| is_over(over, "instances")));
     assert_eq!(race.usage().instances, 5);

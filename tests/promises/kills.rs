@@ -100,7 +100,7 @@ impl Run {
         let instance = instance(&open(self.data.path())).map(|key| key.instance.to_string());
         let arguments = match &instance {
             None => vec!["run", GUEST, "--json", "--params", &program],
-            Some(instance) => vec!["resume", instance, "--json", "--approve"],
+            Some(instance) => vec!["drive", instance, "--json", "--approve"],
         };
         let mut command = cli::command(self.data.path(), &arguments);
         command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap()

@@ -241,7 +241,7 @@ fn drives_and_preparations_wait_for_each_other() {
 /// A copied artifact counts for as long as the action that has it exists, whichever tenant's it is.
 #[test]
 fn artifacts_beyond_the_bound_wait_until_others_are_dropped() {
-    let limits = SandboxLimits { bytes_in_hand: 1, ..SandboxLimits::default() };
+    let limits = SandboxLimits { artifact_buffer_bytes: 1, ..SandboxLimits::default() };
     let sandbox = Sandbox::new(limits.clone()).unwrap();
     let program = load(&sandbox, &support::guest("hostile"));
     let actions = Arc::new(Mutex::new(Vec::new()));
@@ -345,15 +345,15 @@ fn more_parts_than_an_instance_may_have_are_refused_with_or_without_a_pool() {
     let attack = fs::read_to_string(support::root().join("guests/hostile/raw/many-instances.wat")).unwrap();
     let component = wat::parse_str(frame.replacen("  ;; ATTACK", &attack, 1)).unwrap();
     let refused = Sandbox::new(SandboxLimits::default()).unwrap().load(&component).err().unwrap();
-    assert!(matches!(refused, LoadError::TooComplex { limit: "parts", bound: 64, .. }), "{refused}");
-    let more = SandboxLimits { parts: 200, ..SandboxLimits::default() };
+    assert!(matches!(refused, LoadError::TooComplex { limit: "core-instances", bound: 64, .. }), "{refused}");
+    let more = SandboxLimits { core_instances: 200, ..SandboxLimits::default() };
     load(&Sandbox::new(more).unwrap(), &component);
     let folder = TempDir::new().unwrap();
     let no_pool = SandboxLimits { live_instances: 1_000_000, ..SandboxLimits::default() };
     let host = Host::builder(folder.path()).sandbox(no_pool).open().unwrap();
     assert!(host.note().is_some(), "this machine has room for a pool of a million");
     let refused = host.load(component).map(drop).unwrap_err().to_string();
-    assert!(refused.contains("limit parts is 64"), "{refused}");
+    assert!(refused.contains("limit core-instances is 64"), "{refused}");
 }
 
 const EVENT: &str = r#"(field "payload" string) (field "timestamp-ms" u64) (field "instance-id" string) (field "workflow-name" string)"#;

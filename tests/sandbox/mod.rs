@@ -1,9 +1,10 @@
 //! Guests: from bytes to a program, the calls of a program, and its determinism.
 
-mod clock_and_composition;
 mod compile;
 mod determinism;
 mod fuzz;
+mod guest_clock;
+mod guest_failures;
 mod languages;
 mod loader;
 mod prebuilt_guests;

@@ -4,7 +4,7 @@
 use super::races::same_keys;
 use crate::support;
 use crate::support::postgres::Server;
-use crate::support::{PATIENCE, until};
+use crate::support::{TIMEOUT, until};
 use engine::trust::Act;
 use engine::{Host, Status, StoreLocation, WorkerOptions};
 use receipt::{Decision, Ed25519StatementSigner, PersonId, StatementSigner as _};
@@ -115,7 +115,7 @@ impl Race {
     /// Performs the operator's act once that many receipts of the round are spent. Returns the number of revoked receipts.
     fn perform(&self, act: OperatorAct, round: usize, after: usize, receipts: &[ReceiptId]) -> usize {
         let before = self.redeemed.load(Ordering::SeqCst);
-        let end = Instant::now() + PATIENCE;
+        let end = Instant::now() + TIMEOUT;
         while self.redeemed.load(Ordering::SeqCst) < before + after {
             assert!(Instant::now() < end, "{act:?}: {after} receipts are not spent");
             std::thread::yield_now();

@@ -2,7 +2,7 @@
 
 use crate::support::cli::{GUEST, Ran, command, lines, run, write};
 use crate::support::postgres::Server;
-use crate::support::{PATIENCE, until};
+use crate::support::{TIMEOUT, until};
 use rustix::process::{Pid, Signal, kill_process};
 use serde_json::Value;
 use std::fs::{self, File};
@@ -154,11 +154,11 @@ impl Cluster {
 
     /// Waits until that many instances are complete. The time limit starts again with each one that completes.
     pub(super) fn until_complete(&self, instances: usize) {
-        let (mut complete, mut end) = (0, Instant::now() + PATIENCE);
+        let (mut complete, mut end) = (0, Instant::now() + TIMEOUT);
         while complete < instances {
             let now = self.count("complete");
             if now > complete {
-                (complete, end) = (now, Instant::now() + PATIENCE);
+                (complete, end) = (now, Instant::now() + TIMEOUT);
             }
             assert!(Instant::now() < end, "{now} of {instances} are complete: {}", self.state());
             std::thread::sleep(Duration::from_millis(100));

@@ -9,8 +9,8 @@ mod network;
 mod notices;
 #[cfg(feature = "s3")]
 mod objects;
+mod paused_host;
 mod races;
 mod reads;
-mod standstill;
+mod several_hosts;
 mod suites;
-mod together;

@@ -3,7 +3,7 @@
 //!
 //! The host that is cut off is the test program in a network namespace of its own.
 
-use super::standstill::{Working, builder, copy};
+use super::paused_host::{Working, builder, copy};
 use crate::support::network::{Cut, Network};
 use crate::support::postgres::Server;
 use crate::support::until;

@@ -2,7 +2,7 @@
 
 use crate::support;
 use crate::support::postgres;
-use crate::support::{PATIENCE, until};
+use crate::support::{TIMEOUT, until};
 use engine::{Host, StoreLocation, WorkerOptions};
 use std::sync::mpsc::channel;
 use tempfile::TempDir;
@@ -47,7 +47,7 @@ fn a_read_of_a_drive_that_waits_delays_no_other_task() {
         );
         server.wait_until(&waits, "t");
         ask.send(()).unwrap();
-        assert!(answers.recv_timeout(PATIENCE).is_ok(), "a read of {table} holds the thread");
+        assert!(answers.recv_timeout(TIMEOUT).is_ok(), "a read of {table} holds the thread");
         lock.run("COMMIT; SELECT 1;");
     }
     until("the request is there", || host.status(&key).unwrap().request().is_some());

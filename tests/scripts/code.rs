@@ -40,7 +40,7 @@ fn the_engine_is_kept_in_the_data_folder() {
         assert_eq!(Digest::of(&fs::read(path(&harness, digest)).unwrap()), digest);
         fs::write(path(&harness, digest), b"damaged").unwrap();
     }
-    let harness = harness.again();
+    let harness = harness.reopened();
     harness.host.load(bundle.bytes()).unwrap();
     for digest in digests {
         assert_eq!(
@@ -98,7 +98,7 @@ fn the_engines_were_built_from_these_sources() {
 /// A host may load ten thousand workflows: its records of them in memory and on disk are bounded.
 #[test]
 fn many_bundles_leave_a_bounded_trace() {
-    let load = LoadLimits { cache_bytes: 40 << 20, programs: 16, ..LoadLimits::default() };
+    let load = LoadLimits { cache_bytes: 40 << 20, cached_programs: 16, ..LoadLimits::default() };
     let limits = SandboxLimits { load, ..SandboxLimits::default() };
     let harness = script::harness_with(|builder| builder.sandbox(limits));
     let (count, length) = (asked("PP_MANY").unwrap_or(200), asked("PP_MANY_BYTES").unwrap_or(400_000));

@@ -204,11 +204,11 @@ fn the_host_may_go_away_at_every_wait() {
         return out;";
     let key = script::start(&harness.host, &script::workflow(body), &json!({}));
     harness.waits(&key);
-    harness = harness.again();
+    harness = harness.reopened();
     harness.send(&key, "go", &json!("went"));
     for _ in 0..3 {
         harness.until_due(&key);
-        harness = harness.again();
+        harness = harness.reopened();
     }
     assert_eq!(harness.result(&key), json!(["went", 1, 4, 9]));
     harness.clock.pass(Duration::from_secs(1));

@@ -31,6 +31,49 @@ fn a_step_that_is_not_awaited_is_an_error() {
 }
 
 #[test]
+fn a_step_of_a_function_that_is_not_awaited_is_an_error() {
+    for body in [
+        "[1, 2].forEach(async (n) => { await step.do(`s${n}`, async () => console.log('ran')); }); return 'done';",
+        "(async () => { await step.do('s1', async () => 1); })(); return 'done';",
+        "[1].map(async (n) => step.do('s1', async () => n)); return 'done';",
+        "void Promise.all([step.do('s1', async () => 1), step.do('s2', async () => 2)]); return 'done';",
+        "(async () => { await step.sleep('s1', 1000); })(); await step.do('other', async () => 1); return 'done';",
+        "(async () => { try { await step.do('s1', async () => 1); } finally { console.log('left'); } })(); return 'done';",
+    ] {
+        check(body, "NeverAwaitedError", &["\"s1\"", "workflow.js:5:"]);
+    }
+}
+
+#[test]
+fn what_is_handled_without_its_result_is_meant_so() {
+    for body in [
+        "step.do('s', async () => 1).catch(() => console.log('left')); return 'done';",
+        "const patience = (async () => { await step.sleep('t', '1 hour'); throw new Error('late'); })();
+         return Promise.race([step.do('s', async () => 'done'), patience]);",
+    ] {
+        let harness = script::harness();
+        let key = script::start(&harness.host, &script::workflow(body), &serde_json::json!({}));
+        assert_eq!(
+            crate::support::result(&harness.finish(&key, receipt::Decision::Approved, &[])),
+            "done",
+            "{body}"
+        );
+        assert!(harness.printed(&key).is_empty(), "{body}");
+    }
+}
+
+#[test]
+fn the_workflow_ends_after_what_it_waits_until() {
+    let harness = script::harness();
+    let body = "this.ctx.waitUntil(step.do('s', async () => console.log('ran')));
+                this.ctx.waitUntil(Promise.reject(new Error('of no matter')));
+                return 'done';";
+    let key = script::start(&harness.host, &script::workflow(body), &serde_json::json!({}));
+    assert_eq!(harness.result(&key), "done");
+    assert_eq!(harness.printed(&key), ["ran"]);
+}
+
+#[test]
 fn an_unhandled_rejection_is_an_error() {
     check(
         "const lost = (async () => { throw new RangeError('lost'); })(); return 1;",
@@ -101,6 +144,11 @@ fn results_that_json_cannot_say_are_errors_with_their_place() {
         ("new Uint8Array(3)", "is bytes"),
         ("(() => { const a = {}; a.a = a; return a; })()", "contains itself"),
         ("new Error('x')", "is an Error"),
+        ("/x/g", "is a RegExp"),
+        ("[1].values()", "is an iterator"),
+        ("(function* () { yield 1; })()", "is an iterator"),
+        ("new WeakMap()", "is a weak collection"),
+        ("{ n: new Number(5) }", ".n is an object around a value"),
     ] {
         check(
             &format!("await step.do('give', async () => ({value}));"),
@@ -122,6 +170,9 @@ fn what_is_absent_says_what_to_do_instead() {
         ("await WebAssembly.compile(new Uint8Array())", "component"),
         ("require('fs')", "esbuild"),
         ("new WeakRef({})", "collected"),
+        ("new Response('x')", "no network"),
+        ("(1234.5).toLocaleString('en-US')", "toFixed"),
+        ("new Date(0).toLocaleDateString('en-US', { month: 'long' })", "toISOString"),
     ] {
         let (_, message) = fails(&format!("{code};"));
         assert!(message.contains(says), "{code}: {message}");
@@ -134,6 +185,62 @@ fn an_error_names_its_place_in_the_source() {
     let text = "import { WorkflowEntrypoint, WorkflowStep } from 'cloudflare:workers';\ntype A = {\n  a: number;\n};\nenum Color { Red }\nexport class W extends WorkflowEntrypoint<Env> {\n  async run(event: unknown, step: WorkflowStep) {\n    const a: A = { a: Color.Red };\n    throw new Error(`no ${a.a}`);\n  }\n}\n";
     let (_, message) = crate::support::failure(&script::run_bundle(&script::bundle(&[("src/w.ts", text)])));
     assert!(message.starts_with("no 0 (at src/w.ts:9:"), "{message}");
+}
+
+/// An error that passes through steps keeps the place where it was thrown.
+#[test]
+fn an_error_of_a_step_names_its_place_in_typescript() {
+    let text = "import { WorkflowEntrypoint, WorkflowStep } from 'cloudflare:workers';
+interface Unused {
+  a: number;
+  b: string;
+}
+export class W extends WorkflowEntrypoint<Env> {
+  async run(event: unknown, step: WorkflowStep) {
+    await step.do('outer', { retries: { limit: 0 } }, async () => {
+      await step.do('inner', { retries: { limit: 0 } }, async () => {
+        throw new Error('lost');
+      });
+    });
+  }
+}
+";
+    let (_, message) = crate::support::failure(&script::run_bundle(&script::bundle(&[("w.ts", text)])));
+    assert!(message.starts_with("lost (at w.ts:10:") && message.matches("(at ").count() == 1, "{message}");
+}
+
+#[test]
+fn an_error_that_the_host_answers_with_names_the_call() {
+    for (body, name) in [
+        ("await step.waitForEvent('a', { type: 'x', timeout: 1000 });", "TimeoutError"),
+        (
+            "await env.PP.requireApproval({ capability: 'other.thing', resource: 'r', reason: 'x' });",
+            "ApprovalDeniedError",
+        ),
+        ("await step.do('a', async () => new Map());", "NotJsonError"),
+        (
+            "await env.PP.requireApproval({ capability: '', resource: 'r', reason: 'x' });",
+            "InvalidActionError",
+        ),
+    ] {
+        let harness = script::harness();
+        let key = script::start(&harness.host, &script::workflow(body), &serde_json::json!({}));
+        let (found, message) = crate::support::failure(&harness.finish(&key, receipt::Decision::Denied, &[]));
+        assert!(found == name && message.contains("(at workflow.js:5:"), "{found}: {message}");
+    }
+}
+
+#[test]
+fn what_is_thrown_and_is_no_error_says_what_it_has_to_say() {
+    for (thrown, says) in [
+        ("{ code: 5, message: 'boo' }", "boo"),
+        ("new AggregateError([new Error('one'), { message: 'two' }, 'three'])", "one; two; three"),
+        ("null", "null was thrown, or no memory was left"),
+        ("new Error('x'.repeat(5 << 20))", "xxx"),
+    ] {
+        let (_, message) = fails(&format!("throw {thrown};"));
+        assert!(message.starts_with(says), "{thrown}: {message:.200}");
+    }
 }
 
 #[test]

@@ -57,6 +57,28 @@ fn a_branch_that_goes_on_begins_no_step_while_others_are_undone() {
 }
 
 #[test]
+fn a_workflow_that_fails_by_a_mistake_undoes_its_steps() {
+    for (mistake, says) in [
+        ("await new Promise(() => {});", "never settle"),
+        ("step.do('forgotten', async () => 1);", "never awaited"),
+        ("(async () => { throw new Error('lost'); })();", "lost"),
+    ] {
+        let (message, printed) = undone(&format!("await step.do('book', async () => 7, undo);\n{mistake}"));
+        assert!(message.contains(says), "{mistake}: {message}");
+        assert_eq!(printed, ["undo book-1 7"], "{mistake}");
+    }
+}
+
+#[test]
+fn a_rollback_that_never_settles_leaves_the_workflow_with_its_own_error() {
+    let (message, _) = undone(
+        "await step.do('book', async () => 7, { rollback: () => new Promise(() => {}), rollbackConfig: { retries: { limit: 0 } } });
+         throw new Error('failed');",
+    );
+    assert!(message.starts_with("failed"), "{message}");
+}
+
+#[test]
 fn anything_may_be_thrown() {
     for thrown in ["Symbol('odd')", "Object.create(null)"] {
         let (_, printed) = undone(&format!("await step.do('a', async () => 1, undo); throw {thrown};"));

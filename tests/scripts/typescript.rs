@@ -81,6 +81,53 @@ fn an_import_that_leads_nowhere_says_what_to_do() {
 }
 
 #[test]
+fn an_import_of_what_a_module_does_not_export_is_refused_with_its_place() {
+    let others = [
+        ("a.ts", "export interface Shape { n: number }\nexport const there = 1;\nexport default 2;\n"),
+        ("all.ts", "export * from './a';\nexport * from './all';\nexport { there as renamed } from './a';\n"),
+        ("c.json", "{ \"k\": 1 }"),
+    ];
+    let load = |main: &str| load_error(&[&[("w.ts", main)][..], &others].concat());
+    for (main, says) in [
+        (
+            "import { there } from './a';\nimport { makeBaz } from './a';\nmakeBaz(there);",
+            "w.ts:2:10: a.ts has no export \"makeBaz\"",
+        ),
+        (
+            "import { Shape } from './a';\nexport { Shape };",
+            "w.ts:1:10: a.ts has no export \"Shape\"; if it is a type, write `import type`",
+        ),
+        ("export { gone } from './all';", "w.ts:1:10: all.ts has no export \"gone\""),
+        ("import all from './all';\nall();", "w.ts:1:8: all.ts has no export \"default\""),
+        ("import { k } from './c.json';\nconsole.log(k);", "c.json has no export \"k\""),
+    ] {
+        let error = load(main);
+        assert!(error.contains(says), "{main}: {error}");
+    }
+    let text = script::text("return [there, renamed, other, config.k, Object.keys(all)];").replacen(
+        "import {",
+        "import { there, renamed, type Shape } from './all'; import other from './a'; import config from './c.json'; import * as all from './all';\nimport {",
+        1,
+    );
+    let bundle = script::bundle(&[&[("w.ts", &*text)][..], &others].concat());
+    assert_eq!(support::result(&script::run_bundle(&bundle)), json!([1, 1, 2, 1, ["renamed", "there"]]));
+}
+
+#[test]
+fn syntax_that_the_engine_lacks_says_what_to_write_instead() {
+    for (text, says) in [
+        (
+            "const log = (f: any) => f;\nclass A {\n  @log run() {}\n}",
+            "w.ts:3:3: decorators are not available",
+        ),
+        ("class A {\n  accessor n = 1;\n}", "w.ts:2:3: accessor fields are not available"),
+    ] {
+        let error = load_error(&[("w.ts", text)]);
+        assert!(error.contains(says), "{text}: {error}");
+    }
+}
+
+#[test]
 fn a_json_module_that_is_not_json_is_refused_with_its_place() {
     let main = "import c from './c.json';\nexport const a = c;\n";
     for (json, line) in [("{ \"a\": 1,\n }", "c.json:2:"), ("// a comment\n{}", "c.json:1:"), ("", "c.json")]

@@ -7,7 +7,7 @@ use crate::support::script;
 use ::sandbox::script::Bundle;
 use ::store::InstanceKey;
 use engine::Status;
-use engine::api::Back;
+use engine::api::RestartPoint;
 use receipt::Decision;
 use receipt::Digest;
 use serde_json::Value;
@@ -172,7 +172,7 @@ fn another_byte_is_other_code() {
     let wait = harness.waits(&key);
     harness.host.decide(wait.request().unwrap(), &support::judgement(Decision::Approved)).unwrap();
     let other = harness.host.load(changed.bytes()).unwrap();
-    harness.host.restart(&key, &Back::Nowhere, Some(&other), "test").unwrap();
+    harness.host.restart(&key, &RestartPoint::Current, Some(&other), "test").unwrap();
     let (name, message) = support::failure(&harness.finish(&key, Decision::Approved, &[]));
     assert_eq!((name.as_str(), deployments(&harness)), ("GateRefusedError", 0), "{message}");
     let refused =

@@ -318,7 +318,7 @@ fn lists_come_in_pages() {
         assert_eq!(served.post_as(&token, "/v1/instances", &new).status, 201);
         let mut events = follow(&served, &token, &format!("/v1/instances/{id}/events"), "");
         until(&mut events, "requested");
-        served.cli(&["resume", &format!("acme/{id}"), "--approve"]);
+        served.cli(&["drive", &format!("acme/{id}"), "--approve"]);
         until(&mut events, "completed");
     }
     for (path, list, name) in [
@@ -396,7 +396,7 @@ fn requests_and_the_audit_come_in_pages() {
     assert_eq!(served.get_as(&token, "/v1/audit?after=yesterday").code(), "invalid-request");
     // The last row of a page is decided before the next page is asked for.
     let instance = in_order["requests"][1]["instance"].as_str().unwrap();
-    served.cli(&["resume", &format!("acme/{instance}"), "--approve"]);
+    served.cli(&["drive", &format!("acme/{instance}"), "--approve"]);
     support::until("it is decided", || !names(&requests("")).contains(&all[1]));
     let rest = requests(&format!("?limit=2&after={}", all[1]));
     assert_eq!((names(&rest), &rest["more"]), (all[2..].to_vec(), &json!(false)));

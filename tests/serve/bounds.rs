@@ -77,13 +77,13 @@ fn requests_that_wait_for_a_disk_delay_no_others() {
 
 #[test]
 fn a_token_has_some_of_the_turns_and_others_have_the_rest() {
-    let (served, gate) = gated(HttpLimits { requests: 4, token_at_once: 2, ..HttpLimits::default() });
+    let (served, gate) = gated(HttpLimits { requests: 4, token_concurrency: 2, ..HttpLimits::default() });
     let [busy, other] = ["acme", "globex"].map(|tenant| api::token(&served, tenant, api::ALL));
     while_creations_wait(&served, &gate, &busy, 2, |workflow| {
         let new = json!({ "workflow": workflow, "id": "one-more" });
         for refused in [served.get_as(&busy, "/v1/usage"), served.post_as(&busy, "/v1/instances", &new)] {
             assert_eq!((refused.status, refused.code().as_str()), (429, "limit"));
-            assert!(refused.body.contains("limit http-token-at-once reached: at most 2 "), "{refused:?}");
+            assert!(refused.body.contains("limit http-token-concurrency reached: at most 2 "), "{refused:?}");
             assert_eq!(refused.header("retry-after"), Some("1"));
         }
         assert_eq!(served.get_as(&other, "/v1/usage").status, 200);
@@ -108,7 +108,7 @@ fn monitoring_is_answered_while_no_turn_is_left() {
 fn an_answer_takes_memory_until_it_is_read() {
     const EVENTS: usize = 6;
     // A page of the audit is some 5 MB here, more than the system's buffers take of it. There is memory for two.
-    let served = served(HttpLimits { bodies_bytes: 12 << 20, ..HttpLimits::default() });
+    let served = served(HttpLimits { body_memory_bytes: 12 << 20, ..HttpLimits::default() });
     let token = api::token(&served, "acme", api::ALL);
     let workflow = api::upload(&served, &token, "tenant-workflow").json()["workflow"].clone();
     let new = json!({ "workflow": workflow, "id": "one" });
@@ -135,7 +135,7 @@ fn an_answer_takes_memory_until_it_is_read() {
     let mut unread = vec![ask(), ask()];
     let refused = served.get_as(&token, path);
     assert_eq!((refused.status, refused.code().as_str()), (503, "limit"));
-    assert!(refused.body.contains("limit http-bodies-bytes reached"), "{refused:?}");
+    assert!(refused.body.contains("limit http-body-memory-bytes reached"), "{refused:?}");
     assert_eq!(served.get_as(&token, "/v1/usage").status, 200, "a small answer needs none of it");
     let mut whole = Vec::new();
     unread.pop().unwrap().read_to_end(&mut whole).unwrap();
@@ -161,7 +161,7 @@ fn begin_body(served: &Served, path: &str, authorization: &str, bytes: usize) ->
 #[test]
 fn slow_bodies_take_memory_and_no_turns() {
     const PATH: &str = "/api/v1/receipts/verify";
-    let served = served(HttpLimits { requests: 2, bodies_bytes: 100_000, ..HttpLimits::default() });
+    let served = served(HttpLimits { requests: 2, body_memory_bytes: 100_000, ..HttpLimits::default() });
     let token = api::token(&served, "acme", api::ALL);
     let authorization = format!("Authorization: Bearer {token}\r\n");
     let begin = |bytes: usize| begin_body(&served, PATH, &authorization, bytes);
@@ -170,7 +170,10 @@ fn slow_bodies_take_memory_and_no_turns() {
         stream.read_to_string(&mut answer).unwrap();
         let answer = parse(&answer);
         assert_eq!((answer.status, answer.code().as_str()), (503, "limit"));
-        assert!(answer.body.contains("limit http-bodies-bytes reached: at most 100000 bytes"), "{answer:?}");
+        assert!(
+            answer.body.contains("limit http-body-memory-bytes reached: at most 100000 bytes"),
+            "{answer:?}"
+        );
     };
     let small: Vec<_> = (0..50).map(|_| begin(4_000)).collect();
     refused(begin(200_000));
@@ -194,7 +197,7 @@ fn slow_bodies_take_memory_and_no_turns() {
 #[test]
 fn bodies_of_anonymous_callers_take_no_memory_of_others() {
     const PATH: &str = "/api/v1/receipts/verify";
-    let served = served(HttpLimits { bodies_bytes: 800_000, ..HttpLimits::default() });
+    let served = served(HttpLimits { body_memory_bytes: 800_000, ..HttpLimits::default() });
     let token = api::token(&served, "acme", api::ALL);
     let kind = ("Content-Type", "application/json");
     let body = " ".repeat(90_000);

@@ -65,12 +65,16 @@ fn the_lines_of_the_readme_run_as_they_stand() {
 #[test]
 fn bodies_have_room_for_the_largest_component() {
     let data = TempDir::new().unwrap();
-    let limits = ["--limit", "http-bodies-bytes=1000000", "--limit", "component-bytes=1000001"];
+    let limits = ["--limit", "http-body-memory-bytes=1000000", "--limit", "component-bytes=1000001"];
     let refused = cli::run(data.path(), &[&["serve", "--listen", "127.0.0.1:0"][..], &limits].concat());
     assert_eq!(refused.code, Some(1));
-    let said = "limit http-bodies-bytes is 1000000 bytes, less than component-bytes, 1000001 bytes";
+    let said = "limit http-body-memory-bytes is 1000000 bytes, less than component-bytes, 1000001 bytes";
     assert!(refused.stderr.contains(said), "{}", refused.stderr);
-    assert!(refused.stderr.contains("set --limit http-bodies-bytes=1000001 or more"), "{}", refused.stderr);
+    assert!(
+        refused.stderr.contains("set --limit http-body-memory-bytes=1000001 or more"),
+        "{}",
+        refused.stderr
+    );
 }
 
 #[test]

@@ -242,7 +242,7 @@ fn a_request_that_waits_again_is_announced_again() {
     until("the delivery counts", || metrics(serving.port).contains(delivered));
     for arguments in [
         &["terminate", "one", "--reason", "too early"][..],
-        &["restart", "one", "--here", "--component", cli::GUEST],
+        &["restart", "one", "--keep-calls", "--component", cli::GUEST],
     ] {
         let ran = cli::run(data.path(), &[&["instances"], arguments].concat());
         assert_eq!(ran.code, Some(0), "{arguments:?}: {}", ran.stderr);
@@ -283,8 +283,10 @@ fn a_notice_that_a_kill_interrupts_is_sent_again() {
 fn a_receiver_that_refuses_or_hangs_delays_nothing_and_gets_the_notice_later() {
     let hook = Hook::plain();
     let data = folder(&format!("[notify]\nremind-before = 0\n{}", webhook(&hook)));
-    let mut serving =
-        Serving::begin(data.path(), &["--limit", "notify-seconds=1", "--limit", "notify-pause-seconds=1"]);
+    let mut serving = Serving::begin(
+        data.path(),
+        &["--limit", "notify-timeout-seconds=1", "--limit", "notify-max-backoff-seconds=1"],
+    );
     submit(data.path(), "one");
     hook.next(Does::Answer(500));
     let said = serving.says("cannot notify by webhook");
@@ -295,7 +297,7 @@ fn a_receiver_that_refuses_or_hangs_delays_nothing_and_gets_the_notice_later() {
     // While the receiver hangs, another request is made and decided, and its instance ends.
     submit(data.path(), "two");
     stands(data.path(), "two", "waiting");
-    let decided = cli::run(data.path(), &["resume", "two", "--approve"]);
+    let decided = cli::run(data.path(), &["drive", "two", "--approve"]);
     assert_eq!(decided.code, Some(0), "{}", decided.stderr);
     stands(data.path(), "two", "complete");
     until("the first request's notice comes", || hook.next(Does::Take).json()["data"]["instance"] == "one");
@@ -318,7 +320,7 @@ fn a_command_that_fails_or_hangs_runs_again() {
     cli::write(data.path(), "notify.sh", &script);
     let path = data.path().join("notify.sh").display().to_string();
     cli::write(data.path(), "pp-host.toml", &format!("notify = [\"sh\", \"{path}\"]\n"));
-    let limits = ["--limit", "notify-seconds=1", "--limit", "notify-pause-seconds=1"];
+    let limits = ["--limit", "notify-timeout-seconds=1", "--limit", "notify-max-backoff-seconds=1"];
     let mut serving = Serving::begin(data.path(), &limits);
     submit(data.path(), "one");
     let said = serving.says("cannot notify by command sh");

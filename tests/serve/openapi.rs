@@ -91,7 +91,7 @@ fn answers_have_the_shapes_that_the_document_says() {
         };
         stands("waiting");
         if id == "done" {
-            served.cli(&["resume", "acme/done", "--approve"]);
+            served.cli(&["drive", "acme/done", "--approve"]);
             stands("complete");
         }
     }

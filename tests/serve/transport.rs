@@ -15,8 +15,8 @@ use tempfile::TempDir;
 fn tight() -> Served {
     let limits = HttpLimits {
         connections: 8,
-        head_time: Duration::from_millis(300),
-        time: Duration::from_millis(300),
+        head_timeout: Duration::from_millis(300),
+        timeout: Duration::from_millis(300),
         body_bytes: 1_000,
         head_bytes: 8 << 10,
         ..HttpLimits::default()
@@ -127,13 +127,13 @@ fn callers_who_send_too_slowly_are_told_or_cut_and_others_are_answered() {
     slow.read_to_string(&mut answer).unwrap();
     let answer = parse(&answer);
     assert_eq!((answer.status, answer.code().as_str()), (408, "limit"));
-    assert!(answer.body.contains("limit http-seconds"), "{answer:?}");
+    assert!(answer.body.contains("limit http-timeout-seconds"), "{answer:?}");
 }
 
 #[test]
 fn a_follower_that_never_reads_is_cut_off_and_holds_nothing() {
     const EVENTS: usize = 24;
-    let limits = HttpLimits { time: Duration::from_secs(3), ..HttpLimits::default() };
+    let limits = HttpLimits { timeout: Duration::from_secs(3), ..HttpLimits::default() };
     let served = Served::begin_with(TempDir::new().unwrap(), |builder| builder, limits, None);
     let token = api::token(&served, "acme", api::ALL);
     let workflow = api::upload(&served, &token, "tenant-workflow").json()["workflow"].clone();
@@ -274,7 +274,7 @@ fn ten_thousand_idle_connections_cost_little_and_others_are_answered() {
     }
     setrlimit(Resource::Nofile, Rlimit { current: limit.maximum, ..limit }).unwrap();
     let data = TempDir::new().unwrap();
-    let serving = Serving::begin(data.path(), &["--limit", "http-head-seconds=600"]);
+    let serving = Serving::begin(data.path(), &["--limit", "http-head-timeout-seconds=600"]);
     let get = || {
         let mut stream = TcpStream::connect(("127.0.0.1", serving.port)).unwrap();
         write!(stream, "GET /metrics HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n").unwrap();

@@ -113,11 +113,11 @@ fn an_artifact_that_does_not_fit_is_not_acted_with_and_is_when_there_is_room() {
     let request = harness.waits(&key).request().unwrap().clone();
     harness.host.decide(&request, &support::judgement(Decision::Approved)).unwrap();
     let used = kept(&harness);
-    let harness = harness.again_with(with_room(used + 239));
+    let harness = harness.reopened_with(with_room(used + 239));
     assert!(is_over(&block_on(harness.host.drive(&key)).unwrap_err()));
     assert_eq!((harness.count(&key, "redeemed"), files(&harness).len()), (0, 0), "nothing has begun");
     assert_eq!(kept(&harness), used);
-    let harness = harness.again();
+    let harness = harness.reopened();
     harness.finish(&key, Decision::Approved, &[]);
     assert_eq!((harness.count(&key, "performed"), harness.count(&key, "redeemed")), (1, 1));
     kept(&harness);
@@ -151,7 +151,7 @@ fn artifacts_at_once_do_not_exceed_what_may_be_kept() {
         })
         .collect();
     let most = kept(&harness) + ROOM;
-    let harness = harness.again_with(with_room(most));
+    let harness = harness.reopened_with(with_room(most));
     std::thread::scope(|scope| {
         for key in &keys {
             let host: &Host = &harness.host;
@@ -222,11 +222,11 @@ fn output_beyond_what_may_be_kept_is_not_kept() {
     let harness = Harness::new();
     let key = support::start(&harness.host, "hostile", r#"{"attack":"print"}"#);
     let used = kept(&harness);
-    let harness = harness.again_with(with_room(used));
+    let harness = harness.reopened_with(with_room(used));
     assert!(is_over(&block_on(harness.host.drive(&key)).unwrap_err()), "its result does not fit either");
     assert_eq!(harness.host.store().output(&key).wait().unwrap(), "");
     assert_eq!(kept(&harness), used);
-    let harness = harness.again();
+    let harness = harness.reopened();
     harness.drive(&key);
     assert_ne!(harness.host.store().output(&key).wait().unwrap(), "");
     kept(&harness);

@@ -1,7 +1,7 @@
 //! The write path: many writes, one synchronisation; nothing is acknowledged that is not on disk, and no write harms another.
 
 use crate::support;
-use crate::support::stored::{AT, append, create, create_within, key, open, step};
+use crate::support::bare_store::{AT, append, create, create_within, key, open, step};
 use receipt::Timestamp;
 use rusqlite::Connection;
 use std::path::Path;

@@ -1,7 +1,7 @@
 //! The heads of journals: a step changes no other row, and readers still find the end.
 
 use crate::support;
-use crate::support::stored::{AT, append, create, key, open, step};
+use crate::support::bare_store::{AT, append, create, key, open, step};
 use proptest::prelude::*;
 use rusqlite::Connection;
 use std::path::Path;
@@ -189,7 +189,7 @@ fn what_is_in_the_tail_is_deleted_with_its_instance() {
     let (bytes, by) = (usize::try_from(kept).unwrap(), "t".to_owned());
     store.write(Write::Delete { place: place(3), components: vec![], bytes, by }).wait().unwrap();
     assert!(store.facts(None).wait().unwrap().is_empty());
-    let component = created - length(&support::stored::started(0));
+    let component = created - length(&support::bare_store::started(0));
     assert_eq!(usage(&store), empty + component, "the component was not let go");
 }
 

@@ -10,7 +10,7 @@ use store::{Answer, BlobStore as _, JournalStore as _, ObjectStorage, StoreError
 use store_postgres::Postgres;
 
 /// The time limit of waits that normally take a moment.
-const PATIENCE: Duration = Duration::from_secs(60);
+const TIMEOUT: Duration = Duration::from_secs(60);
 
 /// More transfers than a host has sessions for reading.
 const TRANSFERS: u8 = 12;
@@ -68,7 +68,7 @@ fn hang<T>(
 ) -> Vec<Answer<T>> {
     let begun: Vec<_> = (0..TRANSFERS).map(|number| begin(&Digest::of(&[number]), number)).collect();
     for number in 0..TRANSFERS {
-        assert!(asked.recv_timeout(PATIENCE).is_ok(), "transfer {number} waits for those before it");
+        assert!(asked.recv_timeout(TIMEOUT).is_ok(), "transfer {number} waits for those before it");
     }
     assert!(store.instances().wait().unwrap().is_empty());
     begun

@@ -31,12 +31,12 @@ impl Harness {
     }
 
     /// The same folder after the host has gone and come back.
-    pub fn again(self) -> Self {
-        self.again_with(|builder| builder)
+    pub fn reopened(self) -> Self {
+        self.reopened_with(|builder| builder)
     }
 
     /// The same with other settings.
-    pub fn again_with(self, settings: impl FnOnce(Builder) -> Builder) -> Self {
+    pub fn reopened_with(self, settings: impl FnOnce(Builder) -> Builder) -> Self {
         let Self { folder, host, clock } = self;
         drop(host);
         let host = open(folder.path(), &clock, settings);

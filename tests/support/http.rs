@@ -66,7 +66,7 @@ impl Served {
         let host = build(builder).open().unwrap();
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let port = listener.local_addr().unwrap().port();
-        let component_bytes = (16 << 20).min(limits.bodies_bytes.try_into().unwrap());
+        let component_bytes = (16 << 20).min(limits.body_memory_bytes.try_into().unwrap());
         let options = ServerOptions { url, limits, component_bytes, tls: None, problems: |_| {} };
         let server = Server::new(listener, host.clone(), feed, options).unwrap();
         let (stop, stopped) = oneshot::channel::<()>();

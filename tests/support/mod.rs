@@ -1,5 +1,6 @@
 //! Shared by the tests: the prebuilt guests, a host in a folder of its own, and a way of driving it to the end.
 
+pub mod bare_store;
 pub mod child;
 pub mod cli;
 pub mod clock;
@@ -8,7 +9,7 @@ pub mod compiled;
 pub mod faulty;
 pub mod formats;
 pub mod harness;
-pub mod held;
+pub mod held_action;
 pub mod http;
 pub mod network;
 pub mod people;
@@ -19,7 +20,6 @@ pub mod script;
 pub mod serving;
 pub mod sources;
 pub mod storage;
-pub mod stored;
 pub mod tls;
 pub mod worker;
 
@@ -41,7 +41,7 @@ use tempfile::TempDir;
 use workflow::Entry;
 
 /// The time limit of every wait, which may include a takeover, on a busy machine.
-pub const PATIENCE: Duration = Duration::from_secs(240);
+pub const TIMEOUT: Duration = Duration::from_secs(240);
 
 /// Waits until the condition holds.
 pub fn until(what: &str, mut is_so: impl FnMut() -> bool) {
@@ -50,7 +50,7 @@ pub fn until(what: &str, mut is_so: impl FnMut() -> bool) {
 
 /// Waits until there is a result.
 pub fn awaited<T>(what: &str, mut result: impl FnMut() -> Option<T>) -> T {
-    let end = Instant::now() + PATIENCE;
+    let end = Instant::now() + TIMEOUT;
     loop {
         if let Some(result) = result() {
             return result;

@@ -16,7 +16,7 @@ use store_postgres::Postgres;
 const VERSIONS: &str = "/usr/lib/postgresql";
 
 /// The time limit for a server to start or to stop.
-const PATIENCE: Duration = Duration::from_secs(60);
+const TIMEOUT: Duration = Duration::from_secs(60);
 
 /// Ends the server and removes its folder when its input ends: the test program has the other end of the pipe, which
 /// closes when the program ends.
@@ -163,7 +163,7 @@ impl Server {
 
     /// Waits until a statement answers that.
     pub fn wait_until(&self, statement: &str, answer: &str) {
-        let end = Instant::now() + PATIENCE;
+        let end = Instant::now() + TIMEOUT;
         while self.sql(statement) != answer {
             assert!(Instant::now() < end, "{statement} does not answer {answer}");
             std::thread::sleep(Duration::from_millis(20));
@@ -262,7 +262,7 @@ impl Server {
     }
 
     fn wait_until_it_answers(&self) {
-        let end = Instant::now() + PATIENCE;
+        let end = Instant::now() + TIMEOUT;
         while !self.psql("SELECT 1").status.success() {
             let log = || fs::read_to_string(self.folder.join("log")).unwrap_or_default();
             assert!(Instant::now() < end, "the server does not start: {}", log());
@@ -307,7 +307,7 @@ impl Drop for Server {
 
 /// Waits until each of these processes is in one of the states, by their letters in `/proc`, or gone.
 fn wait_for_states(pids: &[&str], states: &str) {
-    let end = Instant::now() + PATIENCE;
+    let end = Instant::now() + TIMEOUT;
     let is_so = |pid: &&str| {
         let Ok(shown) = fs::read_to_string(format!("/proc/{pid}/stat")) else { return true };
         shown.rsplit(") ").next().is_some_and(|rest| rest.starts_with(|state| states.contains(state)))

@@ -16,7 +16,7 @@ const VARIABLE: &str = "MOTO_SERVER";
 const BUCKET: &str = "artifacts";
 
 /// The time limit for the server to start.
-const PATIENCE: Duration = Duration::from_secs(60);
+const TIMEOUT: Duration = Duration::from_secs(60);
 
 /// Ends the server when its input ends: the test program has the other end of the pipe, which closes when the program ends.
 const WATCH: &str = r#"
@@ -57,7 +57,7 @@ impl S3 {
             .stdin(Stdio::piped())
             .spawn()
             .unwrap();
-        let end = Instant::now() + PATIENCE;
+        let end = Instant::now() + TIMEOUT;
         while TcpStream::connect(("127.0.0.1", port)).is_err() {
             assert!(Instant::now() < end, "the server of object storage does not start");
             std::thread::sleep(Duration::from_millis(50));

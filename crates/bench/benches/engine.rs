@@ -2,7 +2,7 @@
 //!
 //! `cargo bench -p bench --bench engine [-- [--quick] [SECTION…]]`
 
-use bench::{Bench, Extent, Section};
+use bench::{Bench, RunLength, Section};
 use std::process::ExitCode;
 
 /// The allocator of `pp-host`.
@@ -12,8 +12,9 @@ static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 fn main() -> ExitCode {
     // Cargo adds an argument of its own.
     let words: Vec<_> = std::env::args().skip(1).filter(|word| word != "--bench").collect();
-    let extent = if words.iter().any(|word| word == "--quick") { Extent::Quick } else { Extent::Whole };
-    let bench = Bench { folder: std::env::temp_dir(), extent };
+    let run_length =
+        if words.iter().any(|word| word == "--quick") { RunLength::Quick } else { RunLength::Whole };
+    let bench = Bench { folder: std::env::temp_dir(), run_length };
     let named = |section: &Section| words.iter().any(|word| word == section.name());
     let sections: Vec<_> = match Section::ALL.into_iter().filter(named).collect::<Vec<_>>() {
         none if none.is_empty() => Section::ALL.to_vec(),

@@ -208,7 +208,7 @@ fn live_instances() {
         "\n{LIVE} live instances of a Rust guest with its standard library, each stopped in the middle of a computation"
     );
     let program = sandbox.load(&guest("hostile.wasm")).expect("a guest");
-    let (limits, before) = (SandboxLimits::default(), Taken::now());
+    let (limits, before) = (SandboxLimits::default(), ProcessMemory::now());
     let mut live: Vec<Pin<Box<dyn Future<Output = Drive> + '_>>> = Vec::new();
     for number in 0..LIVE {
         let refuse = |_: Command| Err::<Outcome, Halt>("no command is answered".into());
@@ -217,7 +217,7 @@ fn live_instances() {
         assert!(first.is_pending(), "it ended: {first:?}");
         live.push(drive);
     }
-    let after = Taken::now();
+    let after = ProcessMemory::now();
     let each = |after: u64, before: u64| after.saturating_sub(before) as f64 / LIVE as f64;
     println!("private memory, each {:>8.1} KiB", each(after.private, before.private));
     println!("mappings, each       {:>8.1}", each(after.mappings, before.mappings));
@@ -235,14 +235,14 @@ fn event(number: usize) -> Event {
     }
 }
 
-/// This process's use of the machine.
-struct Taken {
+/// This process's memory.
+struct ProcessMemory {
     /// KiB that no other process shares.
     private: u64,
     mappings: u64,
 }
 
-impl Taken {
+impl ProcessMemory {
     fn now() -> Self {
         let mappings = fs::read_to_string("/proc/self/maps").expect("Linux").lines().count() as u64;
         Self { private: bench::private_memory().expect("Linux"), mappings }

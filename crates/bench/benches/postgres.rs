@@ -5,7 +5,7 @@
 //! Starts a server of its own, of the version that is installed as a Debian package. Where `PP_BENCH_STORE` has the URL of a database, that one
 //! is measured instead, in two new schemas, which are dropped at the end.
 
-use bench::{Extent, HostsBench, HostsSection, MeasureError, work_if_host};
+use bench::{HostsBench, HostsSection, MeasureError, RunLength, work_if_host};
 use std::process::ExitCode;
 
 #[path = "../../../tests/support/postgres.rs"]
@@ -29,7 +29,8 @@ fn main() -> ExitCode {
 fn measure() -> Result<(), MeasureError> {
     work_if_host()?;
     let words: Vec<_> = std::env::args().skip(1).collect();
-    let extent = if words.iter().any(|word| word == "--quick") { Extent::Quick } else { Extent::Whole };
+    let run_length =
+        if words.iter().any(|word| word == "--quick") { RunLength::Quick } else { RunLength::Whole };
     let named = |section: &HostsSection| words.iter().any(|word| word == section.name());
     let sections: Vec<_> = match HostsSection::ALL.into_iter().filter(named).collect::<Vec<_>>() {
         none if none.is_empty() => HostsSection::ALL.to_vec(),
@@ -47,7 +48,7 @@ fn measure() -> Result<(), MeasureError> {
         }
     };
     let folder = std::env::temp_dir();
-    let bench = HostsBench { url: &url, second: &second, folder: &folder, extent };
+    let bench = HostsBench { url: &url, second: &second, folder: &folder, run_length };
     bench.run(&sections, &mut |line| println!("  {line}"))
 }
 

@@ -16,16 +16,16 @@ use std::path::PathBuf;
 /// The error that ends a measurement.
 pub type MeasureError = Box<dyn std::error::Error + Send + Sync>;
 
-/// The extent of a measurement.
+/// The length of a run.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Extent {
+pub enum RunLength {
     /// Some seconds a section: to see that it works.
     Quick,
     /// Minutes: to have figures.
     Whole,
 }
 
-impl Extent {
+impl RunLength {
     fn of<T>(self, quick: T, whole: T) -> T {
         match self {
             Self::Quick => quick,
@@ -70,13 +70,13 @@ impl Section {
     }
 }
 
-/// The place and extent of the measurements.
+/// The place and the length of a run.
 #[derive(Debug, Clone)]
 pub struct Bench {
     /// Temporary data folders are made in here: the disk counts.
     pub folder: PathBuf,
-    /// The extent.
-    pub extent: Extent,
+    /// The length of the run.
+    pub run_length: RunLength,
 }
 
 /// One figure.

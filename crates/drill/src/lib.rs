@@ -24,7 +24,7 @@ pub use fixture::authenticator;
 use engine::capability::Deployment;
 use fixture::ending::{Ending, Refusal};
 use fixture::target::Target;
-use fixture::{Fixture, Terms};
+use fixture::{Fixture, Setup};
 use sandbox::Compiler;
 use std::fmt;
 use std::fmt::Write as _;
@@ -39,14 +39,14 @@ type SetupError = Box<dyn std::error::Error + Send + Sync>;
 pub struct Attack {
     name: &'static str,
     tries: &'static str,
-    by: By,
+    attacker: Attacker,
     refusal: Refusal,
-    way: Way,
+    method: Method,
 }
 
 /// The attacker.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum By {
+pub enum Attacker {
     /// A tenant, with the component that it hands in.
     Guest,
     /// An attacker who reaches the deciding side, or its input.
@@ -57,26 +57,26 @@ pub enum By {
 
 /// The way to try it.
 #[derive(Debug, Clone, Copy)]
-enum Way {
+enum Method {
     /// These bytes are handed to the loader.
     Load(fn() -> Result<Vec<u8>, SetupError>),
     /// The hostile guest runs with these parameters; without them, with its own name as the attack.
-    Hostile(Bounds, Option<&'static str>),
+    Hostile(LimitProfile, Option<&'static str>),
     /// A workflow in JavaScript whose `run` has this body.
     Script(fn() -> String),
     /// A core module runs inside `frame.wat`.
-    Raw(Bounds, &'static str),
+    Raw(LimitProfile, &'static str),
     /// On a host that other attacks use too: the attack touches only its own data.
     Shared(fn(&Fixture) -> Result<Ending, SetupError>),
     /// On hosts that it makes itself.
     Apart(fn() -> Result<Ending, SetupError>),
-    /// On a host of its own, under these terms.
-    Alone(fn() -> Terms, fn(Fixture) -> Result<Ending, SetupError>),
+    /// On a host of its own, with this setup.
+    Alone(fn() -> Setup, fn(Fixture) -> Result<Ending, SetupError>),
 }
 
 /// The limits that a guest is expected to reach.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Bounds {
+enum LimitProfile {
     /// Few of everything.
     Tight,
     /// Unlimited fuel, and two seconds of time.
@@ -92,7 +92,7 @@ pub struct Verdict {
 }
 
 /// The evidence to judge an attack by.
-struct Tried {
+struct AttackEvidence {
     ending: Ending,
     /// The target of the host that was attacked.
     target: Arc<Target>,
@@ -114,8 +114,8 @@ impl Attack {
 
     /// The attacker.
     #[must_use]
-    pub fn by(&self) -> By {
-        self.by
+    pub fn attacker(&self) -> Attacker {
+        self.attacker
     }
 
     /// The refusal that it has to meet with, in words.
@@ -152,7 +152,7 @@ impl Verdict {
     }
 }
 
-impl Tried {
+impl AttackEvidence {
     /// The end, and the target's records at that time. The folder exists until they have been read.
     fn after(
         (_folder, target): (Arc<TempDir>, Arc<Target>),
@@ -170,7 +170,7 @@ impl Tried {
     }
 }
 
-impl fmt::Display for By {
+impl fmt::Display for Attacker {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
             Self::Guest => "guest",
@@ -191,7 +191,7 @@ pub fn attacks() -> Vec<Attack> {
         guests::quotas::attacks(),
         guests::scripts::attacks(),
         guests::wasi::attacks(),
-        guests::words::attacks(),
+        guests::spoofed_text::attacks(),
         approval::decisions::attacks(),
         approval::people::attacks(),
         approval::passkeys::attacks(),
@@ -208,9 +208,9 @@ pub fn attacks() -> Vec<Attack> {
 pub fn table() -> String {
     let mut table = "| Attack | By | Tries | Refused |\n| --- | --- | --- | --- |\n".to_owned();
     for attack in attacks() {
-        let Attack { name, tries, by, refusal, .. } = attack;
+        let Attack { name, tries, attacker, refusal, .. } = attack;
         // Writing to a string cannot fail.
-        let _ = writeln!(table, "| `{name}` | {by} | {tries} | {refusal} |");
+        let _ = writeln!(table, "| `{name}` | {attacker} | {tries} | {refusal} |");
     }
     table
 }
@@ -248,49 +248,49 @@ impl Drill {
         }
     }
 
-    fn try_it(&self, attack: &Attack) -> Result<Tried, SetupError> {
-        let on = |bounds: Bounds, tries: &dyn Fn(&Fixture) -> Result<Ending, SetupError>| {
-            let fixture = self.fixture(bounds)?;
-            Tried::after(fixture.scene(), tries(fixture))
+    fn try_it(&self, attack: &Attack) -> Result<AttackEvidence, SetupError> {
+        let on = |profile: LimitProfile, tries: &dyn Fn(&Fixture) -> Result<Ending, SetupError>| {
+            let fixture = self.fixture(profile)?;
+            AttackEvidence::after(fixture.scene(), tries(fixture))
         };
-        match attack.way {
-            Way::Load(bytes) => on(Bounds::Tight, &|fixture| {
+        match attack.method {
+            Method::Load(bytes) => on(LimitProfile::Tight, &|fixture| {
                 Ok(Ending::of(fixture.host().load(bytes()?).map(|_| "the component was loaded")))
             }),
-            Way::Hostile(bounds, params) => {
+            Method::Hostile(profile, params) => {
                 let own = format!(r#"{{"attack":"{}"}}"#, attack.name);
-                on(bounds, &|fixture| fixture.among_neighbours(fixture::HOSTILE, params.unwrap_or(&own)))
+                on(profile, &|fixture| fixture.among_neighbours(fixture::HOSTILE, params.unwrap_or(&own)))
             }
-            Way::Script(body) => on(Bounds::Tight, &|fixture| {
+            Method::Script(body) => on(LimitProfile::Tight, &|fixture| {
                 fixture.among_neighbours(&guests::scripts::workflow(&body())?, "{}")
             }),
-            Way::Raw(bounds, module) => {
-                on(bounds, &|fixture| fixture.among_neighbours(&guests::raw::component(module)?, "{}"))
+            Method::Raw(profile, module) => {
+                on(profile, &|fixture| fixture.among_neighbours(&guests::raw::component(module)?, "{}"))
             }
-            Way::Shared(tries) => on(Bounds::Tight, &tries),
-            Way::Apart(tries) => {
+            Method::Shared(tries) => on(LimitProfile::Tight, &tries),
+            Method::Apart(tries) => {
                 let folder = Arc::new(TempDir::with_prefix("pp-host-drill-")?);
                 let target = Arc::new(Target::new(folder.path().to_owned()));
-                Tried::after((folder, target), tries())
+                AttackEvidence::after((folder, target), tries())
             }
-            Way::Alone(terms, tries) => {
-                let fixture = Fixture::new(self.terms(terms))?;
-                Tried::after(fixture.scene(), tries(fixture))
+            Method::Alone(setup, tries) => {
+                let fixture = Fixture::new(self.setup(setup))?;
+                AttackEvidence::after(fixture.scene(), tries(fixture))
             }
         }
     }
 
-    fn terms(&self, terms: fn() -> Terms) -> Terms {
-        Terms { compiler: self.compiler.clone(), ..terms() }
+    fn setup(&self, setup: fn() -> Setup) -> Setup {
+        Setup { compiler: self.compiler.clone(), ..setup() }
     }
 
-    fn fixture(&self, bounds: Bounds) -> Result<&Fixture, SetupError> {
-        let (fixture, terms) = match bounds {
-            Bounds::Tight => (&self.tight, Terms::tight as fn() -> Terms),
-            Bounds::Clock => (&self.clock, Terms::clock as fn() -> Terms),
+    fn fixture(&self, profile: LimitProfile) -> Result<&Fixture, SetupError> {
+        let (fixture, setup) = match profile {
+            LimitProfile::Tight => (&self.tight, Setup::tight as fn() -> Setup),
+            LimitProfile::Clock => (&self.clock, Setup::clock as fn() -> Setup),
         };
         let made =
-            fixture.get_or_init(|| Fixture::new(self.terms(terms)).map_err(|obstacle| obstacle.to_string()));
+            fixture.get_or_init(|| Fixture::new(self.setup(setup)).map_err(|obstacle| obstacle.to_string()));
         made.as_ref().map_err(|obstacle| obstacle.clone().into())
     }
 }

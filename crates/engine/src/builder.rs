@@ -10,7 +10,7 @@ use crate::runtime::hosts;
 use crate::runtime::journals::{FactHandler, Journals};
 use crate::runtime::lease::LeaseTable;
 use crate::runtime::previews::Previews;
-use crate::runtime::programs::Programs;
+use crate::runtime::programs::ProgramCache;
 use crate::runtime::publisher::{BackgroundErrorHandler, Publisher};
 use crate::runtime::remote_authority;
 use crate::runtime::slots::RunSlots;
@@ -252,7 +252,7 @@ impl Builder {
         let mut registry = Registry::default();
         built_in(&artifacts).into_iter().chain(self.capabilities).for_each(|one| registry.add(one));
         let largest = self.settings.largest().sandbox;
-        let loaded = largest.load.programs;
+        let loaded = largest.load.cached_programs;
         let sandbox = Sandbox::new(largest)?.compiled_by(self.compiler).cached_in(&folder.cache())?;
         let sandbox = sandbox.engines_in(&folder.engines());
         let wakeups = Arc::<Wakeups>::default();
@@ -265,7 +265,7 @@ impl Builder {
             )?,
             artifacts,
             on_background_error: self.on_background_error,
-            programs: Programs::new(sandbox, loaded),
+            programs: ProgramCache::new(sandbox, loaded),
             previews: Previews::default(),
             governance: Governance {
                 issuer,

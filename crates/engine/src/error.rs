@@ -3,8 +3,8 @@
 use crate::access::AccessError;
 use crate::ids::{IdError, NoEntropy};
 use crate::issuer::{IssueError, KeyringError};
+use crate::text_limits::TooLong;
 use crate::trust::{ActError, TokenError};
-use crate::words::TooLong;
 use receipt::{Digest, PasskeyError, PersonId, Role, Timestamp};
 use sandbox::LoadError;
 use store::{InstanceKey, StoreError};

@@ -20,7 +20,6 @@ mod access;
 pub mod api;
 mod approvals;
 mod builder;
-mod callers;
 pub mod capability;
 mod clock;
 pub mod control;
@@ -35,8 +34,9 @@ mod process;
 mod runtime;
 mod schedule;
 mod storage;
+mod text_limits;
 pub mod trust;
-mod words;
+mod unix_connections;
 
 pub use api::{MovedState, ReadOnlyHost};
 pub use approvals::{AssertionRequest, Invite, SignOutcome, Waiting};
@@ -53,7 +53,7 @@ pub use storage::{
     ArtifactsUrl, Copied, InvalidArtifactsUrl, InvalidStoreUrl, StoreLocation, StoreUrl, back_up,
 };
 pub use store::{Fact, InstanceKey};
-pub use words::TooLong;
+pub use text_limits::TooLong;
 pub use workflow::Status;
 // The crates of the interface above, so that an embedding program depends on this crate alone, and has the same
 // versions.

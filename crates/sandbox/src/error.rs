@@ -229,8 +229,8 @@ pub(crate) fn too_demanding(error: &wasmtime::Error, limits: &SandboxLimits) -> 
         return LoadError::TooComplex { limit: names::TABLE_ELEMENTS, what, bound };
     }
     if said.contains("core module instances, which") {
-        let (what, bound) = ("core instances", u64::from(limits.parts));
-        return LoadError::TooComplex { limit: names::PARTS, what, bound };
+        let (what, bound) = ("core instances", u64::from(limits.core_instances));
+        return LoadError::TooComplex { limit: names::CORE_INSTANCES, what, bound };
     }
     if ["Wasm linear memories, which", "tables, which", "defined tables count"]
         .iter()

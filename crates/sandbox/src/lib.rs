@@ -39,6 +39,7 @@ use runtime::determinism::VirtualTime;
 use runtime::live::LiveInstances;
 use runtime::throttle::CpuThrottle;
 use script::{Bundle, LoadContext, Scripts};
+use std::collections::HashMap;
 use std::path::Path;
 use std::pin::{Pin, pin};
 use std::sync::Arc;
@@ -128,7 +129,7 @@ pub struct Sandbox {
     refusals: RejectedComponents,
     largest: SandboxLimits,
     live: LiveInstances,
-    in_hand: Arc<Semaphore>,
+    artifact_buffer: Arc<Semaphore>,
     throttle: CpuThrottle,
     note: Option<String>,
 }
@@ -159,8 +160,8 @@ impl Sandbox {
         let scripts = Scripts::new(for_bundles);
         let live = LiveInstances::new(largest.live_instances);
         let (refusals, throttle) = (RejectedComponents::default(), CpuThrottle::new());
-        let in_hand = Arc::new(guest::in_hand(largest.bytes_in_hand));
-        Ok(Self { engine, linker, scripts, loader, refusals, largest, live, in_hand, throttle, note })
+        let artifact_buffer = Arc::new(guest::artifact_buffer(largest.artifact_buffer_bytes));
+        Ok(Self { engine, linker, scripts, loader, refusals, largest, live, artifact_buffer, throttle, note })
     }
 
     /// Keeps compiled code in a folder, where it is found again by this process and later ones.
@@ -281,7 +282,7 @@ impl Sandbox {
         limits: &SandboxLimits,
         handler: Box<dyn Handler>,
     ) -> Drive {
-        let output = Output::new(limits.log_bytes);
+        let output = Output::new(limits.output_bytes);
         let (end, fuel) = self.run_into(&output, program, event, limits, handler).await;
         Drive { end, output: output.text(), fuel }
     }
@@ -314,12 +315,13 @@ impl Sandbox {
             moment,
             throttle: self.throttle.clone(),
             turn: turn.clone(),
-            in_hand: Arc::clone(&self.in_hand),
-            in_hand_units: guest::units(self.largest.bytes_in_hand),
+            artifact_buffer: Arc::clone(&self.artifact_buffer),
+            artifact_buffer_units: guest::units(self.largest.artifact_buffer_bytes),
             text_bytes: limits.text_bytes,
             handles: limits.handles,
             host_time: host_time.clone(),
             script: program.script.clone(),
+            granted: HashMap::new(),
             tenant: event.tenant.clone(),
             started_at: event.started_at,
         };

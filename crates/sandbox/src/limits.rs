@@ -21,7 +21,7 @@ pub struct LoadLimits {
     /// Bytes of compiled code that are kept on disk. Default 256 MiB; the least recently used goes first.
     pub cache_bytes: u64,
     /// Components whose code is kept in memory. Default 256; the least recently used goes first, and comes back from disk.
-    pub programs: usize,
+    pub cached_programs: usize,
 }
 
 impl Default for LoadLimits {
@@ -33,7 +33,7 @@ impl Default for LoadLimits {
             compile_wall: Duration::from_secs(120),
             compile_memory_bytes: 2 << 30,
             cache_bytes: 256 << 20,
-            programs: 256,
+            cached_programs: 256,
         }
     }
 }
@@ -59,18 +59,18 @@ pub struct SandboxLimits {
     /// Bytes of text that one call may hand to the host: names, reasons, results. Default 4 MiB.
     pub text_bytes: usize,
     /// Bytes of artifacts that are in the host's hands at once, over all tenants; further calls wait for their turn. Default 256 MiB.
-    pub bytes_in_hand: u64,
+    pub artifact_buffer_bytes: u64,
     /// Bytes of output that are kept. Default 256 KiB.
-    pub log_bytes: usize,
+    pub output_bytes: usize,
     /// Instances that are in memory at once, over all tenants; further drives wait for their turn. An instance with several memories
     /// counts once for each. Default 1 000: each reserves 4 GiB of address space, and a process has 128 TiB.
     pub live_instances: u32,
     /// Core instances of one instance. Default 64: a component is several (including the adapters of its toolchain), and a
     /// Python interpreter, whose libraries are linked when it starts, is 40.
-    pub parts: u32,
+    pub core_instances: u32,
     /// Memories of one instance, and tables. Default 16 of each: toolchains make one or two.
     pub memories: u32,
-    /// Bytes of the machine's own stack for a guest's calls. Default 1.5 MiB. Endless recursion in a script fills it
+    /// Bytes of the machine's own stack for a guest's calls. Default 4.5 MiB. Endless recursion in a script fills it
     /// about twenty times as fast as the 64 KiB that the script's engine counts, and the engine's error, which the
     /// script can catch, must come first.
     pub stack_bytes: usize,
@@ -96,14 +96,14 @@ pub mod names {
     pub const CALL_BYTES: &str = "call-bytes";
     /// The name of [`SandboxLimits::text_bytes`](super::SandboxLimits::text_bytes).
     pub const TEXT_BYTES: &str = "text-bytes";
-    /// The name of [`SandboxLimits::bytes_in_hand`](super::SandboxLimits::bytes_in_hand).
-    pub const BYTES_IN_HAND: &str = "bytes-in-hand";
-    /// The name of [`SandboxLimits::log_bytes`](super::SandboxLimits::log_bytes).
-    pub const LOG_BYTES: &str = "log-bytes";
+    /// The name of [`SandboxLimits::artifact_buffer_bytes`](super::SandboxLimits::artifact_buffer_bytes).
+    pub const ARTIFACT_BUFFER_BYTES: &str = "artifact-buffer-bytes";
+    /// The name of [`SandboxLimits::output_bytes`](super::SandboxLimits::output_bytes).
+    pub const OUTPUT_BYTES: &str = "output-bytes";
     /// The name of [`SandboxLimits::live_instances`](super::SandboxLimits::live_instances).
     pub const LIVE_INSTANCES: &str = "live-instances";
-    /// The name of [`SandboxLimits::parts`](super::SandboxLimits::parts).
-    pub const PARTS: &str = "parts";
+    /// The name of [`SandboxLimits::core_instances`](super::SandboxLimits::core_instances).
+    pub const CORE_INSTANCES: &str = "core-instances";
     /// The name of [`SandboxLimits::memories`](super::SandboxLimits::memories).
     pub const MEMORIES: &str = "memories";
     /// The name of [`SandboxLimits::stack_bytes`](super::SandboxLimits::stack_bytes).
@@ -120,8 +120,8 @@ pub mod names {
     pub const COMPILE_MEMORY_BYTES: &str = "compile-memory-bytes";
     /// The name of [`LoadLimits::cache_bytes`](super::LoadLimits::cache_bytes).
     pub const CACHE_BYTES: &str = "cache-bytes";
-    /// The name of [`LoadLimits::programs`](super::LoadLimits::programs).
-    pub const PROGRAMS: &str = "programs";
+    /// The name of [`LoadLimits::cached_programs`](super::LoadLimits::cached_programs).
+    pub const CACHED_PROGRAMS: &str = "cached-programs";
 }
 
 impl Default for SandboxLimits {
@@ -135,12 +135,12 @@ impl Default for SandboxLimits {
             handles: 3_000,
             call_bytes: 72 << 20,
             text_bytes: 4 << 20,
-            bytes_in_hand: 256 << 20,
-            log_bytes: 256 << 10,
+            artifact_buffer_bytes: 256 << 20,
+            output_bytes: 256 << 10,
             live_instances: 1_000,
-            parts: 64,
+            core_instances: 64,
             memories: 16,
-            stack_bytes: 3 << 19,
+            stack_bytes: 9 << 19,
             load: LoadLimits::default(),
         }
     }
@@ -217,7 +217,7 @@ impl Meter {
         Self {
             memory_left: limits.memory_bytes,
             table_elements: limits.table_elements,
-            parts: limits.parts as usize,
+            parts: limits.core_instances as usize,
             memories: limits.memories as usize,
             refused: None,
         }

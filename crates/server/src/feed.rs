@@ -10,11 +10,11 @@ use tokio::sync::{mpsc, watch};
 use workflow::{Entry, RequestId};
 
 /// Notifications of requests in the channel. Further ones are dropped; the notifier's periodic scan of all requests finds them.
-const ASKED: usize = 1_024;
+const EVENTS: usize = 1_024;
 
 /// An instance has made a request.
 #[derive(Debug, Clone)]
-pub(crate) struct Asked {
+pub(crate) struct RequestMade {
     pub(crate) key: InstanceKey,
     pub(crate) request: RequestId,
     pub(crate) at: Timestamp,
@@ -23,8 +23,8 @@ pub(crate) struct Asked {
 
 /// A fact that the feed passes on to the notifier.
 #[derive(Debug)]
-pub(crate) enum News {
-    Asked(Asked),
+pub(crate) enum NotifierEvent {
+    RequestMade(RequestMade),
     /// An instance was restarted: a request of it may wait again.
     Restarted,
 }
@@ -37,7 +37,7 @@ pub struct Feed(Arc<Inner>);
 #[derive(Debug, Default)]
 struct Inner {
     followed: Mutex<Followed>,
-    news: Mutex<Option<mpsc::Sender<News>>>,
+    events: Mutex<Option<mpsc::Sender<NotifierEvent>>>,
     facts: Facts,
     notices: Notices,
 }
@@ -56,9 +56,14 @@ impl Feed {
         match &fact.entry {
             Entry::Requested { request, expires_at, .. } => {
                 let (key, request) = (fact.key.clone(), request.clone());
-                self.tell(News::Asked(Asked { key, request, at: fact.at, expires_at: *expires_at }));
+                self.tell(NotifierEvent::RequestMade(RequestMade {
+                    key,
+                    request,
+                    at: fact.at,
+                    expires_at: *expires_at,
+                }));
             }
-            Entry::Restarted { .. } => self.tell(News::Restarted),
+            Entry::Restarted { .. } => self.tell(NotifierEvent::Restarted),
             _ => {}
         }
         let mut followed = self.0.followed.lock().unwrap_or_else(PoisonError::into_inner);
@@ -69,17 +74,17 @@ impl Feed {
         }
     }
 
-    fn tell(&self, news: News) {
-        let sender = self.0.news.lock().unwrap_or_else(PoisonError::into_inner);
+    fn tell(&self, events: NotifierEvent) {
+        let sender = self.0.events.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(sender) = &*sender {
-            let _ = sender.try_send(news);
+            let _ = sender.try_send(events);
         }
     }
 
     /// A receiver of every new request and restart from now on. It replaces an earlier receiver.
-    pub(crate) fn news(&self) -> mpsc::Receiver<News> {
-        let (sender, receiver) = mpsc::channel(ASKED);
-        *self.0.news.lock().unwrap_or_else(PoisonError::into_inner) = Some(sender);
+    pub(crate) fn events(&self) -> mpsc::Receiver<NotifierEvent> {
+        let (sender, receiver) = mpsc::channel(EVENTS);
+        *self.0.events.lock().unwrap_or_else(PoisonError::into_inner) = Some(sender);
         receiver
     }
 

@@ -31,8 +31,8 @@ pub use telemetry::traces::{Traces, TracesError};
 
 use engine::Host;
 use engine::limits::HttpLimits;
-use engine::limits::http_names::BODIES_BYTES;
-use request::state::State;
+use engine::limits::http_names::BODY_MEMORY_BYTES;
+use request::state::AppState;
 use std::io;
 use std::net::TcpListener;
 use std::sync::Arc;
@@ -77,12 +77,12 @@ pub enum ServerError {
     Entropy(#[from] engine::NoEntropy),
     /// A component of the largest size would never fit into the memory of all bodies.
     #[error(
-        "limit {BODIES_BYTES} is {bodies_bytes} bytes, less than component-bytes, {component_bytes} bytes: a component of the largest size \
-         could not be uploaded; set --limit {BODIES_BYTES}={component_bytes} or more, or a lower component-bytes"
+        "limit {BODY_MEMORY_BYTES} is {body_memory_bytes} bytes, less than component-bytes, {component_bytes} bytes: a component of the largest size \
+         could not be uploaded; set --limit {BODY_MEMORY_BYTES}={component_bytes} or more, or a lower component-bytes"
     )]
     Bodies {
         /// The bytes of all bodies together.
-        bodies_bytes: u64,
+        body_memory_bytes: u64,
         /// The largest component that any tenant may have, in bytes.
         component_bytes: usize,
     },
@@ -91,7 +91,7 @@ pub enum ServerError {
 /// A server that listens but does not answer yet.
 pub struct Server {
     listener: TcpListener,
-    state: Arc<State>,
+    state: Arc<AppState>,
 }
 
 impl Server {
@@ -105,13 +105,14 @@ impl Server {
         feed: Feed,
         options: ServerOptions,
     ) -> Result<Self, ServerError> {
-        let (bodies_bytes, component_bytes) = (options.limits.bodies_bytes, options.component_bytes);
-        if bodies_bytes < component_bytes as u64 {
-            return Err(ServerError::Bodies { bodies_bytes, component_bytes });
+        let (body_memory_bytes, component_bytes) =
+            (options.limits.body_memory_bytes, options.component_bytes);
+        if body_memory_bytes < component_bytes as u64 {
+            return Err(ServerError::Bodies { body_memory_bytes, component_bytes });
         }
         listener.set_nonblocking(true)?;
         let port = listener.local_addr()?.port();
-        let state = Arc::new(State::new(host, feed, port, options)?);
+        let state = Arc::new(AppState::new(host, feed, port, options)?);
         Ok(Self { listener, state })
     }
 

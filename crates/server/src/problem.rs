@@ -18,13 +18,13 @@ pub(crate) struct Problem {
     pub(crate) code: &'static str,
     pub(crate) detail: String,
     /// When the same request may succeed, if that is known.
-    again_after: Duration,
+    retry_after: Duration,
 }
 
 /// A problem in the form of RFC 9457.
 #[derive(Debug, Serialize, ToSchema)]
 #[schema(as = Problem)]
-pub(crate) struct Sent {
+pub(crate) struct ProblemDocument {
     /// The name of its kind: `urn:pp-host:problem:` and the code.
     r#type: String,
     /// The status in words.
@@ -39,12 +39,12 @@ pub(crate) struct Sent {
 
 impl Problem {
     pub(crate) fn new(status: StatusCode, code: &'static str, detail: impl Into<String>) -> Self {
-        Self { status, code, detail: detail.into(), again_after: Duration::from_secs(1) }
+        Self { status, code, detail: detail.into(), retry_after: Duration::from_secs(1) }
     }
 
     /// Adds the time after which to try again.
-    pub(crate) fn again_after(self, time: Duration) -> Self {
-        Self { again_after: time, ..self }
+    pub(crate) fn retry_after(self, time: Duration) -> Self {
+        Self { retry_after: time, ..self }
     }
 
     /// An invalid request.
@@ -79,14 +79,14 @@ impl Problem {
 
 impl IntoResponse for Problem {
     fn into_response(self) -> Response {
-        let sent = Sent {
+        let sent = ProblemDocument {
             r#type: format!("urn:pp-host:problem:{}", self.code),
             title: self.status.canonical_reason().unwrap_or("Problem"),
             status: self.status.as_u16(),
             code: self.code,
             detail: self.detail,
         };
-        let again_after = self.again_after.as_millis().div_ceil(1_000).try_into().unwrap_or(u64::MAX);
+        let retry_after = self.retry_after.as_millis().div_ceil(1_000).try_into().unwrap_or(u64::MAX);
         let body = serde_json::to_vec(&sent).unwrap_or_default();
         let mut response = (self.status, body).into_response();
         let headers = response.headers_mut();
@@ -96,7 +96,7 @@ impl IntoResponse for Problem {
                 headers.insert(header::WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"));
             }
             StatusCode::SERVICE_UNAVAILABLE | StatusCode::TOO_MANY_REQUESTS => {
-                headers.insert(header::RETRY_AFTER, HeaderValue::from(again_after));
+                headers.insert(header::RETRY_AFTER, HeaderValue::from(retry_after));
             }
             _ => {}
         }

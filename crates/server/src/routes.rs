@@ -1,9 +1,9 @@
 //! Every route, in one table.
 
-use crate::api::{approvals, audit, follow, instances, open, openapi, receipts, views, workflows};
+use crate::api::{approvals, audit, follow, instances, openapi, public, receipts, views, workflows};
 use crate::page;
 use crate::problem::Problem;
-use crate::request::Asked;
+use crate::request::RequestContext;
 use crate::request::route::{BodyKind, Route, delete, get, post};
 use crate::request::shape::shape;
 use axum::http::StatusCode;
@@ -19,33 +19,37 @@ pub(crate) fn document() -> serde_json::Value {
     openapi::document(all(), |route| API.iter().any(|own| own.path == route.path))
 }
 
-fn describe(_: &Asked) -> Result<Response, Problem> {
-    Ok(open::as_json(StatusCode::OK, document().to_string()))
+fn describe(_: &RequestContext) -> Result<Response, Problem> {
+    Ok(public::as_json(StatusCode::OK, document().to_string()))
 }
 
 /// For any caller.
 static OPEN: [Route; 6] = [
-    get("/healthz", "The process answers.", open::health).anywhere(),
-    get("/readyz", "The data folder can be read.", open::ready).anywhere(),
-    get("/metrics", "Counters, in the text form of Prometheus.", open::metrics).anywhere(),
+    get("/healthz", "The process answers.", public::health).anywhere(),
+    get("/readyz", "The data folder can be read.", public::ready).anywhere(),
+    get("/metrics", "Counters, in the text form of Prometheus.", public::metrics).anywhere(),
     get("/openapi.json", "This document.", describe),
-    get("/.well-known/permission-protocol/keys.json", "The public key set.", open::keys),
+    get("/.well-known/permission-protocol/keys.json", "The public key set.", public::keys),
     post(
         "/api/v1/receipts/verify",
         "Verify a receipt: the one in artifact, or a stored one of the caller's tenant by receiptId.",
-        open::verify,
+        public::verify,
     )
     .with(BodyKind::Json)
-    .gives(shape::<views::Verdict>),
+    .gives(shape::<views::VerificationResult>),
 ];
 
 /// For tenants' programs.
 static API: [Route; 31] = [
-    get("/api/v1/receipts/{receipt}", "Get a receipt in the form of the protocol's clients.", open::receipt),
+    get(
+        "/api/v1/receipts/{receipt}",
+        "Get a receipt in the form of the protocol's clients.",
+        public::receipt,
+    ),
     post("/v1/workflows", "Upload a workflow: a component or a bundle.", workflows::upload)
         .with(BodyKind::Component)
         .gives(shape::<workflows::Workflow>),
-    get("/v1/workflows", "List uploaded workflows.", workflows::list).gives(shape::<workflows::Workflows>),
+    get("/v1/workflows", "List uploaded workflows.", workflows::list).gives(shape::<workflows::WorkflowList>),
     get("/v1/workflows/{workflow}", "Inspect an uploaded workflow.", workflows::inspect)
         .gives(shape::<workflows::Workflow>),
     delete("/v1/workflows/{workflow}", "Delete an upload. Its instances continue.", workflows::forget)
@@ -81,14 +85,14 @@ static API: [Route; 31] = [
         .gives(shape::<instances::ChangedInstance>)
         .brief(),
     post("/v1/instances/{instance}/terminate", "Terminate.", instances::terminate)
-        .takes(shape::<instances::Why>)
+        .takes(shape::<instances::CommandReason>)
         .gives(shape::<instances::ChangedInstance>),
     post(
         "/v1/instances/{instance}/restart",
         "Restart, at the beginning or at an earlier call.",
         instances::restart,
     )
-    .takes(shape::<instances::Restart>)
+    .takes(shape::<instances::RestartOptions>)
     .gives(shape::<instances::ChangedInstance>),
     post(
         "/v1/instances/{instance}/resolve",
@@ -118,18 +122,18 @@ static API: [Route; 31] = [
         "Get the statement that a person would sign.",
         approvals::statement,
     )
-    .takes(shape::<approvals::Draft>)
+    .takes(shape::<approvals::DecisionDraft>)
     .gives(shape::<approvals::Statement>),
     post(
         "/v1/approvals/{request}/signatures",
         "Submit a statement that a person has signed.",
         approvals::sign,
     )
-    .takes(shape::<approvals::Signed>)
-    .gives(shape::<approvals::Decided>),
+    .takes(shape::<approvals::SignedStatement>)
+    .gives(shape::<approvals::DecisionResult>),
     post("/v1/approvals/{request}/withdraw", "Withdraw a request.", approvals::withdraw)
-        .takes(shape::<instances::Why>)
-        .gives(shape::<approvals::Decided>),
+        .takes(shape::<instances::CommandReason>)
+        .gives(shape::<approvals::DecisionResult>),
     get(
         "/v1/receipts",
         "List receipts and revocations, oldest first: ?limit, and ?after the last id of the page before.",
@@ -139,8 +143,8 @@ static API: [Route; 31] = [
     get("/v1/receipts/{receipt}", "Show a receipt.", receipts::show).gives(shape::<views::Receipt>),
     get("/v1/receipts/{receipt}/export", "Export a receipt: ?extent=owner or public.", receipts::export),
     post("/v1/receipts/{receipt}/revoke", "Revoke a receipt before it is spent.", receipts::revoke)
-        .takes(shape::<instances::Why>)
-        .gives(shape::<receipts::Revoked>),
+        .takes(shape::<instances::CommandReason>)
+        .gives(shape::<receipts::RevocationResult>),
     get(
         "/v1/deployments",
         "List deployments, oldest first: ?limit, and ?after the last receipt_id of the page before.",

@@ -1,6 +1,6 @@
 //! Errors of the durable state, with hints.
 
-use crate::process_limits;
+use crate::ulimit_hints;
 use crate::{InstanceKey, OverQuota};
 use rustix::io::Errno;
 use std::path::PathBuf;
@@ -99,8 +99,8 @@ impl fmt::Display for Medium {
 /// The way out of a system's error about a data folder: a higher limit of the process, or another folder.
 fn way_out(error: &io::Error) -> &'static str {
     match Errno::from_io_error(error) {
-        Some(Errno::MFILE) => process_limits::OPEN_FILES,
-        Some(Errno::AGAIN) => process_limits::THREADS,
+        Some(Errno::MFILE) => ulimit_hints::OPEN_FILES,
+        Some(Errno::AGAIN) => ulimit_hints::THREADS,
         _ => "name another with --data DIR or PP_HOST_DATA",
     }
 }

@@ -9,10 +9,10 @@ mod answer;
 mod blob;
 mod error;
 mod folder;
-pub mod process_limits;
 mod records;
 mod traits;
 mod transfer;
+pub mod ulimit_hints;
 mod write;
 
 pub use answer::{Answer, Promise};

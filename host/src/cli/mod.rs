@@ -9,13 +9,13 @@ mod output;
 mod process;
 mod session;
 
-pub(crate) use process::bounds::on_own_stack;
+pub(crate) use process::rlimits::on_own_stack;
 
 use clap::Parser;
 use commands::{Command, verify};
 use options::data_dir;
 use output::{complain, hint, logs, say};
-use process::bounds;
+use process::rlimits;
 use std::ffi::OsStr;
 use std::io::{self, Write as _};
 use std::os::unix::process::CommandExt as _;
@@ -58,7 +58,7 @@ impl From<Exit> for ExitCode {
 pub(crate) fn main() -> ExitCode {
     // Not among the commands: people have no use for it. It gives up all files before it compiles.
     let compiles = std::env::args_os().nth(1).is_some_and(|word| word == sandbox::COMPILE);
-    if let Err(too_low) = bounds::check(compiles).and_then(|()| bounds::outlive_full_files()) {
+    if let Err(too_low) = rlimits::check(compiles).and_then(|()| rlimits::outlive_full_files()) {
         complain(&too_low);
         return Exit::Error.into();
     }

@@ -1,7 +1,7 @@
 //! An authority that accepts a question and does not answer.
 
 use super::*;
-use crate::support::PATIENCE;
+use crate::support::TIMEOUT;
 use std::os::unix::net::UnixListener;
 use std::sync::mpsc::{Receiver, channel};
 
@@ -59,7 +59,7 @@ fn an_authority_that_does_not_answer_delays_no_other_instance() {
         let other = support::start(&two.host, "durable", &steps);
         line.stall(kind);
         let waits = drive(key);
-        let question = line.held.recv_timeout(PATIENCE).unwrap();
+        let question = line.held.recv_timeout(TIMEOUT).unwrap();
         let end = runtime.block_on(drive(&other)).unwrap().unwrap();
         assert!(matches!(end, engine::Status::Completed(_)), "{end:?}");
         assert!(!waits.is_finished(), "the thread was held until the authority was given up: {kind}");

@@ -310,7 +310,7 @@ fn what_can_be_refused_at_sight_is_not_compiled() {
         ),
     ] {
         let refused = refusal(&missing, &with_entrypoint(&parts));
-        let named = if matches!(what, "memories" | "tables") { "memories" } else { "parts" };
+        let named = if matches!(what, "memories" | "tables") { "memories" } else { "core-instances" };
         assert!(
             matches!(&refused, LoadError::TooComplex { limit, .. } if *limit == named),
             "{what}: {refused}"
@@ -338,7 +338,7 @@ fn what_is_refused_after_it_was_submitted_is_its_instance_s_end() {
     fs::write(&guest, with_entrypoint(COMPOSED)).unwrap();
     let submitted = cli::run(data.path(), &["submit", &guest.display().to_string(), "--id", "composed"]);
     assert_eq!(submitted.code, Some(0), "{}", submitted.stderr);
-    assert_eq!(cli::run(data.path(), &["resume", "composed"]).code, Some(1));
+    assert_eq!(cli::run(data.path(), &["drive", "composed"]).code, Some(1));
     let shown = cli::run(data.path(), &["instances", "show", "composed"]).stdout;
     assert!(shown.contains("errored") && shown.contains("\"refused\""), "{shown}");
     assert!(shown.contains("no function run"), "why: {shown}");

@@ -103,7 +103,7 @@ fn a_limit_that_is_too_low_for_the_main_job_is_named() {
         let mut shell = Command::new("sh");
         let ran: cli::Ran =
             shell.args(["-c", &script, program]).arg(data.path()).arg(&guest).output().unwrap().into();
-        let advice = ::store::process_limits::OPEN_FILES;
+        let advice = ::store::ulimit_hints::OPEN_FILES;
         let said = format!("pp-host: the limit of {files} open files is too low: 32 are needed; {advice}\n");
         assert_eq!((ran.code, ran.stderr), (Some(1), said));
     }

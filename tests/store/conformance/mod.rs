@@ -10,7 +10,7 @@ mod requests;
 mod schedule;
 
 use crate::support;
-use crate::support::stored::{AT, started};
+use crate::support::bare_store::{AT, started};
 use receipt::{Digest, Timestamp};
 use std::sync::Arc;
 use std::time::Duration;

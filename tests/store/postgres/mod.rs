@@ -6,8 +6,8 @@ mod server;
 mod usage_stripes;
 
 use super::lossy::Lossy;
+use crate::support::bare_store::{AT, key, started};
 use crate::support::postgres::{self, Server};
-use crate::support::stored::{AT, key, started};
 use receipt::{Digest, Timestamp};
 use std::collections::BTreeSet;
 use std::pin::pin;
@@ -27,7 +27,7 @@ use workflow::{ArtifactFacts, CallMode, Entry, ReceiptId, RecordedCommand};
 const TTL: Duration = Duration::from_secs(60);
 
 /// The time limit of waits that normally take a moment.
-const PATIENCE: Duration = Duration::from_secs(60);
+const TIMEOUT: Duration = Duration::from_secs(60);
 
 /// A host's store, registered.
 fn host(url: &str, id: &str) -> Postgres {
@@ -304,7 +304,7 @@ fn what_is_being_committed_is_answered_later() {
     assert_eq!(store.facts_after(before, 10).wait().unwrap(), []);
     assert_eq!(store.last_seq().wait().unwrap(), before);
     assert_eq!(other.run("COMMIT; SELECT 1;"), "1");
-    let end = Instant::now() + PATIENCE;
+    let end = Instant::now() + TIMEOUT;
     while store.facts_after(before, 10).wait().unwrap().is_empty() {
         assert!(Instant::now() < end);
     }
@@ -337,7 +337,7 @@ fn what_commits_before_a_smaller_place_is_answered_after_it() {
     larger.wait().unwrap();
     assert_eq!(store.facts_after(before, 10).wait().unwrap(), [], "a smaller place may follow");
     smaller.run("COMMIT; SELECT 1;");
-    let end = Instant::now() + PATIENCE;
+    let end = Instant::now() + TIMEOUT;
     while store.facts_after(before, 10).wait().unwrap().is_empty() {
         assert!(Instant::now() < end);
     }

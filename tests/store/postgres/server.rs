@@ -40,7 +40,7 @@ fn demand(server: &Server, standby: &str) {
 fn a_commit_at_the_standby(server: &Server, store: &Postgres) -> (Commit, usize) {
     let waiting =
         "SELECT count(*) FROM pg_stat_activity WHERE application_name = 'pp-host' AND wait_event = 'SyncRep'";
-    let end = Instant::now() + PATIENCE;
+    let end = Instant::now() + TIMEOUT;
     for place in 1.. {
         let step = u32::try_from(place - 1).unwrap();
         let mut commit = append(store, "one", place, &steps([step]), Writer::Driver);
@@ -80,7 +80,7 @@ fn a_commit_that_comes_with_a_warning_is_looked_up() {
             "SELECT coalesce(max(pid), 0) FROM pg_stat_activity WHERE application_name = 'pp-host' AND wait_event = 'SyncRep'
             AND query LIKE '%UPDATE writers w SET last = CASE%' AND pid <> {before}"
         );
-        let end = Instant::now() + PATIENCE;
+        let end = Instant::now() + TIMEOUT;
         loop {
             let session = server.sql(&waits);
             if session != "0" {
@@ -115,7 +115,7 @@ fn a_store_is_closed_while_no_standby_is_there() {
         drop(idle);
         closed.send(()).unwrap();
     });
-    let is_closed = is_closed.recv_timeout(PATIENCE);
+    let is_closed = is_closed.recv_timeout(TIMEOUT);
     demand(&server, "");
     assert!(is_closed.is_ok(), "it waits for a standby");
     closing.join().unwrap();

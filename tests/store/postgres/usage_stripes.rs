@@ -125,7 +125,7 @@ fn is_answered(commit: Commit) -> bool {
     let (answer, answers) = channel::<Written>();
     // A thread that still waits when the test fails ends with the server.
     std::thread::spawn(move || drop(answer.send(commit.wait())));
-    answers.recv_timeout(PATIENCE).is_ok_and(|written| written.is_ok())
+    answers.recv_timeout(TIMEOUT).is_ok_and(|written| written.is_ok())
 }
 
 #[test]

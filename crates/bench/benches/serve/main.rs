@@ -95,9 +95,9 @@ fn serve(folder: &Path) -> Outcome<()> {
     host.record_act("bench", created)?;
     let limits = HttpLimits {
         token_requests: u32::MAX,
-        token_at_once: u32::MAX,
+        token_concurrency: u32::MAX,
         followers: 2 * FOLLOWERS as u64,
-        head_time: Duration::from_secs(3_600),
+        head_timeout: Duration::from_secs(3_600),
         ..HttpLimits::default()
     };
     let options = ServerOptions { url: None, limits, component_bytes: 32 << 20, tls: None, problems: |_| {} };

@@ -35,11 +35,11 @@ pub(crate) fn measure(bench: &Bench, report: &mut dyn FnMut(Line)) -> Result<(),
     let deploying = Arc::new(Fixture::of(&bench.folder, Guest::Demo, Action::Deploys)?);
     let idle = Arc::new(Fixture::of(&bench.folder, Guest::Demo, Action::DoesNothing)?);
     let mut bare = Bare::open(&deploying.folder.path().join("bare.sqlite"))?;
-    let time = bench.extent.of(Duration::from_millis(400), Duration::from_secs(3));
+    let time = bench.run_length.of(Duration::from_millis(400), Duration::from_secs(3));
     for at_once in [1, 16, 64, 256] {
         let (mut rates, mut ratios, mut beside) = (Vec::new(), Vec::new(), Vec::new());
         let (mut processor, mut syncs, mut commits) = (Vec::new(), Vec::new(), Vec::new());
-        for _ in 0..bench.extent.of(1, 5) {
+        for _ in 0..bench.run_length.of(1, 5) {
             for _ in 0..COMMITS {
                 commits.push(micros(bare.commit(&["b".repeat(500)])?));
             }
@@ -88,7 +88,7 @@ fn with_target(line: Line, at_once: u32, number: usize, commit: f64) -> Line {
 
 /// The rate with many finished deployments in the folder, compared with a new folder's, in turns.
 fn behind(bench: &Bench, old: &Arc<Fixture>, report: &mut dyn FnMut(Line)) -> Result<(), MeasureError> {
-    let count = bench.extent.of(1_000, BEHIND);
+    let count = bench.run_length.of(1_000, BEHIND);
     let done = AtomicU64::new(0);
     let began = Instant::now();
     while done.load(Ordering::Relaxed) < count {
@@ -99,9 +99,9 @@ fn behind(bench: &Bench, old: &Arc<Fixture>, report: &mut dyn FnMut(Line)) -> Re
     }
     report(Line::new(format!("{count} more were deployed in"), began.elapsed().as_secs_f64(), "s"));
     let new = Arc::new(Fixture::of(&bench.folder, Guest::Demo, Action::Deploys)?);
-    let time = bench.extent.of(Duration::from_millis(400), Duration::from_secs(3));
+    let time = bench.run_length.of(Duration::from_millis(400), Duration::from_secs(3));
     let (mut rates, mut ratios) = (Vec::new(), Vec::new());
-    for _ in 0..bench.extent.of(1, 8) {
+    for _ in 0..bench.run_length.of(1, 8) {
         let first = new.runtime.block_on(rate(&new, 64, time))?.per_second;
         let second = old.runtime.block_on(rate(old, 64, time))?.per_second;
         rates.push(second);

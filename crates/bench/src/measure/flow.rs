@@ -23,7 +23,7 @@ pub(crate) fn entries(bench: &Bench, report: &mut dyn FnMut(Line)) -> Result<(),
     let fixture = Arc::new(Fixture::new(&bench.folder)?);
     let in_flight = [(1, 10), (64, 1), (IN_FLIGHT_MAX, 1)];
     let mut rates = in_flight.map(|_| Vec::new());
-    for _ in 0..bench.extent.of(2, 12) {
+    for _ in 0..bench.run_length.of(2, 12) {
         for (rates, (at_once, turns)) in rates.iter_mut().zip(in_flight) {
             rates.push(fixture.runtime.block_on(entry_rate(&fixture, at_once, turns))?);
         }
@@ -70,7 +70,7 @@ async fn entry_rate(fixture: &Arc<Fixture>, at_once: u32, turns: u32) -> Result<
 
 pub(crate) fn instances(bench: &Bench, report: &mut dyn FnMut(Line)) -> Result<(), MeasureError> {
     let fixture = Arc::new(Fixture::new(&bench.folder)?);
-    let time = bench.extent.of(Duration::from_millis(500), Duration::from_secs(8));
+    let time = bench.run_length.of(Duration::from_millis(500), Duration::from_secs(8));
     for (params, what) in [(PLAIN, "three steps"), (APPROVED, "three steps, approval, deployment")] {
         for at_once in [1, 16, 64] {
             let rate = fixture.runtime.block_on(instance_rate(&fixture, params, at_once, time))?;
@@ -119,7 +119,7 @@ async fn whole(fixture: &Fixture, params: &str) -> Result<(), MeasureError> {
 
 fn latencies(bench: &Bench, fixture: &Fixture, report: &mut dyn FnMut(Line)) -> Result<(), MeasureError> {
     let (mut parked, mut resumed) = (Vec::new(), Vec::new());
-    for _ in 0..bench.extent.of(20, 500) {
+    for _ in 0..bench.run_length.of(20, 500) {
         fixture.runtime.block_on(async {
             let began = Instant::now();
             let (key, request) = fixture.park(APPROVED).await?;

@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 
 pub(crate) fn measure(bench: &Bench, report: &mut dyn FnMut(Line)) -> Result<(), MeasureError> {
     let (old, new) = (Fixture::new(&bench.folder)?, Arc::new(Fixture::new(&bench.folder)?));
-    let finished = bench.extent.of(2_000, 100_000);
+    let finished = bench.run_length.of(2_000, 100_000);
     let key = old.runtime.block_on(async {
         let key = old.create(PLAIN).await?;
         old.finish(&key).await?;
@@ -23,9 +23,9 @@ pub(crate) fn measure(bench: &Bench, report: &mut dyn FnMut(Line)) -> Result<(),
         "s",
     ));
     let old = Arc::new(old.reopened()?);
-    let time = bench.extent.of(Duration::from_millis(400), Duration::from_secs(3));
+    let time = bench.run_length.of(Duration::from_millis(400), Duration::from_secs(3));
     let (mut before, mut after, mut ratios) = (Vec::new(), Vec::new(), Vec::new());
-    for _ in 0..bench.extent.of(2, 10) {
+    for _ in 0..bench.run_length.of(2, 10) {
         let first = new.runtime.block_on(instance_rate(&new, PLAIN, 16, time))?;
         let second = old.runtime.block_on(instance_rate(&old, PLAIN, 16, time))?;
         before.push(first);

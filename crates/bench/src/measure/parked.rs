@@ -14,7 +14,7 @@ const COMMITS: usize = 4;
 
 pub(crate) fn measure(bench: &Bench, report: &mut dyn FnMut(Line)) -> Result<(), MeasureError> {
     let fixture = Fixture::new(&bench.folder)?;
-    let (count, taken) = (bench.extent.of(5_000, 1_000_000), bench.extent.of(400, 12_000));
+    let (count, taken) = (bench.run_length.of(5_000, 1_000_000), bench.run_length.of(400, 12_000));
     let (key, _) = fixture.runtime.block_on(fixture.park(APPROVED))?;
     let began = Instant::now();
     let copies = Template::of(&fixture, &key)?.copies(&fixture, count, taken)?;

@@ -5,7 +5,7 @@ use crate::fixture::hosts::{HostEvent, HostProcess, Hosts, What};
 use crate::measure::flow::{APPROVED, PLAIN};
 use crate::measure::steps;
 use crate::measure::steps::micros;
-use crate::{Extent, Line, MeasureError, Target, median, quantile};
+use crate::{Line, MeasureError, RunLength, Target, median, quantile};
 use std::path::Path;
 use std::time::{Duration, Instant};
 use tokio::runtime::Runtime;
@@ -44,8 +44,8 @@ pub struct HostsBench<'a> {
     pub second: &'a str,
     /// Folders of hosts are made in here.
     pub folder: &'a Path,
-    /// The extent.
-    pub extent: Extent,
+    /// The length of the run.
+    pub run_length: RunLength,
 }
 
 /// A section of the measurements of hosts.
@@ -123,7 +123,7 @@ impl HostsBench<'_> {
 
     /// One step at a time in the engine over SQLite.
     fn sqlite(&self, report: &mut dyn FnMut(Line)) -> Result<(), MeasureError> {
-        let sqlite = crate::Bench { folder: self.folder.to_owned(), extent: Extent::Quick };
+        let sqlite = crate::Bench { folder: self.folder.to_owned(), run_length: RunLength::Quick };
         steps::measure(&sqlite, &mut |line| {
             report(Line { what: format!("SQLite: {}", line.what), target: None, ..line });
         })
@@ -134,7 +134,7 @@ impl HostsBench<'_> {
         let mut hosts = self.working(self.url, Guest::Paces, 1)?;
         let params = format!(r#"{{"steps":{ROUND},"result":"{}"}}"#, "r".repeat(100));
         let (mut commits, mut steps, mut ratios) = (Vec::new(), Vec::new(), Vec::new());
-        for number in 0..self.extent.of(3, 25) {
+        for number in 0..self.run_length.of(3, 25) {
             let mut round = bare.commits(ROUND)?;
             let runtime = hosts.runtime.handle().clone();
             let step = runtime.block_on(async {
@@ -172,7 +172,7 @@ impl HostsBench<'_> {
         let mut hosts = Hosts::open(self.url, self.folder, Guest::Paces, 1)?;
         let params = format!(r#"{{"steps":{STEPS},"result":"{}"}}"#, "r".repeat(100));
         let (mut rates, mut commits) = (Vec::new(), Vec::new());
-        for _ in 0..self.extent.of(1, 5) {
+        for _ in 0..self.run_length.of(1, 5) {
             commits.append(&mut bare.commits(ROUND)?);
             let runtime = hosts.runtime.handle().clone();
             for _ in 0..IN_FLIGHT {
@@ -209,7 +209,7 @@ impl HostsBench<'_> {
     fn flows(&self, report: &mut dyn FnMut(Line)) -> Result<(), MeasureError> {
         let mut hosts = self.working(self.url, Guest::Paces, 2)?;
         let (mut one, mut two, mut ratios) = (Vec::new(), Vec::new(), Vec::new());
-        for _ in 0..self.extent.of(1, 5) {
+        for _ in 0..self.run_length.of(1, 5) {
             let both = self.rate(&mut hosts, deploying)?;
             hosts.stop(1)?;
             hosts.settle()?;
@@ -231,7 +231,7 @@ impl HostsBench<'_> {
 
     /// Whole workflows a second, each followed by another, created on every host in turns and approved on the one that asks.
     fn rate(&self, hosts: &mut Hosts, params: fn(u32) -> String) -> Result<f64, MeasureError> {
-        let time = self.extent.of(Duration::from_secs(2), Duration::from_secs(10));
+        let time = self.run_length.of(Duration::from_secs(2), Duration::from_secs(10));
         let runtime = hosts.runtime.handle().clone();
         runtime.block_on(async {
             let began = Instant::now();
@@ -262,7 +262,7 @@ impl HostsBench<'_> {
         hosts.work(0);
         hosts.settle()?;
         let (mut times, mut commits) = (Vec::new(), Vec::new());
-        for number in 0..self.extent.of(20, 100) {
+        for number in 0..self.run_length.of(20, 100) {
             commits.append(&mut bare.commits(10)?);
             let runtime = hosts.runtime.handle().clone();
             let time = runtime.block_on(async {
@@ -293,7 +293,7 @@ impl HostsBench<'_> {
         let mut hosts = Hosts::open(self.url, self.folder, Guest::Paces, 1)?;
         hosts.work(0);
         let mut times = Vec::new();
-        for _ in 0..self.extent.of(2, 5) {
+        for _ in 0..self.run_length.of(2, 5) {
             let process = HostProcess::start(self.url, self.folder)?;
             hosts.settle_with(1)?;
             process.kill()?;
@@ -319,7 +319,7 @@ impl HostsBench<'_> {
     /// The rate behind many finished instances, beside that in a new database, in turns.
     fn behind(&self, report: &mut dyn FnMut(Line)) -> Result<(), MeasureError> {
         let mut old = self.working(self.url, Guest::Paces, 1)?;
-        let (count, began) = (self.extent.of(2_000, 100_000), Instant::now());
+        let (count, began) = (self.run_length.of(2_000, 100_000), Instant::now());
         let runtime = old.runtime.handle().clone();
         runtime.block_on(async {
             let (mut made, mut left) = (0, count);
@@ -341,7 +341,7 @@ impl HostsBench<'_> {
         ));
         let mut new = self.working(self.second, Guest::Paces, 1)?;
         let (mut rates, mut ratios) = (Vec::new(), Vec::new());
-        for _ in 0..self.extent.of(1, 5) {
+        for _ in 0..self.run_length.of(1, 5) {
             let first = self.rate(&mut new, |_| PLAIN.to_owned())?;
             let second = self.rate(&mut old, |_| PLAIN.to_owned())?;
             rates.push(second);

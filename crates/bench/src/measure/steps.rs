@@ -20,7 +20,7 @@ pub(crate) fn measure(bench: &Bench, report: &mut dyn FnMut(Line)) -> Result<(),
     let mut bare = Bare::open(&fixture.folder.path().join("bare.sqlite"))?;
     let (mut commits, mut steps, mut ratios) = (Vec::new(), Vec::new(), Vec::new());
     // Until both logs have been written to their end once: a file that grows is slower to synchronise, as both are in their first seconds.
-    for number in 0..bench.extent.of(1 + 4, GROWING + 20) {
+    for number in 0..bench.run_length.of(1 + 4, GROWING + 20) {
         let mut round = Vec::new();
         for _ in 0..ROUND {
             round.push(micros(bare.commit(&bodies)?));
@@ -31,7 +31,7 @@ pub(crate) fn measure(bench: &Bench, report: &mut dyn FnMut(Line)) -> Result<(),
             fixture.finish(&key).await?;
             Ok::<_, MeasureError>(micros(began.elapsed()) / f64::from(ROUND))
         })?;
-        if number < bench.extent.of(1, GROWING) {
+        if number < bench.run_length.of(1, GROWING) {
             continue;
         }
         let mean = round.iter().sum::<f64>() / f64::from(ROUND);

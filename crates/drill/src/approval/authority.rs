@@ -1,7 +1,7 @@
 //! Keys that have ended, hosts that lie to their authority, and authorities that are not the host's own.
 
-use crate::fixture::{Fixture, Terms, ahead_of_the_machine};
-use crate::{Attack, By, Ending, Refusal, SetupError, Way};
+use crate::fixture::{Fixture, Setup, ahead_of_the_machine};
+use crate::{Attack, Attacker, Ending, Method, Refusal, SetupError};
 use engine::issuer::{IssuerServer, own_account};
 use engine::trust::{Act, RecordedTrustAct, Trust};
 use engine::{Clock as _, Error, Host, SystemClock};
@@ -119,7 +119,7 @@ fn impostors() -> Vec<Attack> {
             "Another account's process listens where the authority should.",
             "nothing was asked of it",
             || {
-                let elsewhere = Elsewhere::new(&Arc::default())?;
+                let elsewhere = RemoteAuthority::new(&Arc::default())?;
                 let folder = TempDir::with_prefix("pp-host-drill-")?;
                 let host = Host::builder(folder.path().join("data")).authority(elsewhere.socket());
                 // This account's process, where another account's is expected.
@@ -133,7 +133,7 @@ fn impostors() -> Vec<Attack> {
             "nothing was taken over",
             || {
                 let (_elsewhere, fixture) = apart()?;
-                let impostor = Elsewhere::new(&Arc::default())?;
+                let impostor = RemoteAuthority::new(&Arc::default())?;
                 impostor.add("mallory", "release", 66, None)?;
                 let data = fixture.data();
                 Ok(Ending::of(
@@ -148,14 +148,20 @@ fn attack(
     name: &'static str,
     tries: &'static str,
     words: &'static str,
-    way: fn() -> Result<Ending, SetupError>,
+    method: fn() -> Result<Ending, SetupError>,
 ) -> Attack {
-    Attack { name, tries, by: By::Approval, refusal: Refusal::Words(words), way: Way::Apart(way) }
+    Attack {
+        name,
+        tries,
+        attacker: Attacker::Approval,
+        refusal: Refusal::Words(words),
+        method: Method::Apart(method),
+    }
 }
 
 /// A host where people decide.
 fn with_people() -> Result<Fixture, SetupError> {
-    let fixture = Fixture::new(Terms::tight())?;
+    let fixture = Fixture::new(Setup::tight())?;
     let ends = fixture.now().as_millis().saturating_add(600_000);
     for (person, role, ends) in people(ends) {
         for act in added(person, role, ends)? {
@@ -166,14 +172,14 @@ fn with_people() -> Result<Fixture, SetupError> {
 }
 
 /// A host whose authority is elsewhere, where the same people decide.
-fn apart() -> Result<(Elsewhere, Fixture), SetupError> {
-    let terms = Terms::tight();
-    let elsewhere = Elsewhere::new(&terms.ahead)?;
+fn apart() -> Result<(RemoteAuthority, Fixture), SetupError> {
+    let setup = Setup::tight();
+    let elsewhere = RemoteAuthority::new(&setup.ahead)?;
     let ends = SystemClock.now().as_millis().saturating_add(600_000);
     for ((name, seed), role, ends) in people(ends) {
         elsewhere.add(name, role, seed, ends)?;
     }
-    let fixture = Fixture::new(Terms { authority: Some(elsewhere.socket()), ..terms })?;
+    let fixture = Fixture::new(Setup { authority: Some(elsewhere.socket()), ..setup })?;
     Ok((elsewhere, fixture))
 }
 
@@ -219,13 +225,13 @@ fn break_glass(host: &Host, id: &RequestId) -> Result<(), SetupError> {
 }
 
 /// An authority on a thread of its own, until it is dropped.
-struct Elsewhere {
+struct RemoteAuthority {
     folder: TempDir,
     closing: Arc<AtomicBool>,
     thread: Option<JoinHandle<()>>,
 }
 
-impl Elsewhere {
+impl RemoteAuthority {
     /// An authority whose clock is so many milliseconds ahead.
     fn new(ahead: &Arc<AtomicI64>) -> Result<Self, SetupError> {
         let folder = TempDir::with_prefix("pp-host-drill-")?;
@@ -301,7 +307,7 @@ impl Elsewhere {
     }
 }
 
-impl Drop for Elsewhere {
+impl Drop for RemoteAuthority {
     fn drop(&mut self) {
         self.closing.store(true, Ordering::Release);
         // A connection wakes the other side. Where it fails, that side has gone.

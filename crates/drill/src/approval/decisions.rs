@@ -1,7 +1,7 @@
 //! The approval side through its front door: who decides what, when, and about whose instance.
 
-use crate::fixture::{ATTACKER, Fixture, Terms, VICTIM, judgement};
-use crate::{Attack, By, Ending, Refusal, SetupError, Way};
+use crate::fixture::{ATTACKER, Fixture, Setup, VICTIM, judgement};
+use crate::{Attack, Attacker, Ending, Method, Refusal, SetupError};
 use engine::issuer::DemoDecider;
 use engine::trust::Act;
 use engine::{Error, Status};
@@ -79,7 +79,7 @@ fn timing() -> Vec<Attack> {
             },
         ),
         Attack {
-            way: Way::Alone(Terms::tight, |fixture| {
+            method: Method::Alone(Setup::tight, |fixture| {
                 let (key, _) = fixture.approved(VICTIM)?;
                 // From here on people decide.
                 let (decider, roles) = ("alice".parse()?, ["release".parse()?].into());
@@ -146,18 +146,24 @@ fn shared(
     name: &'static str,
     tries: &'static str,
     words: &'static str,
-    way: fn(&Fixture) -> Result<Ending, SetupError>,
+    method: fn(&Fixture) -> Result<Ending, SetupError>,
 ) -> Attack {
-    Attack { name, tries, by: By::Approval, refusal: Refusal::Words(words), way: Way::Shared(way) }
+    Attack {
+        name,
+        tries,
+        attacker: Attacker::Approval,
+        refusal: Refusal::Words(words),
+        method: Method::Shared(method),
+    }
 }
 
 fn alone(
     name: &'static str,
     tries: &'static str,
     refusal: Refusal,
-    way: fn(Fixture) -> Result<Ending, SetupError>,
+    method: fn(Fixture) -> Result<Ending, SetupError>,
 ) -> Attack {
-    Attack { name, tries, by: By::Approval, refusal, way: Way::Alone(Terms::tight, way) }
+    Attack { name, tries, attacker: Attacker::Approval, refusal, method: Method::Alone(Setup::tight, method) }
 }
 
 fn self_approval(fixture: &Fixture) -> Result<Ending, SetupError> {

@@ -1,8 +1,8 @@
 //! Attacks on decisions by passkey: what an authenticator, a page or an attacker between them can send that is no decision.
 
 use crate::fixture::authenticator::SoftwareAuthenticator;
-use crate::fixture::{Fixture, Terms};
-use crate::{Attack, By, Ending, Refusal, SetupError, Way};
+use crate::fixture::{Fixture, Setup};
+use crate::{Attack, Attacker, Ending, Method, Refusal, SetupError};
 use engine::trust::Act;
 use engine::{AssertionRequest, Error, Invite, SignOutcome};
 use receipt::{Decision, Envelope, EnvelopeSignature, KeyId, PAYLOAD_TYPE, RawSignature, RelyingParty};
@@ -107,10 +107,16 @@ fn refused(
     name: &'static str,
     tries: &'static str,
     words: &'static str,
-    way: fn(Fixture) -> Result<Ending, SetupError>,
+    method: fn(Fixture) -> Result<Ending, SetupError>,
 ) -> Attack {
-    let terms = || Terms { policy: Some(RELEASE), ..Terms::tight() };
-    Attack { name, tries, by: By::Approval, refusal: Refusal::Words(words), way: Way::Alone(terms, way) }
+    let setup = || Setup { policy: Some(RELEASE), ..Setup::tight() };
+    Attack {
+        name,
+        tries,
+        attacker: Attacker::Approval,
+        refusal: Refusal::Words(words),
+        method: Method::Alone(setup, method),
+    }
 }
 
 /// Alice, who decides with a passkey, and a request that waits for her.

@@ -1,8 +1,8 @@
 //! The approval side where people decide: what they sign, in which role, about whose request, and which parts are
 //! unsigned.
 
-use crate::fixture::{self, Fixture, Terms};
-use crate::{Attack, By, Ending, Refusal, SetupError, Way};
+use crate::fixture::{self, Fixture, Setup};
+use crate::{Attack, Attacker, Ending, Method, Refusal, SetupError};
 use engine::issuer::{DemoDecider, Judgement};
 use engine::trust::Act;
 use engine::{Error, Host, SignOutcome};
@@ -53,7 +53,7 @@ pub(crate) fn attacks() -> Vec<Attack> {
             },
         ),
         Attack {
-            way: Way::Alone(|| Terms { policy: Some(ALLOW), ..Terms::tight() }, allowed),
+            method: Method::Alone(|| Setup { policy: Some(ALLOW), ..Setup::tight() }, allowed),
             ..where_people_decide(
                 "allowed-while-frozen",
                 "Asks for an action that the policy allows, while everything is frozen.",
@@ -89,24 +89,30 @@ fn where_people_decide(
     name: &'static str,
     tries: &'static str,
     words: &'static str,
-    way: fn(Fixture) -> Result<Ending, SetupError>,
+    method: fn(Fixture) -> Result<Ending, SetupError>,
 ) -> Attack {
-    let terms = || Terms { policy: Some(RELEASE), ..Terms::tight() };
-    Attack { name, tries, by: By::Approval, refusal: Refusal::Words(words), way: Way::Alone(terms, way) }
+    let setup = || Setup { policy: Some(RELEASE), ..Setup::tight() };
+    Attack {
+        name,
+        tries,
+        attacker: Attacker::Approval,
+        refusal: Refusal::Words(words),
+        method: Method::Alone(setup, method),
+    }
 }
 
 fn for_show(
     name: &'static str,
     tries: &'static str,
     words: &'static str,
-    way: fn(Fixture) -> Result<Ending, SetupError>,
+    method: fn(Fixture) -> Result<Ending, SetupError>,
 ) -> Attack {
     Attack {
         name,
         tries,
-        by: By::Approval,
+        attacker: Attacker::Approval,
         refusal: Refusal::Words(words),
-        way: Way::Alone(Terms::tight, way),
+        method: Method::Alone(Setup::tight, method),
     }
 }
 

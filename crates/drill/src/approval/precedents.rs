@@ -1,7 +1,7 @@
 //! Code that is taken as known without an approval that counts.
 
-use crate::fixture::{Fixture, HONEST, Terms, VICTIM};
-use crate::{Attack, By, Ending, Refusal, SetupError, Way};
+use crate::fixture::{Fixture, HONEST, Setup, VICTIM};
+use crate::{Attack, Attacker, Ending, Method, Refusal, SetupError};
 use engine::Status;
 use engine::trust::Act;
 use receipt::{Decision, Ed25519StatementSigner, StatementSigner as _, Timestamp};
@@ -55,9 +55,13 @@ pub(crate) fn attacks() -> Vec<Attack> {
     ]
 }
 
-fn alone(name: &'static str, tries: &'static str, way: fn(Fixture) -> Result<Ending, SetupError>) -> Attack {
-    let terms = || Terms { policy: Some(POLICY), ..Terms::tight() };
-    Attack { name, tries, by: By::Approval, refusal: WAITS, way: Way::Alone(terms, way) }
+fn alone(
+    name: &'static str,
+    tries: &'static str,
+    method: fn(Fixture) -> Result<Ending, SetupError>,
+) -> Attack {
+    let setup = || Setup { policy: Some(POLICY), ..Setup::tight() };
+    Attack { name, tries, attacker: Attacker::Approval, refusal: WAITS, method: Method::Alone(setup, method) }
 }
 
 fn outlived(fixture: Fixture) -> Result<Ending, SetupError> {

@@ -2,7 +2,7 @@
 
 use crate::fixture::HONEST;
 use crate::guests::raw::first_line;
-use crate::{Attack, By, Refusal, SetupError, Way};
+use crate::{Attack, Attacker, Method, Refusal, SetupError};
 
 const FORBIDDEN: &str = "imports what a workflow may not have";
 const NO_WORKFLOW: &str = "is not a workflow";
@@ -91,7 +91,13 @@ fn attack(
     words: &'static str,
     bytes: fn() -> Result<Vec<u8>, SetupError>,
 ) -> Attack {
-    Attack { name, tries, by: By::Guest, refusal: Refusal::Words(words), way: Way::Load(bytes) }
+    Attack {
+        name,
+        tries,
+        attacker: Attacker::Guest,
+        refusal: Refusal::Words(words),
+        method: Method::Load(bytes),
+    }
 }
 
 /// The first bytes of a component.

@@ -4,13 +4,13 @@ pub(crate) mod loading;
 pub(crate) mod quotas;
 pub(crate) mod raw;
 pub(crate) mod scripts;
+pub(crate) mod spoofed_text;
 pub(crate) mod started_calls;
 pub(crate) mod wasi;
-pub(crate) mod words;
 
 use crate::Refusal::{Answers, Ends, Gate};
 use crate::fixture::Fixture;
-use crate::{Attack, Bounds, By, Ending, Refusal, SetupError, Way, fixture};
+use crate::{Attack, Attacker, Ending, LimitProfile, Method, Refusal, SetupError, fixture};
 use workflow::Check;
 
 pub(crate) fn attacks() -> Vec<Attack> {
@@ -55,7 +55,7 @@ fn receipts() -> Vec<Attack> {
             Ends("invalid", "dotted name"),
         ),
         Attack {
-            way: Way::Shared(outside),
+            method: Method::Shared(outside),
             ..guest(
                 "outside",
                 "Deploys to `../../..`, as a path would.",
@@ -214,7 +214,13 @@ pub(crate) fn guest(name: &'static str, tries: &'static str, refusal: Refusal) -
 }
 
 fn with(name: &'static str, tries: &'static str, params: Option<&'static str>, refusal: Refusal) -> Attack {
-    Attack { name, tries, by: By::Guest, refusal, way: Way::Hostile(Bounds::Tight, params) }
+    Attack {
+        name,
+        tries,
+        attacker: Attacker::Guest,
+        refusal,
+        method: Method::Hostile(LimitProfile::Tight, params),
+    }
 }
 
 fn on_clock(
@@ -223,7 +229,13 @@ fn on_clock(
     params: Option<&'static str>,
     refusal: Refusal,
 ) -> Attack {
-    Attack { name, tries, by: By::Guest, refusal, way: Way::Hostile(Bounds::Clock, params) }
+    Attack {
+        name,
+        tries,
+        attacker: Attacker::Guest,
+        refusal,
+        method: Method::Hostile(LimitProfile::Clock, params),
+    }
 }
 
 /// A resource and an artifact whose names are paths out of the data folder: they are deployed, and no file is called so.

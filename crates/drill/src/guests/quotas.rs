@@ -1,7 +1,7 @@
 //! A tenant's attacks on its quotas: to be faster than they are counted, and to keep data that is not counted.
 
-use crate::fixture::{ATTACKER, Fixture, HOSTILE, Terms};
-use crate::{Attack, By, Ending, Refusal, SetupError, Way};
+use crate::fixture::{ATTACKER, Fixture, HOSTILE, Setup};
+use crate::{Attack, Attacker, Ending, Method, Refusal, SetupError};
 use receipt::Decision;
 use std::sync::Barrier;
 use store::Quotas;
@@ -12,16 +12,16 @@ pub(crate) fn attacks() -> Vec<Attack> {
         Attack {
             name: "requests-at-once",
             tries: "Has 32 instances ask at the same moment, when the tenant may ask five times an hour.",
-            by: By::Guest,
+            attacker: Attacker::Guest,
             refusal: Refusal::Words("5 requests of 32 were made"),
-            way: Way::Alone(five_an_hour, ask_at_once),
+            method: Method::Alone(five_an_hour, ask_at_once),
         },
         Attack {
             name: "artifact-without-room",
             tries: "Deploys on a genuine receipt when the tenant has no room for the artifact.",
-            by: By::Guest,
+            attacker: Attacker::Guest,
             refusal: Refusal::Words("limit stored-bytes reached"),
-            way: Way::Alone(Terms::tight, without_room),
+            method: Method::Alone(Setup::tight, without_room),
         },
     ]
 }
@@ -33,7 +33,7 @@ fn without_room(fixture: Fixture) -> Result<Ending, SetupError> {
     let receipt = fixture.decide(&request, Decision::Approved)?;
     let artifact = fixture.host().request(&receipt.request)?.artifact.ok_or("it deploys nothing")?;
     let used = fixture.host().store().usage(&key.tenant).wait()?.stored_bytes;
-    let fixture = fixture.reopened_under(|terms| terms.quotas.stored_bytes = used + artifact.bytes - 1)??;
+    let fixture = fixture.reopened_under(|setup| setup.quotas.stored_bytes = used + artifact.bytes - 1)??;
     let ending = Ending::of(fixture.drive(&key).map(|status| format!("{status:?}")));
     let spent = fixture.entries(&key)?.iter().any(|entry| matches!(entry, Entry::Redeemed { .. }));
     let kept =
@@ -44,8 +44,8 @@ fn without_room(fixture: Fixture) -> Result<Ending, SetupError> {
     })
 }
 
-fn five_an_hour() -> Terms {
-    Terms { quotas: Quotas { requests_per_hour: 5, ..Quotas::default() }, ..Terms::tight() }
+fn five_an_hour() -> Setup {
+    Setup { quotas: Quotas { requests_per_hour: 5, ..Quotas::default() }, ..Setup::tight() }
 }
 
 fn ask_at_once(fixture: Fixture) -> Result<Ending, SetupError> {

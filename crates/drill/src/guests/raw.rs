@@ -2,7 +2,7 @@
 //! modules that use up resources. `guests/hostile/raw/*.wat`, each inside `frame.wat`.
 
 use crate::fixture::ATTACKER;
-use crate::{Attack, Bounds, By, Ending, Refusal, SetupError, Way};
+use crate::{Attack, Attacker, Ending, LimitProfile, Method, Refusal, SetupError};
 
 /// A workflow with room for one core module.
 const FRAME: &str = include_str!("../../../../guests/hostile/frame.wat");
@@ -17,9 +17,9 @@ macro_rules! raw {
         Attack {
             name: $name,
             tries: first_line(TEXT),
-            by: By::Guest,
+            attacker: Attacker::Guest,
             refusal: $refusal,
-            way: Way::Raw(Bounds::$bounds, TEXT),
+            method: Method::Raw(LimitProfile::$bounds, TEXT),
         }
     }};
 }
@@ -77,7 +77,7 @@ fn exhaustion() -> Vec<Attack> {
         raw!("declared-memory", Tight, over("limit memory-bytes reached")),
         raw!("declared-table", Tight, Refusal::Words("limit table-elements is")),
         raw!("many-memories", Tight, Refusal::Words("limit memories is")),
-        raw!("many-instances", Tight, Refusal::Words("limit parts is")),
+        raw!("many-instances", Tight, Refusal::Words("limit core-instances is")),
         raw!("grow-without-end", Clock, over("limit wall-clock-seconds reached")),
         raw!("rejected-without-end", Tight, over("limit calls reached")),
         raw!("artifacts-without-end", Tight, over("limit fuel reached")),
@@ -99,10 +99,10 @@ fn faults() -> Vec<Attack> {
 /// A guest that asks during instantiation waits like any other: `parked` reports whether it does.
 fn start_asks() -> Attack {
     const TEXT: &str = include_str!("../../../../guests/hostile/raw/start-asks.wat");
-    let way = Way::Shared(|fixture| {
+    let method = Method::Shared(|fixture| {
         let (key, request) = fixture.parked(ATTACKER, &component(TEXT)?, "{}")?;
         Ok(Ending::Refused(format!("{key} waits for a decision about {request}")))
     });
     let refusal = Refusal::Words("waits for a decision");
-    Attack { name: "start-asks", tries: first_line(TEXT), by: By::Guest, refusal, way }
+    Attack { name: "start-asks", tries: first_line(TEXT), attacker: Attacker::Guest, refusal, method }
 }

@@ -1,8 +1,8 @@
 //! Attacks by source text on the engine that runs it: to exhaust, break or bypass it, and to run other code than was approved.
 
 use crate::Refusal::{Answers, Ends, Words};
-use crate::fixture::{ATTACKER, Fixture, Terms};
-use crate::{Attack, By, Ending, Refusal, SetupError, Way};
+use crate::fixture::{ATTACKER, Fixture, Setup};
+use crate::{Attack, Attacker, Ending, Method, Refusal, SetupError};
 use sandbox::script::{Bundle, Kind, Module, current_engine};
 use sandbox::{Provenance, Sandbox};
 use std::collections::BTreeMap;
@@ -200,14 +200,14 @@ fn reaches() -> Vec<Attack> {
             "script-spent-twice",
             "Deploys twice on one receipt.",
             || SPENT_TWICE.into(),
-            Ends("InvalidDeploymentError", "is no receipt that this workflow holds"),
+            Ends("GateRefusedError", "a receipt permits one action"),
         ),
         Attack {
             name: "script-sent-an-approval",
             tries: "An outside caller sends the event that tells a script of its approval.",
-            by: By::Approval,
+            attacker: Attacker::Approval,
             refusal: Words("only the host sends pp-approval"),
-            way: Way::Shared(approved_by_an_event),
+            method: Method::Shared(approved_by_an_event),
         },
     ]
 }
@@ -241,22 +241,22 @@ fn code() -> Vec<Attack> {
         Attack {
             name: "script-forged-code",
             tries: "Replaces an approved workflow's prepared code in the cache with another's.",
-            by: By::Operator,
+            attacker: Attacker::Operator,
             refusal: Words("after another took its place Compiled"),
-            way: Way::Shared(forged_code),
+            method: Method::Shared(forged_code),
         },
         Attack {
             name: "script-unknown-engine",
             tries: "Names an engine that is not one of this host's.",
-            by: By::Guest,
+            attacker: Attacker::Guest,
             refusal: Words("neither in this program nor in the data folder"),
-            way: Way::Load(unknown_engine),
+            method: Method::Load(unknown_engine),
         },
     ]
 }
 
 fn script(name: &'static str, tries: &'static str, body: fn() -> String, refusal: Refusal) -> Attack {
-    Attack { name, tries, by: By::Guest, refusal, way: Way::Script(body) }
+    Attack { name, tries, attacker: Attacker::Guest, refusal, method: Method::Script(body) }
 }
 
 /// Source that is refused when it is loaded.
@@ -266,7 +266,7 @@ fn source(
     bytes: fn() -> Result<Vec<u8>, SetupError>,
     words: &'static str,
 ) -> Attack {
-    Attack { name, tries, by: By::Guest, refusal: Words(words), way: Way::Load(bytes) }
+    Attack { name, tries, attacker: Attacker::Guest, refusal: Words(words), method: Method::Load(bytes) }
 }
 
 fn deep_source(name: &str) -> Result<Vec<u8>, SetupError> {
@@ -315,7 +315,7 @@ fn forged_code(fixture: &Fixture) -> Result<Ending, SetupError> {
         fixture.host().load(bytes.clone())?;
     }
     let loaded = || -> Result<Provenance, SetupError> {
-        Ok(Sandbox::new(Terms::tight().sandbox)?.cached_in(&cache)?.load(&approved)?.provenance())
+        Ok(Sandbox::new(Setup::tight().sandbox)?.cached_in(&cache)?.load(&approved)?.provenance())
     };
     let before = loaded()?;
     fs::copy(prepared(&forged), prepared(&approved))?;

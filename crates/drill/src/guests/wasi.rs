@@ -3,7 +3,7 @@
 use crate::Refusal::{Answers, Ends};
 use crate::fixture::Fixture;
 use crate::guests::guest;
-use crate::{Attack, Ending, Refusal, SetupError, Way, fixture};
+use crate::{Attack, Ending, Method, Refusal, SetupError, fixture};
 use serde_json::Value;
 
 /// A call on a file, by its name. There is no file, so the handle is invalid.
@@ -138,7 +138,7 @@ fn time() -> Vec<Attack> {
             Answers(&[r#"{"monotonic":1,"wall":1000000}"#]),
         ),
         Attack {
-            way: Way::Shared(clock),
+            method: Method::Shared(clock),
             ..guest(
                 "clock",
                 "Compares time and random numbers of a resumed run with the first run's.",

@@ -2,8 +2,8 @@
 
 pub(crate) mod planted;
 
-use crate::fixture::{Fixture, Terms, VICTIM, tamper, target};
-use crate::{Attack, By, Ending, Refusal, SetupError, Way};
+use crate::fixture::{Fixture, Setup, VICTIM, tamper, target};
+use crate::{Attack, Attacker, Ending, Method, Refusal, SetupError};
 use engine::Host;
 use engine::issuer::Keyring;
 use receipt::{Decision, KeyStatus};
@@ -126,9 +126,9 @@ fn folder(
     name: &'static str,
     tries: &'static str,
     refusal: Refusal,
-    way: fn(Fixture) -> Result<Ending, SetupError>,
+    method: fn(Fixture) -> Result<Ending, SetupError>,
 ) -> Attack {
-    Attack { name, tries, by: By::Operator, refusal, way: Way::Alone(Terms::tight, way) }
+    Attack { name, tries, attacker: Attacker::Operator, refusal, method: Method::Alone(Setup::tight, method) }
 }
 
 /// Whether a host opens again after its folder was changed.
@@ -195,7 +195,7 @@ fn driven(fixture: &Fixture, key: &InstanceKey) -> Result<Ending, SetupError> {
 }
 
 fn swapped_key(fixture: Fixture) -> Result<Ending, SetupError> {
-    let other = Fixture::new(Terms::tight())?;
+    let other = Fixture::new(Setup::tight())?;
     let other = private_key(&other.data())?;
     let swapped = fixture.reopened(|data| Ok(fs::copy(other, private_key(data)?).map(drop)?))?;
     Ok(Ending::of::<&str>(swapped.map(|_| "the host opened again")))

@@ -2,7 +2,7 @@
 
 use crate::fixture::{ATTACKER, Fixture, HONEST, HOSTILE, VICTIM, judgement, tamper};
 use crate::guests::loading;
-use crate::{Attack, By, Ending, Refusal, SetupError, Way};
+use crate::{Attack, Attacker, Ending, Method, Refusal, SetupError};
 use engine::issuer::{DecisionBasis, IssueOrder, Issuer as _, JudgingContext, LocalIssuer};
 use engine::trust::Trust;
 use receipt::{Decision, Digest, Ed25519Signer, Salt};
@@ -172,9 +172,15 @@ fn planted(
     name: &'static str,
     tries: &'static str,
     check: Check,
-    way: fn(&Fixture) -> Result<Ending, SetupError>,
+    method: fn(&Fixture) -> Result<Ending, SetupError>,
 ) -> Attack {
-    Attack { name, tries, by: By::Approval, refusal: Refusal::Gate(check), way: Way::Shared(way) }
+    Attack {
+        name,
+        tries,
+        attacker: Attacker::Approval,
+        refusal: Refusal::Gate(check),
+        method: Method::Shared(method),
+    }
 }
 
 /// Replaces an approval by one for the same request that an attacker's key has signed.

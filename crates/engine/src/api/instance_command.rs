@@ -1,8 +1,7 @@
 //! An operator's commands to one instance.
 
 use crate::api::{OperationOutcome, Right};
-use crate::instances::Back;
-use crate::instances::ComponentBytes;
+use crate::instances::{ComponentBytes, RestartPoint};
 use crate::{Error, Host, Workflow};
 use serde::{Deserialize, Serialize};
 use store::{InstanceKey, InstanceState};
@@ -31,7 +30,8 @@ pub enum InstanceCommand {
     /// Have its workflow go back.
     Restart {
         /// The place to restart from.
-        back: Back,
+        #[serde(rename = "back")]
+        point: RestartPoint,
         /// Other code for it; empty to keep its own. Between processes it is sent after the operation.
         #[serde(skip)]
         component: ComponentBytes,
@@ -78,9 +78,9 @@ impl Host {
             InstanceCommand::Pause => self.pause(key, by)?,
             InstanceCommand::Resume => self.resume(key, by)?,
             InstanceCommand::Terminate { reason } => self.terminate(key, by, reason.as_deref())?,
-            InstanceCommand::Restart { back, component } => {
+            InstanceCommand::Restart { point, component } => {
                 let workflow = self.other(key, &component)?;
-                self.restart(key, &back, workflow.as_ref(), by)?;
+                self.restart(key, &point, workflow.as_ref(), by)?;
             }
             InstanceCommand::Resolve { receipt, finding, found_by, reason } => {
                 let by = found_by

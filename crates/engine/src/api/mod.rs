@@ -17,7 +17,7 @@ mod view;
 pub use crate::access::{
     About, AccessError, Account, DeciderSession, Principal, Right, TokenGrant, TokenScope, UnknownScope,
 };
-pub use crate::instances::{Back, ComponentBytes};
+pub use crate::instances::{ComponentBytes, RestartPoint};
 pub use audit_place::{AuditPlace, InvalidAuditPlace};
 pub use change::Change;
 pub use instance_command::InstanceCommand;

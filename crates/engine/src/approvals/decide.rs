@@ -8,7 +8,7 @@ use crate::runtime::requests;
 use crate::trust::{
     Count, CountVerdict, Recall, Subject, Trust, can_count, is_own, key_counts, signed_denials,
 };
-use crate::{Error, Host, Waiting, ids, issuer, words};
+use crate::{Error, Host, Waiting, ids, issuer, text_limits};
 use policy::Answer;
 use receipt::{Decision, DecisionStatement, Envelope, Nonce, Person, PersonId, Role, Salt, Scope, Timestamp};
 use std::sync::Arc;
@@ -103,7 +103,7 @@ impl Host {
         id: &RequestId,
         judgement: &Judgement,
     ) -> Result<(InstanceKey, LoadedInstance, Issued), Error> {
-        words::check(judgement.by.name().as_str(), judgement.reason.as_deref())?;
+        text_limits::check(judgement.by.name().as_str(), judgement.reason.as_deref())?;
         let OpenRequest { key, request, loaded, trust, at } = self.open_request(id)?;
         if self.0.governance.scope(&trust) == Scope::Production {
             return Err(Error::DemoNotAllowed(id.clone()));
@@ -224,7 +224,7 @@ impl Host {
     /// # Errors
     /// When it does not wait for a decision.
     pub fn withdraw(&self, id: &RequestId, by: &str, reason: Option<&str>) -> Result<(), Error> {
-        words::check(by, reason)?;
+        text_limits::check(by, reason)?;
         let OpenRequest { key, loaded, .. } = self.open_request(id)?;
         let (by, reason) = (by.to_owned(), reason.map(ToOwned::to_owned));
         self.0.signal_from(
@@ -239,7 +239,7 @@ impl Host {
     /// # Errors
     /// When there is no such receipt, it is a denial, it is spent, or it was revoked before.
     pub fn revoke(&self, id: &ReceiptId, by: &str, reason: Option<&str>) -> Result<StoredReceipt, Error> {
-        words::check(by, reason)?;
+        text_limits::check(by, reason)?;
         let found = self.0.journals.store.receipt(id).wait()?;
         let receipt = found.ok_or_else(|| Error::NoReceipt(id.clone()))?.receipt;
         if receipt.artifact.status.as_deref() != Some(Decision::Approved.as_str()) {

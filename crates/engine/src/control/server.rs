@@ -1,8 +1,8 @@
 //! The side that answers.
 
 use crate::api::{Account, Operation, Principal};
-use crate::callers::{Caller, Callers, Deadline};
 use crate::control::{NAME, Reply, VERSION, frame, is_trusted, short_path};
+use crate::unix_connections::{Connection, Connections, Deadline};
 use crate::{Error, Host};
 use rustix::net::sockopt::socket_peercred;
 use std::fs::File;
@@ -72,11 +72,11 @@ impl Drop for Control {
 
 /// Accepts operations until it is closed, and ends when all of them are answered.
 fn serve(host: &Host, listener: &UnixListener, closing: &AtomicBool) {
-    let callers = Callers::new(AT_ONCE);
+    let connections = Connections::new(AT_ONCE);
     thread::scope(|scope| {
         for stream in listener.incoming() {
             if closing.load(Ordering::Acquire) {
-                callers.hang_up();
+                connections.hang_up();
                 return;
             }
             let Ok(stream) = stream else {
@@ -85,21 +85,21 @@ fn serve(host: &Host, listener: &UnixListener, closing: &AtomicBool) {
                 continue;
             };
             // Without a place, or a thread, the connection is closed, and the caller sees that.
-            let Some(caller) = callers.enter(stream) else { continue };
+            let Some(connection) = connections.enter(stream) else { continue };
             drop(thread::Builder::new().name("pp-host-operate".to_owned()).spawn_scoped(scope, move || {
                 // The caller has gone, or speaks another protocol: it cannot be sent the error.
-                let _ = answer(host, &caller);
+                let _ = answer(host, &connection);
             }));
         }
     });
 }
 
-fn answer(host: &Host, caller: &Caller) -> io::Result<()> {
-    let peer = socket_peercred(caller.stream())?.uid;
+fn answer(host: &Host, connection: &Connection) -> io::Result<()> {
+    let peer = socket_peercred(connection.stream())?.uid;
     if !is_trusted(peer) {
         return Ok(());
     }
-    let mut stream = Deadline::new(caller.stream(), TIMEOUT);
+    let mut stream = Deadline::new(connection.stream(), TIMEOUT);
     frame::greet(&mut stream)?;
     if frame::greeting(&mut stream)? != VERSION {
         return Ok(());
@@ -108,7 +108,7 @@ fn answer(host: &Host, caller: &Caller) -> io::Result<()> {
     let largest =
         u32::try_from(host.0.journals.settings.largest().sandbox.component_bytes).unwrap_or(u32::MAX);
     let component = frame::read(&mut stream, largest)?;
-    caller.begin_answer()?;
+    connection.begin_answer()?;
     let principal = Principal::Operator(Account::of(peer.as_raw()));
     let reply = match serde_json::from_slice::<Operation>(&text) {
         Ok(operation) => match host.operate_as(&principal, operation.with_component(component)) {
@@ -117,6 +117,6 @@ fn answer(host: &Host, caller: &Caller) -> io::Result<()> {
         },
         Err(error) => Reply::Refused(format!("this is no operation: {error}")),
     };
-    caller.begin_write();
-    frame::write(&mut Deadline::new(caller.stream(), TIMEOUT), &serde_json::to_vec(&reply)?)
+    connection.begin_write();
+    frame::write(&mut Deadline::new(connection.stream(), TIMEOUT), &serde_json::to_vec(&reply)?)
 }

@@ -104,7 +104,7 @@ impl Host {
         };
         driver.lock().await.script = program.script().cloned();
         let handler = Box::new(SharedDriver::new(&driver));
-        let printed = Output::new(limits.log_bytes);
+        let printed = Output::new(limits.output_bytes);
         let end = {
             let mut watching = pin!(driver::watch(&driver));
             tokio::select! {

@@ -25,7 +25,7 @@ pub struct Call {
     /// Its stage.
     pub stage: Stage,
     /// The workflow went back to before it: it counts no longer.
-    pub void: bool,
+    pub superseded: bool,
 }
 
 /// The stage of a call.
@@ -120,11 +120,11 @@ impl Calls {
                 self.asking.insert(request.clone(), number);
             }
             let (began, changed) = (fact.at, fact.at);
-            self.all.push(Call { number, asked, began, changed, attempts: 1, stage, void: false });
+            self.all.push(Call { number, asked, began, changed, attempts: 1, stage, superseded: false });
             return;
         }
         if let Entry::Restarted { from, .. } = &fact.entry {
-            self.all.iter_mut().filter(|call| call.number >= *from).for_each(|call| call.void = true);
+            self.all.iter_mut().filter(|call| call.number >= *from).for_each(|call| call.superseded = true);
             return;
         }
         let Some(number) = self.number_of(&fact.entry) else { return };

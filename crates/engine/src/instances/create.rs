@@ -1,7 +1,7 @@
 //! Loading a component and creating instances of it.
 
 use crate::runtime::state::Host;
-use crate::{Error, ids, limits, words};
+use crate::{Error, ids, limits, text_limits};
 use receipt::{Digest, PersonId};
 use sandbox::Program;
 use std::sync::Arc;
@@ -180,7 +180,7 @@ impl Host {
 
     fn to_create(&self, key: &InstanceKey, code: &LoadedCode, start: Start) -> Result<Create, Error> {
         let limits = self.0.journals.settings.of(&start.tenant);
-        words::check_workflow(&start.name)?;
+        text_limits::check_workflow(&start.name)?;
         limits.workflow.check_params(&start.params).map_err(Error::Params)?;
         limits.sandbox.check_component(code.bytes.len())?;
         let entries = vec![

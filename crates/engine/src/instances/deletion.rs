@@ -3,7 +3,7 @@
 use crate::instances::sweep::sweep_artifacts;
 use crate::runtime::lease::Lease;
 use crate::runtime::state::HostState;
-use crate::{Error, Host, words};
+use crate::{Error, Host, text_limits};
 use receipt::Digest;
 use std::collections::{BTreeSet, HashSet};
 use std::sync::Arc;
@@ -18,7 +18,7 @@ impl Host {
     /// # Errors
     /// When there is no such instance, it has not ended, or it needs a review first. It is not deleted then.
     pub fn delete(&self, key: &InstanceKey, by: &str) -> Result<(), Error> {
-        words::check(by, None)?;
+        text_limits::check(by, None)?;
         let Deletion { lease: _lease, commit, artifacts } = delete(&self.0, key, by)?;
         commit.wait()?;
         if !artifacts.is_empty() {

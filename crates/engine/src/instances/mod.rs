@@ -7,5 +7,5 @@ mod sweep;
 
 pub use create::{ComponentBytes, Start, Workflow};
 pub(crate) use deletion::{Deletion, delete};
-pub use signal::Back;
+pub use signal::RestartPoint;
 pub(crate) use sweep::sweep_artifacts;

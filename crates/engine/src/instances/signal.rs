@@ -9,7 +9,7 @@ use crate::runtime::journals::LoadedInstance;
 use crate::runtime::journals::Origin;
 use crate::runtime::lease::Lease;
 use crate::runtime::state::HostState;
-use crate::{Error, Host, Workflow, words};
+use crate::{Error, Host, Workflow, text_limits};
 use receipt::{Digest, Timestamp};
 use serde::{Deserialize, Serialize};
 use std::cell::{Cell, RefCell};
@@ -25,18 +25,20 @@ const ATTEMPTS: usize = 1_000;
 /// The place that a workflow restarts from.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "to", rename_all = "kebab-case", deny_unknown_fields)]
-pub enum Back {
-    /// To where it began.
+pub enum RestartPoint {
+    /// Its beginning.
     Beginning,
     /// A call of the workflow itself, not inside a step.
-    Before {
+    #[serde(rename = "before")]
+    Call {
         /// The name of the step, the sleep or the wait.
         name: String,
         /// The index among the calls of that name, from 0.
         nth: usize,
     },
-    /// Not at all: everything counts on, and other code takes it up.
-    Nowhere,
+    /// The present place: all calls count on, and other code continues.
+    #[serde(rename = "nowhere")]
+    Current,
 }
 
 /// The state of an instance, for a signal.
@@ -200,7 +202,7 @@ impl Host {
     /// # Errors
     /// When it has ended, or is stopped already.
     pub fn pause(&self, key: &InstanceKey, by: &str) -> Result<(), Error> {
-        words::check(by, None)?;
+        text_limits::check(by, None)?;
         let acts = Cell::new(false);
         self.0.signal(key, |snapshot| {
             check_lives(key, snapshot)?;
@@ -222,7 +224,7 @@ impl Host {
     /// # Errors
     /// When it has ended, or is not stopped.
     pub fn resume(&self, key: &InstanceKey, by: &str) -> Result<(), Error> {
-        words::check(by, None)?;
+        text_limits::check(by, None)?;
         self.0.signal(key, |snapshot| {
             check_lives(key, snapshot)?;
             match snapshot.replay.stands_still() {
@@ -237,7 +239,7 @@ impl Host {
     /// # Errors
     /// When it has ended, or an action of it is under way: its outcome has to be recorded first.
     pub fn terminate(&self, key: &InstanceKey, by: &str, reason: Option<&str>) -> Result<(), Error> {
-        words::check(by, reason)?;
+        text_limits::check(by, reason)?;
         let lease = RefCell::new(None);
         self.0.signal(key, |snapshot| {
             check_lives(key, snapshot)?;
@@ -258,20 +260,20 @@ impl Host {
     pub fn restart(
         &self,
         key: &InstanceKey,
-        back: &Back,
+        point: &RestartPoint,
         with: Option<&Workflow>,
         by: &str,
     ) -> Result<(), Error> {
-        words::check(by, None)?;
+        text_limits::check(by, None)?;
         let lease = RefCell::new(None);
         self.0.signal(key, |snapshot| {
-            let from = match back {
-                Back::Beginning => 0,
-                Back::Before { name, nth } => snapshot
+            let from = match point {
+                RestartPoint::Beginning => 0,
+                RestartPoint::Call { name, nth } => snapshot
                     .replay
                     .named(name, *nth)
                     .ok_or_else(|| Error::NoSuchCall(key.clone(), name.clone(), nth.saturating_add(1)))?,
-                Back::Nowhere => snapshot.replay.next_call(),
+                RestartPoint::Current => snapshot.replay.next_call(),
             };
             let mut entries = self.settled(snapshot, &lease)?;
             let restarted = Entry::Restarted { from, by: by.to_owned() };
@@ -302,7 +304,7 @@ impl Host {
         by: &str,
         reason: Option<&str>,
     ) -> Result<(), Error> {
-        words::check(by, reason)?;
+        text_limits::check(by, reason)?;
         self.0.signal(key, |snapshot| {
             let unknown = snapshot.replay.unknown();
             match unknown.iter().find(|unknown| unknown.receipt == *receipt) {

@@ -4,8 +4,8 @@ use crate::issuer::demo;
 use crate::issuer::error::IssueError;
 use crate::issuer::judging::{DecisionContent, by_people, by_policy, check_age, check_not_frozen};
 use crate::issuer::{DecisionBasis, IssueOrder, Issued, Issuer, JudgingContext, Keyring};
+use crate::text_limits;
 use crate::trust::scope_of;
-use crate::words;
 use receipt::{
     AttestationDraft, Binding, Decision, Digest, Draft, Ed25519Signer, ExecutionOutcome, Json, Projection,
     RiskTier, Salt, Scope, Signer, Timestamp,
@@ -140,7 +140,7 @@ impl Issuer for LocalIssuer {
         salt: Salt,
         at: Timestamp,
     ) -> Result<StoredReceipt, IssueError> {
-        words::check(by, reason).map_err(|error| IssueError::Refused(error.to_string()))?;
+        text_limits::check(by, reason).map_err(|error| IssueError::Refused(error.to_string()))?;
         let scope = scope_of(&revoked.artifact.key_id);
         let salt_b64 = salt.to_base64();
         let draft = Draft {

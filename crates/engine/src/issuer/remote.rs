@@ -1,11 +1,11 @@
 //! An authority in another process: this one has no private key.
 
-use crate::callers::Deadline;
 use crate::issuer::wire::{IssuerReply, IssuerRequest};
 use crate::issuer::{
     ActsSince, DecisionBasis, IssueError, IssueOrder, Issued, Issuer, JudgingContext, Request, wire,
 };
 use crate::trust::InvitationCode;
+use crate::unix_connections::Deadline;
 use receipt::{Decision, Envelope, KeySet, RegistrationResponse, Salt, Scope, Timestamp};
 use std::io;
 use std::io::BufReader;

@@ -2,7 +2,6 @@
 //! host's claims.
 
 use crate::StoreLocation;
-use crate::callers::{Caller, Callers, Deadline};
 use crate::ids;
 use crate::issuer::records::{Records, parse_envelope};
 use crate::issuer::wire::{IssuerReply, IssuerRequest, SignedDecision};
@@ -13,6 +12,7 @@ use crate::issuer::{
 use crate::trust::{
     Act, ActError, BY_INVITATION, InvitationCode, Judge, Precedent, Precedents, RecordedTrustAct, Trust,
 };
+use crate::unix_connections::{Connection, Connections, Deadline};
 use policy::Policy;
 use receipt::{KeySet, RegistrationResponse, Salt, Scope, Timestamp};
 use std::io::BufReader;
@@ -115,11 +115,11 @@ impl IssuerServer {
 
     /// Answers hosts of these accounts until a connection comes after `closing` was set, and all of them are answered.
     pub fn serve_on(&self, listener: &UnixListener, accounts: &[u32], closing: &AtomicBool) {
-        let callers = Callers::new(AT_ONCE);
+        let connections = Connections::new(AT_ONCE);
         std::thread::scope(|scope| {
             for stream in listener.incoming() {
                 if closing.load(Ordering::Acquire) {
-                    callers.hang_up();
+                    connections.hang_up();
                     return;
                 }
                 let Ok(stream) = stream else {
@@ -129,18 +129,18 @@ impl IssuerServer {
                 };
                 // Without a place, or a thread, the connection is closed, and the host asks again.
                 if is_allowed(&stream, accounts)
-                    && let Some(caller) = callers.enter(stream)
+                    && let Some(connection) = connections.enter(stream)
                 {
-                    drop(std::thread::Builder::new().spawn_scoped(scope, move || self.attend(&caller)));
+                    drop(std::thread::Builder::new().spawn_scoped(scope, move || self.attend(&connection)));
                 }
             }
         });
     }
 
     /// A host that hangs up gets no answer. An unknown message gets an error.
-    fn attend(&self, caller: &Caller) {
-        let asked = wire::read_line(&mut BufReader::new(Deadline::new(caller.stream(), TIMEOUT)));
-        if caller.begin_answer().is_err() {
+    fn attend(&self, connection: &Connection) {
+        let asked = wire::read_line(&mut BufReader::new(Deadline::new(connection.stream(), TIMEOUT)));
+        if connection.begin_answer().is_err() {
             return;
         }
         let answer = match asked {
@@ -150,8 +150,8 @@ impl IssuerServer {
             )),
             Ok(None) | Err(_) => return,
         };
-        caller.begin_write();
-        let _ = wire::write_line(&mut Deadline::new(caller.stream(), TIMEOUT), &answer);
+        connection.begin_write();
+        let _ = wire::write_line(&mut Deadline::new(connection.stream(), TIMEOUT), &answer);
     }
 
     fn answer(&self, ask: IssuerRequest) -> Result<IssuerReply, IssueError> {

@@ -181,6 +181,10 @@ impl Reader<'_> {
                 let value = self.text.get(value.span()).unwrap_or_default().to_owned();
                 self.error(&key.span(), SettingsErrorKind::Value { limit: limit.name, value, invalid })
             })?;
+            let earlier = key.get_ref().as_ref() != limit.name;
+            if earlier && limits.keys().any(|other| other.get_ref().as_ref() == limit.name) {
+                continue;
+            }
             let origin = Origin::File { file: self.file.to_owned(), line: self.line(&key.span()) };
             self.settings.insert(tenant, limit, number, origin);
         }

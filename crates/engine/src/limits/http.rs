@@ -15,21 +15,21 @@ pub struct HttpLimits {
     /// The head of a request: its line and its headers. Default 16 KiB.
     pub head_bytes: u64,
     /// Time to send a head, and idle time between two requests. Default 10 s.
-    pub head_time: Duration,
+    pub head_timeout: Duration,
     /// A body, other than an uploaded workflow, which `component-bytes` bounds. Default 4 MiB.
     pub body_bytes: u64,
     /// Bodies of requests and of answers under way, together, without the first 4 KiB of each. Events that followers have
     /// not read have a second bound of that size, and bodies from callers without a valid token or session have an
     /// eighth of it. Default 256 MiB.
-    pub bodies_bytes: u64,
+    pub body_memory_bytes: u64,
     /// Time to send a body, to answer, and to read a piece of the answer. Default 30 s.
-    pub time: Duration,
+    pub timeout: Duration,
     /// The longest time of an event stream. Default one hour.
-    pub follow_time: Duration,
+    pub stream_time: Duration,
     /// Requests a minute of one token. Default 600.
     pub token_requests: u32,
     /// Requests of one token being answered at once. Default 64.
-    pub token_at_once: u32,
+    pub token_concurrency: u32,
 }
 
 /// The names of the bounds in errors, settings and on the command line.
@@ -42,20 +42,20 @@ pub mod http_names {
     pub const FOLLOWERS: &str = "http-followers";
     /// The name of [`HttpLimits::head_bytes`](super::HttpLimits::head_bytes).
     pub const HEAD_BYTES: &str = "http-head-bytes";
-    /// The name of [`HttpLimits::head_time`](super::HttpLimits::head_time).
-    pub const HEAD_SECONDS: &str = "http-head-seconds";
+    /// The name of [`HttpLimits::head_timeout`](super::HttpLimits::head_timeout).
+    pub const HEAD_TIMEOUT_SECONDS: &str = "http-head-timeout-seconds";
     /// The name of [`HttpLimits::body_bytes`](super::HttpLimits::body_bytes).
     pub const BODY_BYTES: &str = "http-body-bytes";
-    /// The name of [`HttpLimits::bodies_bytes`](super::HttpLimits::bodies_bytes).
-    pub const BODIES_BYTES: &str = "http-bodies-bytes";
-    /// The name of [`HttpLimits::time`](super::HttpLimits::time).
-    pub const SECONDS: &str = "http-seconds";
-    /// The name of [`HttpLimits::follow_time`](super::HttpLimits::follow_time).
-    pub const FOLLOW_SECONDS: &str = "http-follow-seconds";
+    /// The name of [`HttpLimits::body_memory_bytes`](super::HttpLimits::body_memory_bytes).
+    pub const BODY_MEMORY_BYTES: &str = "http-body-memory-bytes";
+    /// The name of [`HttpLimits::timeout`](super::HttpLimits::timeout).
+    pub const TIMEOUT_SECONDS: &str = "http-timeout-seconds";
+    /// The name of [`HttpLimits::stream_time`](super::HttpLimits::stream_time).
+    pub const STREAM_SECONDS: &str = "http-stream-seconds";
     /// The name of [`HttpLimits::token_requests`](super::HttpLimits::token_requests).
     pub const TOKEN_REQUESTS: &str = "http-token-requests";
-    /// The name of [`HttpLimits::token_at_once`](super::HttpLimits::token_at_once).
-    pub const TOKEN_AT_ONCE: &str = "http-token-at-once";
+    /// The name of [`HttpLimits::token_concurrency`](super::HttpLimits::token_concurrency).
+    pub const TOKEN_CONCURRENCY: &str = "http-token-concurrency";
 }
 
 impl Default for HttpLimits {
@@ -65,13 +65,13 @@ impl Default for HttpLimits {
             requests: 256,
             followers: 10_000,
             head_bytes: 16 << 10,
-            head_time: Duration::from_secs(10),
+            head_timeout: Duration::from_secs(10),
             body_bytes: 4 << 20,
-            bodies_bytes: 256 << 20,
-            time: Duration::from_secs(30),
-            follow_time: Duration::from_secs(3_600),
+            body_memory_bytes: 256 << 20,
+            timeout: Duration::from_secs(30),
+            stream_time: Duration::from_secs(3_600),
             token_requests: 600,
-            token_at_once: 64,
+            token_concurrency: 64,
         }
     }
 }

@@ -37,25 +37,25 @@ impl Default for NotifySettings {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct NotifyLimits {
     /// Notices that each channel sends at once. Default 4.
-    pub at_once: u32,
+    pub concurrency: u32,
     /// Time of one attempt. Default 30 s.
-    pub time: Duration,
+    pub timeout: Duration,
     /// The longest time between two attempts. Default ten minutes.
-    pub longest_pause: Duration,
+    pub max_backoff: Duration,
 }
 
 impl Default for NotifyLimits {
     fn default() -> Self {
-        Self { at_once: 4, time: Duration::from_secs(30), longest_pause: Duration::from_secs(600) }
+        Self { concurrency: 4, timeout: Duration::from_secs(30), max_backoff: Duration::from_secs(600) }
     }
 }
 
 /// The names of the bounds in errors, settings and on the command line.
 pub mod notify_names {
-    /// The name of [`NotifyLimits::at_once`](super::NotifyLimits::at_once).
-    pub const AT_ONCE: &str = "notify-at-once";
-    /// The name of [`NotifyLimits::time`](super::NotifyLimits::time).
-    pub const SECONDS: &str = "notify-seconds";
-    /// The name of [`NotifyLimits::longest_pause`](super::NotifyLimits::longest_pause).
-    pub const PAUSE_SECONDS: &str = "notify-pause-seconds";
+    /// The name of [`NotifyLimits::concurrency`](super::NotifyLimits::concurrency).
+    pub const CONCURRENCY: &str = "notify-concurrency";
+    /// The name of [`NotifyLimits::timeout`](super::NotifyLimits::timeout).
+    pub const TIMEOUT_SECONDS: &str = "notify-timeout-seconds";
+    /// The name of [`NotifyLimits::max_backoff`](super::NotifyLimits::max_backoff).
+    pub const MAX_BACKOFF_SECONDS: &str = "notify-max-backoff-seconds";
 }

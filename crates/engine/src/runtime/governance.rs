@@ -3,7 +3,7 @@
 use crate::issuer::{DecisionBasis, IssueOrder, Issued, Issuer, JudgingContext, Request};
 use crate::runtime::journals::Journals;
 use crate::trust::{Act, RecordedTrustAct, Trust};
-use crate::{Error, ids, words};
+use crate::{Error, ids, text_limits};
 use policy::Policy;
 use receipt::{Salt, Scope, Timestamp};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -135,12 +135,12 @@ fn check_words(by: &str, act: &Act) -> Result<(), Error> {
         // It was parsed from an envelope, which is bounded.
         | Act::Reviewed { .. } => None,
     };
-    words::check(by, reason)?;
+    text_limits::check(by, reason)?;
     match act {
         Act::KeyAdded { kind, public_key, .. } | Act::PasskeyRegistered { kind, public_key, .. } => {
-            words::check_key(kind).and(words::check_key(public_key))?
+            text_limits::check_key(kind).and(text_limits::check_key(public_key))?
         }
-        Act::KeyRevoked { key_id, .. } => words::check_key(key_id)?,
+        Act::KeyRevoked { key_id, .. } => text_limits::check_key(key_id)?,
         _ => {}
     }
     Ok(())

@@ -8,7 +8,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use store::Store;
 
 /// Programs by their digest.
-pub(crate) struct Programs {
+pub(crate) struct ProgramCache {
     pub(crate) sandbox: Sandbox,
     places: Mutex<Places>,
     bound: usize,
@@ -27,7 +27,7 @@ struct Place {
     program: Arc<Mutex<Option<Program>>>,
 }
 
-impl Programs {
+impl ProgramCache {
     pub(crate) fn new(sandbox: Sandbox, bound: usize) -> Self {
         Self { sandbox, places: Mutex::default(), bound: bound.max(1) }
     }

@@ -9,7 +9,7 @@ use crate::runtime::governance::Governance;
 use crate::runtime::journals::{Journals, LoadedInstance};
 use crate::runtime::lease::LeaseTable;
 use crate::runtime::previews::Previews;
-use crate::runtime::programs::Programs;
+use crate::runtime::programs::ProgramCache;
 use crate::runtime::publisher::{BackgroundErrorHandler, Publisher};
 use crate::runtime::requests;
 use crate::runtime::slots::RunSlots;
@@ -40,7 +40,7 @@ pub(crate) struct HostState {
     /// Called when work in the background fails.
     pub(crate) on_background_error: BackgroundErrorHandler,
     pub(crate) journals: Journals,
-    pub(crate) programs: Programs,
+    pub(crate) programs: ProgramCache,
     pub(crate) previews: Previews,
     pub(crate) governance: Governance,
     pub(crate) capabilities: Capabilities,

@@ -25,8 +25,8 @@ use worker::Worker;
 /// The bounds of a worker: concurrent drives, and the time to end them.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct WorkerOptions {
-    /// Drives at once, over all tenants. Default 64: they share few threads, and each waits for the disk most of its time.
-    pub at_once: usize,
+    /// Concurrent drives, over all tenants. Default 64: they share few threads, and each waits for the disk most of its time.
+    pub max_drives: usize,
     /// The time for which drives may continue after the signal to stop. Default 10 s. A drive that does not end in time
     /// is unwound, and continues from its journal later.
     pub grace: Duration,
@@ -34,7 +34,7 @@ pub struct WorkerOptions {
 
 impl Default for WorkerOptions {
     fn default() -> Self {
-        Self { at_once: 64, grace: Duration::from_secs(10) }
+        Self { max_drives: 64, grace: Duration::from_secs(10) }
     }
 }
 

@@ -95,10 +95,12 @@ impl<'a> Worker<'a> {
 
     /// Begins as many drives as the bounds allow.
     fn begin(&mut self) {
-        while self.drives.len() < self.options.at_once.max(1) {
+        while self.drives.len() < self.options.max_drives.max(1) {
             let (by_tenant, settings) = (&self.by_tenant, &self.host.0.journals.settings);
             let may = |tenant: &TenantId| {
-                let most = usize::try_from(settings.of(tenant).quotas.drives).unwrap_or(usize::MAX).max(1);
+                let most = usize::try_from(settings.of(tenant).quotas.concurrent_drives)
+                    .unwrap_or(usize::MAX)
+                    .max(1);
                 by_tenant.get(tenant).is_none_or(|driven| *driven < most)
             };
             let Some(key) = self.ready.pop(may) else { return };

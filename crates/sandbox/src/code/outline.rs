@@ -51,7 +51,7 @@ impl Outline {
             imports::check(&self.imports, &self.exports, imports::is_allowed)?;
         }
         let Parts { instances, memories, tables } = self.parts;
-        at_most(names::PARTS, "core instances", instances, u64::from(limits.parts))?;
+        at_most(names::CORE_INSTANCES, "core instances", instances, u64::from(limits.core_instances))?;
         let bound = u64::from(limits.memories);
         at_most(names::MEMORIES, "memories or tables", memories.max(tables), bound)
     }

@@ -49,7 +49,7 @@ struct UnreadAction {
 }
 
 /// Permits for what may be in hand at once.
-pub(crate) fn in_hand(bytes: u64) -> Semaphore {
+pub(crate) fn artifact_buffer(bytes: u64) -> Semaphore {
     Semaphore::new(units(bytes) as usize)
 }
 
@@ -141,7 +141,7 @@ impl UnreadAction {
 impl Unread {
     /// A copy, which is in hand for as long as it is there.
     async fn copied(self, store: &mut StoreContextMut<'_, Guest>) -> wasmtime::Result<Artifact> {
-        let permit = store.data_mut().take_in_hand(self.bytes.len()).await?;
+        let permit = store.data_mut().take_artifact_buffer(self.bytes.len()).await?;
         let mut bytes = Vec::with_capacity(self.bytes.len());
         let measure = self.read(store, |slice| bytes.extend_from_slice(slice)).await?;
         Ok(Artifact::measured(measure, InHand { bytes, _permit: permit }))
@@ -193,11 +193,11 @@ impl AsRef<[u8]> for InHand {
 
 impl Guest {
     /// Waits until this many more bytes may be copied. A single call proceeds with any bound.
-    async fn take_in_hand(&mut self, bytes: usize) -> wasmtime::Result<OwnedSemaphorePermit> {
-        let all = self.in_hand_units;
+    async fn take_artifact_buffer(&mut self, bytes: usize) -> wasmtime::Result<OwnedSemaphorePermit> {
+        let all = self.artifact_buffer_units;
         let units = u32::try_from(bytes.div_ceil(UNIT)).unwrap_or(u32::MAX).min(all);
         self.turn.leave_thread();
-        let permit = self.host_time.during(self.in_hand.clone().acquire_many_owned(units)).await?;
+        let permit = self.host_time.during(self.artifact_buffer.clone().acquire_many_owned(units)).await?;
         if !self.turn.answered(std::time::Instant::now()) {
             self.throttle.next_turn(&self.turn, &self.host_time).await;
         }

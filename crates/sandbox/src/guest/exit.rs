@@ -149,7 +149,7 @@ fn at_boundary(error: &wasmtime::Error, limits: &SandboxLimits) -> Failure {
     }
     // Only without a pool, which would have refused to load it.
     if cause.contains("instance count too high") {
-        return over(names::PARTS, limits.parts, "core instances");
+        return over(names::CORE_INSTANCES, limits.core_instances, "core instances");
     }
     if cause.contains("count too high") {
         return over(names::MEMORIES, limits.memories, "memories or tables");

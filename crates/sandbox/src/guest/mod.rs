@@ -16,13 +16,14 @@ use crate::runtime::determinism::{Clock, VirtualTime};
 use crate::runtime::throttle::{CpuThrottle, ThrottlePermit};
 use crate::{Handler, HandlerAnswer};
 use receipt::Timestamp;
+use std::collections::HashMap;
 use std::sync::Arc;
 use tokio::sync::Semaphore;
 use wasmtime::component::HasData;
 use wasmtime_wasi::{ResourceTable, WasiCtx, WasiCtxView, WasiView};
 use workflow::{Action, Call, Command, Expectation, Outcome, ReceiptId, Start};
 
-pub(crate) use artifacts::{add_to_linker, in_hand, units};
+pub(crate) use artifacts::{add_to_linker, artifact_buffer, units};
 
 /// The host's side of a guest's `step` handle: empty, because only holding the handle matters.
 #[derive(Debug)]
@@ -58,14 +59,16 @@ pub(crate) struct Guest {
     pub(crate) throttle: CpuThrottle,
     pub(crate) turn: ThrottlePermit,
     /// Bounds the bytes of artifacts that the host has copied; one permit per KiB.
-    pub(crate) in_hand: Arc<Semaphore>,
-    pub(crate) in_hand_units: u32,
+    pub(crate) artifact_buffer: Arc<Semaphore>,
+    pub(crate) artifact_buffer_units: u32,
     pub(crate) text_bytes: usize,
     pub(crate) handles: usize,
     /// Time spent in the handler: the host's, not the guest's.
     pub(crate) host_time: HostTime,
     /// The engine's script, where this is a bundle.
     pub(crate) script: Option<Arc<Script>>,
+    /// The receipts that this drive of a script was granted, by their ids.
+    pub(crate) granted: HashMap<ReceiptId, String>,
     pub(crate) tenant: String,
     pub(crate) started_at: Timestamp,
 }

@@ -4,7 +4,7 @@ use super::steps::Started;
 use super::{Guest, ReceiptHandle, linked_elsewhere, unexpected};
 use crate::guest::bindings::permission_protocol::tenant::pp;
 use wasmtime::component::Resource;
-use workflow::{Action, Approval, Command, Outcome};
+use workflow::{Action, Approval, Command, Outcome, ReceiptId};
 
 /// The end of a request, as the guest gets it.
 pub(super) type Answer = Result<Resource<ReceiptHandle>, pp::Refusal>;
@@ -23,6 +23,9 @@ impl Guest {
     pub(super) fn answer(&mut self, approval: Approval) -> wasmtime::Result<Answer> {
         Ok(Err(match approval {
             Approval::Granted { receipt, document } => {
+                if self.script.is_some() {
+                    self.granted.insert(receipt.clone(), document.clone());
+                }
                 return Ok(Ok(self.table.push(ReceiptHandle { id: receipt, document })?));
             }
             Approval::Denied { request, receipt, decider, reason } => {
@@ -34,6 +37,14 @@ impl Guest {
             }
             Approval::Expired { request } => pp::Refusal::Expired(request.to_string()),
         }))
+    }
+
+    /// Another handle for a receipt that this drive was granted. It permits no more than the first: the gate decides.
+    pub(crate) fn granted_again(&mut self, id: &str) -> wasmtime::Result<Option<Resource<ReceiptHandle>>> {
+        let granted = id.parse().ok().and_then(|id: ReceiptId| self.granted.get_key_value(&id));
+        let handle =
+            granted.map(|(id, document)| ReceiptHandle { id: id.clone(), document: document.clone() });
+        Ok(handle.map(|handle| self.table.push(handle)).transpose()?)
     }
 }
 

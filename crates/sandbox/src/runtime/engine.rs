@@ -150,7 +150,7 @@ fn config(addressing: Addressing) -> Config {
 /// separate limit bounds the memory that an instance may use.
 fn pool(limits: &SandboxLimits) -> PoolingAllocationConfig {
     let live = limits.live_instances.max(1);
-    let (parts, tables) = (limits.parts.max(1), limits.memories.max(1));
+    let (parts, tables) = (limits.core_instances.max(1), limits.memories.max(1));
     let mut pool = PoolingAllocationConfig::new();
     pool.total_component_instances(live)
         .total_stacks(live)

@@ -1,6 +1,6 @@
 //! A guest's standard output and error: kept up to a bound, the rest counted.
 
-use crate::limits::names::LOG_BYTES;
+use crate::limits::names::OUTPUT_BYTES;
 use bytes::Bytes;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use tokio::io::AsyncWrite;
@@ -34,7 +34,7 @@ impl Output {
         match kept.dropped {
             0 => text,
             dropped => {
-                format!("{text}\n[{dropped} more bytes not kept: limit {LOG_BYTES} is {}]\n", kept.bound)
+                format!("{text}\n[{dropped} more bytes not kept: limit {OUTPUT_BYTES} is {}]\n", kept.bound)
             }
         }
     }
@@ -98,6 +98,6 @@ mod tests {
         let output = Output::new(4);
         output.push(b"abc");
         output.push(b"def");
-        assert_eq!(output.text(), "abcd\n[2 more bytes not kept: limit log-bytes is 4]\n");
+        assert_eq!(output.text(), "abcd\n[2 more bytes not kept: limit output-bytes is 4]\n");
     }
 }

@@ -11,8 +11,8 @@
 //! that imports it is refused like one with any other unknown import, because only the loader of bundles has a linker
 //! with it.
 
+mod bundle_loader;
 mod engines;
-mod load;
 mod prepare;
 mod source;
 
@@ -26,8 +26,8 @@ pub use paths::candidates;
 pub use paths::relative;
 pub use prepare::Summary;
 
+pub(crate) use bundle_loader::Scripts;
 pub(crate) use engines::Engines;
-pub(crate) use load::Scripts;
 pub(crate) use prepare::LoadContext;
 pub(crate) use source::add_to_linker;
 

@@ -27,8 +27,8 @@ use wasmtime::component::Linker;
 
 mod bindings {
     wasmtime::component::bindgen!({
-        path: "../../guests/js-engine/wit/script.wit",
-        world: "prepare",
+        path: ["../../wit/tenant.wit", "../../guests/js-engine/wit/script.wit"],
+        world: "permission-protocol:script/prepare",
         exports: { default: async },
     });
 }

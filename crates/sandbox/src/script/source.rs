@@ -2,24 +2,31 @@
 
 use crate::guest::Guest;
 use crate::guest::HasGuest;
+use crate::guest::ReceiptHandle;
 use wasmtime::component::Linker;
+use wasmtime::component::Resource;
 
 mod bindings {
     wasmtime::component::bindgen!({
-        path: "../../guests/js-engine/wit/script.wit",
-        world: "script",
+        path: ["../../wit/tenant.wit", "../../guests/js-engine/wit/script.wit"],
+        world: "permission-protocol:script/script",
+        with: {
+            "permission-protocol:tenant/pp": crate::guest::bindings::permission_protocol::tenant::pp,
+            "permission-protocol:tenant/workflow": crate::guest::bindings::permission_protocol::tenant::workflow,
+        },
         imports: { default: trappable },
+        require_store_data_send: true,
     });
 }
 
-use bindings::permission_protocol::script::source::Host;
+use bindings::permission_protocol::script::source;
 
 /// Adds the interface. For the linker of bundles, and for no other.
 pub(crate) fn add_to_linker(linker: &mut Linker<Guest>) -> wasmtime::Result<()> {
-    bindings::Script::add_to_linker::<_, HasGuest>(linker, |guest| guest)
+    source::add_to_linker::<_, HasGuest>(linker, |guest| guest)
 }
 
-impl Host for Guest {
+impl source::Host for Guest {
     fn prepared(&mut self) -> wasmtime::Result<Vec<u8>> {
         let script = self.script.as_ref().ok_or_else(|| wasmtime::Error::msg("there is no bundle"))?;
         Ok(script.prepared.clone())
@@ -36,5 +43,9 @@ impl Host for Guest {
     fn now_ms(&mut self) -> wasmtime::Result<u64> {
         let at = self.handler.time().map_or(self.started_at, |at| at.max(self.started_at));
         Ok(u64::try_from(at.as_millis()).unwrap_or_default())
+    }
+
+    fn granted(&mut self, id: String) -> wasmtime::Result<Option<Resource<ReceiptHandle>>> {
+        self.granted_again(&id)
     }
 }

@@ -1,9 +1,9 @@
 //! Requests for approval: waiting requests, the statements to sign, and signed statements.
 
-use crate::api::instances::Why;
+use crate::api::instances::CommandReason;
 use crate::api::{json, unexpected, viewed};
 use crate::problem::Problem;
-use crate::request::Asked;
+use crate::request::RequestContext;
 use axum::http::StatusCode;
 use axum::response::Response;
 use engine::api::{Operation, OperationOutcome, Query, RequestRow, View};
@@ -16,7 +16,7 @@ use workflow::{RequestId, TenantId};
 /// A decision that a person is about to sign.
 #[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
-pub(crate) struct Draft {
+pub(crate) struct DecisionDraft {
     /// The decider who would sign.
     #[serde(rename = "as")]
     #[schema(value_type = String)]
@@ -40,7 +40,7 @@ pub(crate) struct Statement {
 /// A signed statement.
 #[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
-pub(crate) struct Signed {
+pub(crate) struct SignedStatement {
     /// The DSSE envelope.
     #[schema(value_type = Object)]
     envelope: Box<RawValue>,
@@ -48,7 +48,7 @@ pub(crate) struct Signed {
 
 /// The result of a signature or a withdrawal.
 #[derive(Default, Serialize, ToSchema)]
-pub(crate) struct Decided {
+pub(crate) struct DecisionResult {
     /// `kept`: more signatures are needed; `issued`: the request is decided; or `withdrawn`.
     pub(crate) outcome: &'static str,
     /// The people whose approvals count.
@@ -74,7 +74,7 @@ struct RequestPage {
     more: bool,
 }
 
-impl Decided {
+impl DecisionResult {
     pub(crate) fn of(outcome: OperationOutcome) -> Result<Self, Problem> {
         let names = |people: Vec<PersonId>| people.iter().map(ToString::to_string).collect();
         Ok(match outcome {
@@ -98,21 +98,21 @@ impl Decided {
     }
 }
 
-pub(crate) fn list(asked: &Asked) -> Result<Response, Problem> {
-    let principal = asked.principal()?;
-    let tenant = asked.query_value::<TenantId>("tenant")?;
-    let View::Requests { mut requests } = asked.view(&principal, Query::Requests { tenant })? else {
+pub(crate) fn list(context: &RequestContext) -> Result<Response, Problem> {
+    let principal = context.principal()?;
+    let tenant = context.query_value::<TenantId>("tenant")?;
+    let View::Requests { mut requests } = context.view(&principal, Query::Requests { tenant })? else {
         return Err(unexpected(&"no requests"));
     };
     // By time and not by action, so that a page continues at its place even if requests are made or decided meanwhile.
     requests.sort_by(|a, b| place(a).cmp(&place(b)));
-    if let Some(after) = asked.query_value::<RequestId>("after")? {
-        let View::Request(last) = asked.view(&principal, Query::Request { request: after })? else {
+    if let Some(after) = context.query_value::<RequestId>("after")? {
+        let View::Request(last) = context.view(&principal, Query::Request { request: after })? else {
             return Err(unexpected(&"no request"));
         };
         requests.retain(|row| place(row) > place(&last.row));
     }
-    let limit = usize::try_from(asked.page_length()?).unwrap_or(usize::MAX);
+    let limit = usize::try_from(context.page_length()?).unwrap_or(usize::MAX);
     let more = requests.len() > limit;
     requests.truncate(limit);
     json(StatusCode::OK, &RequestPage { view: "requests", requests, more })
@@ -122,38 +122,44 @@ fn place(row: &RequestRow) -> (Timestamp, &str) {
     (row.created_at, row.request.as_str())
 }
 
-pub(crate) fn show(asked: &Asked) -> Result<Response, Problem> {
-    viewed(&asked.view(&asked.principal()?, Query::Request { request: asked.part("request")? })?)
+pub(crate) fn show(context: &RequestContext) -> Result<Response, Problem> {
+    viewed(&context.view(&context.principal()?, Query::Request { request: context.part("request")? })?)
 }
 
-pub(crate) fn explain(asked: &Asked) -> Result<Response, Problem> {
-    viewed(&asked.view(&asked.principal()?, Query::Explain { request: asked.part("request")? })?)
+pub(crate) fn explain(context: &RequestContext) -> Result<Response, Problem> {
+    viewed(&context.view(&context.principal()?, Query::Explain { request: context.part("request")? })?)
 }
 
-pub(crate) fn statement(asked: &Asked) -> Result<Response, Problem> {
-    let principal = asked.principal()?;
-    let request: RequestId = asked.part("request")?;
-    let Draft { by, role, decision, reason } = asked.json()?;
+pub(crate) fn statement(context: &RequestContext) -> Result<Response, Problem> {
+    let principal = context.principal()?;
+    let request: RequestId = context.part("request")?;
+    let DecisionDraft { by, role, decision, reason } = context.json()?;
     let decision = decision_of(&decision)?;
-    match asked.operate(&principal, Operation::PrepareStatement { request, by, role, decision, reason })? {
+    match context.operate(&principal, Operation::PrepareStatement { request, by, role, decision, reason })? {
         OperationOutcome::Statement { statement } => json(StatusCode::OK, &Statement { statement }),
         other => Err(unexpected(&other)),
     }
 }
 
-pub(crate) fn sign(asked: &Asked) -> Result<Response, Problem> {
-    let principal = asked.principal()?;
-    let request: RequestId = asked.part("request")?;
-    let Signed { envelope } = asked.json()?;
+pub(crate) fn sign(context: &RequestContext) -> Result<Response, Problem> {
+    let principal = context.principal()?;
+    let request: RequestId = context.part("request")?;
+    let SignedStatement { envelope } = context.json()?;
     let envelope = envelope.get().to_owned();
-    json(StatusCode::OK, &Decided::of(asked.operate(&principal, Operation::Sign { request, envelope })?)?)
+    json(
+        StatusCode::OK,
+        &DecisionResult::of(context.operate(&principal, Operation::Sign { request, envelope })?)?,
+    )
 }
 
-pub(crate) fn withdraw(asked: &Asked) -> Result<Response, Problem> {
-    let principal = asked.principal()?;
-    let request: RequestId = asked.part("request")?;
-    let Why { reason } = asked.json()?;
-    json(StatusCode::OK, &Decided::of(asked.operate(&principal, Operation::Withdraw { request, reason })?)?)
+pub(crate) fn withdraw(context: &RequestContext) -> Result<Response, Problem> {
+    let principal = context.principal()?;
+    let request: RequestId = context.part("request")?;
+    let CommandReason { reason } = context.json()?;
+    json(
+        StatusCode::OK,
+        &DecisionResult::of(context.operate(&principal, Operation::Withdraw { request, reason })?)?,
+    )
 }
 
 /// Parses the spelling that receipts use.

@@ -2,7 +2,7 @@
 
 use crate::api::unexpected;
 use crate::problem::Problem;
-use crate::request::Asked;
+use crate::request::RequestContext;
 use axum::http::{HeaderValue, header};
 use axum::response::{IntoResponse as _, Response};
 use engine::api::{AuditPlace, AuditScope, Query, View};
@@ -11,16 +11,19 @@ use serde_json::Value;
 use store::InstanceKey;
 use workflow::InstanceId;
 
-pub(crate) fn audit(asked: &Asked) -> Result<Response, Problem> {
-    let principal = asked.principal()?;
-    let tenant = asked.tenant(&principal)?;
-    let of = match asked.query_value::<InstanceId>("instance")? {
+pub(crate) fn audit(context: &RequestContext) -> Result<Response, Problem> {
+    let principal = context.principal()?;
+    let tenant = context.tenant(&principal)?;
+    let of = match context.query_value::<InstanceId>("instance")? {
         Some(instance) => AuditScope::Instance(InstanceKey { tenant, instance }),
         None => AuditScope::Tenant(tenant),
     };
-    let query =
-        Query::Audit { of, after: asked.query_value::<AuditPlace>("after")?, limit: asked.page_length()? };
-    let View::Audit { records, next } = asked.view(&principal, query)? else {
+    let query = Query::Audit {
+        of,
+        after: context.query_value::<AuditPlace>("after")?,
+        limit: context.page_length()?,
+    };
+    let View::Audit { records, next } = context.view(&principal, query)? else {
         return Err(unexpected(&"no audit"));
     };
     let mut lines = Vec::new();
@@ -31,14 +34,14 @@ pub(crate) fn audit(asked: &Asked) -> Result<Response, Problem> {
     let kind = [(header::CONTENT_TYPE, HeaderValue::from_static("application/jsonl"))];
     let mut response = (kind, lines).into_response();
     if let Some(place) = next {
-        response.headers_mut().insert(header::LINK, link(asked, &place)?);
+        response.headers_mut().insert(header::LINK, link(context, &place)?);
     }
     Ok(response)
 }
 
 /// The header with the next page's URL: the same query, after that place.
-fn link(asked: &Asked, place: &AuditPlace) -> Result<HeaderValue, Problem> {
-    let query = asked.query.as_deref().unwrap_or_default().as_bytes();
+fn link(context: &RequestContext, place: &AuditPlace) -> Result<HeaderValue, Problem> {
+    let query = context.query.as_deref().unwrap_or_default().as_bytes();
     let kept = form_urlencoded::parse(query).filter(|(name, _)| name != "after");
     let query = form_urlencoded::Serializer::new(String::new())
         .extend_pairs(kept)

@@ -3,8 +3,8 @@
 
 use crate::api::audit::own;
 use crate::problem::Problem;
-use crate::request::Asked;
-use crate::request::state::State;
+use crate::request::RequestContext;
+use crate::request::state::AppState;
 use axum::http::StatusCode;
 use axum::response::sse::{Event, Sse};
 use axum::response::{IntoResponse as _, Response};
@@ -33,14 +33,14 @@ const HELD: usize = 256 << 10;
 const FREE: usize = 4 << 10;
 
 /// An event, and the length of its data.
-type Shown = (Event, usize);
+type RenderedEvent = (Event, usize);
 
 /// Renders a fact as an event.
-type Show = fn(&Fact) -> Result<Shown, Problem>;
+type RenderEvent = fn(&Fact) -> Result<RenderedEvent, Problem>;
 
 /// A follower of one instance.
 struct Follower {
-    state: Arc<State>,
+    state: Arc<AppState>,
     principal: Principal,
     /// The secret of a person's session.
     session: Option<String>,
@@ -54,18 +54,18 @@ struct Follower {
     /// Bytes for which there was no room: the follower waits for them before it reads again.
     wanted: u32,
     until: Instant,
-    show: Show,
-    _counted: crate::telemetry::metrics::Open,
+    show: RenderEvent,
+    _counted: crate::telemetry::metrics::GaugeGuard,
 }
 
-pub(crate) fn events(asked: &Asked) -> Result<Response, Problem> {
-    let principal = asked.principal()?;
-    let key = asked.key(&principal)?;
-    follow(asked, principal, key, |fact| shown(fact, &own(fact)?))
+pub(crate) fn events(context: &RequestContext) -> Result<Response, Problem> {
+    let principal = context.principal()?;
+    let key = context.key(&principal)?;
+    follow(context, principal, key, |fact| shown(fact, &own(fact)?))
 }
 
 /// The event of a fact.
-pub(crate) fn shown(fact: &Fact, data: &Value) -> Result<Shown, Problem> {
+pub(crate) fn shown(fact: &Fact, data: &Value) -> Result<RenderedEvent, Problem> {
     let data = serde_json::to_string(data).map_err(|error| Problem::internal(&error))?;
     let length = data.len();
     Ok((Event::default().id(fact.index.to_string()).event("fact").data(data), length))
@@ -73,14 +73,14 @@ pub(crate) fn shown(fact: &Fact, data: &Value) -> Result<Shown, Problem> {
 
 /// Follows an instance that the caller may see.
 pub(crate) fn follow(
-    asked: &Asked,
+    context: &RequestContext,
     principal: Principal,
     key: InstanceKey,
-    show: Show,
+    show: RenderEvent,
 ) -> Result<Response, Problem> {
-    let state = Arc::clone(&asked.state);
+    let state = Arc::clone(&context.state);
     // Fails unless the caller may see the instance.
-    asked.view(&principal, Query::Facts { key: key.clone(), from: 0, limit: 1 })?;
+    context.view(&principal, Query::Facts { key: key.clone(), from: 0, limit: 1 })?;
     if state.host.store().entered(&key).wait().map_err(engine::Error::from)?.is_none() {
         return Err(engine::Error::from(store::StoreError::NoInstance(key.to_string())).into());
     }
@@ -89,18 +89,18 @@ pub(crate) fn follow(
         .metrics
         .follower(most)
         .ok_or_else(|| Problem::limit(StatusCode::SERVICE_UNAVAILABLE, http_names::FOLLOWERS, most))?;
-    let last = asked.headers.get("last-event-id").map(|id| id.to_str().unwrap_or_default().parse::<u64>());
+    let last = context.headers.get("last-event-id").map(|id| id.to_str().unwrap_or_default().parse::<u64>());
     let next = match last {
-        None => asked.query_value::<u64>("from")?.unwrap_or(0),
+        None => context.query_value::<u64>("from")?.unwrap_or(0),
         Some(Ok(last)) => last.saturating_add(1),
         Some(Err(_)) => return Err(Problem::invalid("Last-Event-ID is not the id of one of these events")),
     };
     let follower = Follower {
         news: state.feed.follow(&key),
         _counted: counted,
-        until: Instant::now() + state.limits.follow_time,
+        until: Instant::now() + state.limits.stream_time,
         state,
-        session: asked.cookie(),
+        session: context.cookie(),
         principal,
         key,
         next,
@@ -166,7 +166,7 @@ impl Follower {
             }
         });
         let Batch { events, bytes, next } = read.await.ok()??;
-        let most = u32::try_from(self.state.limits.bodies_bytes).unwrap_or(u32::MAX);
+        let most = u32::try_from(self.state.limits.body_memory_bytes).unwrap_or(u32::MAX);
         let counted = u32::try_from(bytes.saturating_sub(FREE)).unwrap_or(u32::MAX).min(most);
         let room = self.held.as_ref().map_or(0, OwnedSemaphorePermit::num_permits);
         self.wanted = 0;
@@ -193,7 +193,7 @@ struct Batch {
 }
 
 impl Batch {
-    fn of(facts: &[Fact], next: u64, show: Show) -> Option<Self> {
+    fn of(facts: &[Fact], next: u64, show: RenderEvent) -> Option<Self> {
         let mut batch = Self { events: Vec::new(), bytes: 0, next };
         for fact in facts {
             let (event, length) = show(fact).ok()?;
@@ -209,7 +209,7 @@ impl Batch {
 }
 
 /// The caller's present rights: since the stream began, a token may have been revoked, a session or the demonstration may have ended.
-fn still(state: &State, principal: Principal, session: Option<&str>) -> Option<Principal> {
+fn still(state: &AppState, principal: Principal, session: Option<&str>) -> Option<Principal> {
     match &principal {
         Principal::Token(token) => {
             let id = token.id.parse().ok()?;
@@ -236,7 +236,7 @@ mod tests {
         Fact { seq: index + 1, at: Timestamp::from_millis(0), key, index, entry }
     }
 
-    fn show(fact: &Fact) -> Result<Shown, Problem> {
+    fn show(fact: &Fact) -> Result<RenderedEvent, Problem> {
         shown(fact, &own(fact)?)
     }
 

@@ -2,11 +2,12 @@
 
 use crate::api::{json, unexpected, viewed};
 use crate::problem::Problem;
-use crate::request::Asked;
+use crate::request::RequestContext;
 use axum::http::StatusCode;
 use axum::response::Response;
 use engine::api::{
-    Back, ComponentBytes, Created, InstanceCommand, Operation, OperationOutcome, Principal, Query, Submit,
+    ComponentBytes, Created, InstanceCommand, Operation, OperationOutcome, Principal, Query, RestartPoint,
+    Submit,
 };
 use receipt::{Digest, PersonId};
 use serde::{Deserialize, Serialize};
@@ -67,7 +68,7 @@ pub(crate) struct NewEvent {
 /// The reason of a command.
 #[derive(Default, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
-pub(crate) struct Why {
+pub(crate) struct CommandReason {
     /// The reason, which is recorded.
     pub(crate) reason: Option<String>,
 }
@@ -75,7 +76,7 @@ pub(crate) struct Why {
 /// Where a workflow restarts. Default: at its beginning.
 #[derive(Default, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
-pub(crate) struct Restart {
+pub(crate) struct RestartOptions {
     /// The name of the step, sleep or wait to restart at.
     from: Option<String>,
     /// Which call of that name, from 1.
@@ -109,17 +110,17 @@ pub(crate) struct ChangedInstance {
     status: Option<InstanceState>,
 }
 
-impl Asked {
+impl RequestContext {
     pub(crate) fn key(&self, principal: &Principal) -> Result<InstanceKey, Problem> {
         Ok(InstanceKey { tenant: self.tenant(principal)?, instance: self.part("instance")? })
     }
 }
 
-pub(crate) fn create(asked: &Asked) -> Result<Response, Problem> {
-    let principal = asked.principal()?;
-    let tenant = asked.tenant(&principal)?;
-    let new: NewInstance = asked.json()?;
-    let component = asked.state.host.uploaded_as(&principal, &tenant, &digest(&new.workflow)?)?;
+pub(crate) fn create(context: &RequestContext) -> Result<Response, Problem> {
+    let principal = context.principal()?;
+    let tenant = context.tenant(&principal)?;
+    let new: NewInstance = context.json()?;
+    let component = context.state.host.uploaded_as(&principal, &tenant, &digest(&new.workflow)?)?;
     let submit = Submit {
         id: new.id,
         tenant,
@@ -130,7 +131,7 @@ pub(crate) fn create(asked: &Asked) -> Result<Response, Problem> {
         params: new.params.map_or_else(|| "{}".to_owned(), |params| params.get().to_owned()),
         component,
     };
-    match asked.operate(&principal, Operation::Submit(submit))? {
+    match context.operate(&principal, Operation::Submit(submit))? {
         OperationOutcome::Submitted { key, created } => {
             let (status, created) = match created {
                 Created::New => (StatusCode::CREATED, true),
@@ -143,88 +144,93 @@ pub(crate) fn create(asked: &Asked) -> Result<Response, Problem> {
     }
 }
 
-pub(crate) fn list(asked: &Asked) -> Result<Response, Problem> {
-    let principal = asked.principal()?;
-    let tenant = Some(asked.tenant(&principal)?);
-    let status = asked.query_value::<InstanceState>("status")?;
-    let after = asked.query_value::<InstanceId>("after")?;
+pub(crate) fn list(context: &RequestContext) -> Result<Response, Problem> {
+    let principal = context.principal()?;
+    let tenant = Some(context.tenant(&principal)?);
+    let status = context.query_value::<InstanceState>("status")?;
+    let after = context.query_value::<InstanceId>("after")?;
     let after = tenant.clone().zip(after).map(|(tenant, instance)| InstanceKey { tenant, instance });
-    let limit = asked.page_length()?;
-    viewed(&asked.view(&principal, Query::Instances { tenant, status, after, since: None, limit })?)
+    let limit = context.page_length()?;
+    viewed(&context.view(&principal, Query::Instances { tenant, status, after, since: None, limit })?)
 }
 
-pub(crate) fn show(asked: &Asked) -> Result<Response, Problem> {
-    let principal = asked.principal()?;
-    let key = asked.key(&principal)?;
-    viewed(&asked.view(&principal, Query::Instance { key })?)
+pub(crate) fn show(context: &RequestContext) -> Result<Response, Problem> {
+    let principal = context.principal()?;
+    let key = context.key(&principal)?;
+    viewed(&context.view(&principal, Query::Instance { key })?)
 }
 
-pub(crate) fn output(asked: &Asked) -> Result<Response, Problem> {
-    let principal = asked.principal()?;
-    let key = asked.key(&principal)?;
-    viewed(&asked.view(&principal, Query::Output { key })?)
+pub(crate) fn output(context: &RequestContext) -> Result<Response, Problem> {
+    let principal = context.principal()?;
+    let key = context.key(&principal)?;
+    viewed(&context.view(&principal, Query::Output { key })?)
 }
 
-pub(crate) fn send_event(asked: &Asked) -> Result<Response, Problem> {
-    let NewEvent { event_type, payload } = asked.json()?;
+pub(crate) fn send_event(context: &RequestContext) -> Result<Response, Problem> {
+    let NewEvent { event_type, payload } = context.json()?;
     let payload = payload.map_or_else(|| "null".to_owned(), |payload| payload.get().to_owned());
-    handle(asked, InstanceCommand::SendEvent { event_type, payload })
+    handle(context, InstanceCommand::SendEvent { event_type, payload })
 }
 
-pub(crate) fn pause(asked: &Asked) -> Result<Response, Problem> {
-    handle(asked, InstanceCommand::Pause)
+pub(crate) fn pause(context: &RequestContext) -> Result<Response, Problem> {
+    handle(context, InstanceCommand::Pause)
 }
 
-pub(crate) fn resume(asked: &Asked) -> Result<Response, Problem> {
-    handle(asked, InstanceCommand::Resume)
+pub(crate) fn resume(context: &RequestContext) -> Result<Response, Problem> {
+    handle(context, InstanceCommand::Resume)
 }
 
-pub(crate) fn terminate(asked: &Asked) -> Result<Response, Problem> {
-    let Why { reason } = asked.json()?;
-    handle(asked, InstanceCommand::Terminate { reason })
+pub(crate) fn terminate(context: &RequestContext) -> Result<Response, Problem> {
+    let CommandReason { reason } = context.json()?;
+    handle(context, InstanceCommand::Terminate { reason })
 }
 
-pub(crate) fn restart(asked: &Asked) -> Result<Response, Problem> {
-    let Restart { from, nth, workflow } = asked.json()?;
-    let back = match (from, nth) {
-        (Some(name), nth) => Back::Before { name, nth: nth.unwrap_or(1).saturating_sub(1) },
-        (None, None) => Back::Beginning,
+pub(crate) fn restart(context: &RequestContext) -> Result<Response, Problem> {
+    let RestartOptions { from, nth, workflow } = context.json()?;
+    let point = match (from, nth) {
+        (Some(name), nth) => RestartPoint::Call { name, nth: nth.unwrap_or(1).saturating_sub(1) },
+        (None, None) => RestartPoint::Beginning,
         (None, Some(_)) => {
             return Err(Problem::invalid("nth chooses among several calls of one name: name it with from"));
         }
     };
-    let principal = asked.principal()?;
+    let principal = context.principal()?;
     let component = match workflow {
         Some(named) => {
-            asked.state.host.uploaded_as(&principal, &asked.tenant(&principal)?, &digest(&named)?)?
+            context.state.host.uploaded_as(&principal, &context.tenant(&principal)?, &digest(&named)?)?
         }
         None => ComponentBytes::default(),
     };
-    handle_as(asked, &principal, InstanceCommand::Restart { back, component })
+    handle_as(context, &principal, InstanceCommand::Restart { point, component })
 }
 
-pub(crate) fn resolve(asked: &Asked) -> Result<Response, Problem> {
-    let Resolution { receipt, happened, reason } = asked.json()?;
+pub(crate) fn resolve(context: &RequestContext) -> Result<Response, Problem> {
+    let Resolution { receipt, happened, reason } = context.json()?;
     let finding = if happened { Finding::Succeeded } else { Finding::Failed };
-    handle(asked, InstanceCommand::Resolve { receipt, finding, found_by: None, reason })
+    handle(context, InstanceCommand::Resolve { receipt, finding, found_by: None, reason })
 }
 
-pub(crate) fn delete(asked: &Asked) -> Result<Response, Problem> {
-    handle(asked, InstanceCommand::Delete)
+pub(crate) fn delete(context: &RequestContext) -> Result<Response, Problem> {
+    handle(context, InstanceCommand::Delete)
 }
 
-fn handle(asked: &Asked, handling: InstanceCommand) -> Result<Response, Problem> {
-    handle_as(asked, &asked.principal()?, handling)
+fn handle(context: &RequestContext, handling: InstanceCommand) -> Result<Response, Problem> {
+    handle_as(context, &context.principal()?, handling)
 }
 
 /// For a caller who is determined: determining one counts a request of its token.
-fn handle_as(asked: &Asked, principal: &Principal, handling: InstanceCommand) -> Result<Response, Problem> {
-    let key = asked.key(principal)?;
-    let status = match asked.operate(principal, Operation::ControlInstance { key: key.clone(), handling })? {
-        OperationOutcome::State { state } => Some(state),
-        OperationOutcome::Done => None,
-        other => return Err(unexpected(&other)),
-    };
+fn handle_as(
+    context: &RequestContext,
+    principal: &Principal,
+    handling: InstanceCommand,
+) -> Result<Response, Problem> {
+    let key = context.key(principal)?;
+    let status =
+        match context.operate(principal, Operation::ControlInstance { key: key.clone(), handling })? {
+            OperationOutcome::State { state } => Some(state),
+            OperationOutcome::Done => None,
+            other => return Err(unexpected(&other)),
+        };
     let (tenant, instance) = (key.tenant.to_string(), key.instance.to_string());
     json(StatusCode::OK, &ChangedInstance { tenant, instance, status })
 }

@@ -4,14 +4,14 @@ pub(crate) mod approvals;
 pub(crate) mod audit;
 pub(crate) mod follow;
 pub(crate) mod instances;
-pub(crate) mod open;
 pub(crate) mod openapi;
+pub(crate) mod public;
 pub(crate) mod receipts;
 pub(crate) mod views;
 pub(crate) mod workflows;
 
 use crate::problem::Problem;
-use crate::request::Asked;
+use crate::request::RequestContext;
 use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse as _, Response};
 use engine::api::{Operation, OperationOutcome, Principal, Query, View};
@@ -24,7 +24,7 @@ const PAGE: u32 = 100;
 /// The most rows in one answer.
 const LONGEST_PAGE: u32 = 1_000;
 
-impl Asked {
+impl RequestContext {
     /// Runs a query for the caller.
     pub(crate) fn view(&self, principal: &Principal, query: Query) -> Result<View, Problem> {
         Ok(self.state.host.view(principal, query)?)

@@ -1,7 +1,7 @@
 //! The OpenAPI document, from the table of routes and the types of bodies.
 
-use crate::problem::Sent;
-use crate::request::route::{Audience, BodyKind, Gives, Route};
+use crate::problem::ProblemDocument;
+use crate::request::route::{Audience, BodyKind, ResponseKind, Route};
 use crate::request::shape::{Shape, shape};
 use serde_json::{Map, Value, json};
 
@@ -17,7 +17,7 @@ pub(crate) fn document(
         schemas.insert(shape.name, shape.schema);
         reference
     };
-    keep(shape::<Sent>());
+    keep(shape::<ProblemDocument>());
     for route in routes.filter(|route| route.audience == Audience::Programs) {
         let operation = operation(route, is_for_tenants(route), &mut keep);
         let path = paths.entry(route.path).or_insert_with(|| json!({}));
@@ -52,8 +52,8 @@ fn operation(route: &Route, is_tenants: bool, keep: &mut impl FnMut(Shape) -> Va
             .push(json!({ "name": name, "in": "query", "required": false, "schema": query_schema(name) }));
     }
     let given = match route.gives {
-        Gives::Shape(gives) => keep(gives()),
-        Gives::Document | Gives::Nothing => json!({ "type": "object" }),
+        ResponseKind::Shape(gives) => keep(gives()),
+        ResponseKind::Document | ResponseKind::Nothing => json!({ "type": "object" }),
     };
     let kind = match route.path {
         "/healthz" | "/readyz" | "/metrics" => "text/plain",
@@ -64,7 +64,7 @@ fn operation(route: &Route, is_tenants: bool, keep: &mut impl FnMut(Shape) -> Va
     let given = if kind == "application/json" { given } else { json!({ "type": "string" }) };
     let problem = json!({ "$ref": "#/components/schemas/Problem" });
     let done = match route.gives {
-        Gives::Nothing => ("204", json!({ "description": "done" })),
+        ResponseKind::Nothing => ("204", json!({ "description": "done" })),
         _ => ("2XX", json!({ "description": "done", "content": { kind: { "schema": given } } })),
     };
     let mut operation = json!({

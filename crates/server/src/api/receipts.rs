@@ -1,9 +1,9 @@
 //! Receipts, deployments, usage and limits.
 
-use crate::api::instances::Why;
+use crate::api::instances::CommandReason;
 use crate::api::{json, unexpected, viewed};
 use crate::problem::Problem;
-use crate::request::Asked;
+use crate::request::RequestContext;
 use axum::http::StatusCode;
 use axum::response::Response;
 use engine::api::{DeploymentRow, ExportAudience, Operation, OperationOutcome, Query, View};
@@ -14,7 +14,7 @@ use workflow::{ReceiptId, TenantId};
 
 /// The result of a revocation.
 #[derive(Serialize, ToSchema)]
-pub(crate) struct Revoked {
+pub(crate) struct RevocationResult {
     /// The revocation's own id.
     revocation: String,
 }
@@ -28,46 +28,51 @@ struct DeploymentPage {
     more: bool,
 }
 
-pub(crate) fn list(asked: &Asked) -> Result<Response, Problem> {
-    let tenant = asked.query_value::<TenantId>("tenant")?;
-    let (after, limit) = (asked.query_value::<ReceiptId>("after")?, asked.page_length()?);
-    viewed(&asked.view(&asked.principal()?, Query::Receipts { tenant, after, newest_first: false, limit })?)
+pub(crate) fn list(context: &RequestContext) -> Result<Response, Problem> {
+    let tenant = context.query_value::<TenantId>("tenant")?;
+    let (after, limit) = (context.query_value::<ReceiptId>("after")?, context.page_length()?);
+    viewed(
+        &context
+            .view(&context.principal()?, Query::Receipts { tenant, after, newest_first: false, limit })?,
+    )
 }
 
-pub(crate) fn show(asked: &Asked) -> Result<Response, Problem> {
-    viewed(&asked.view(&asked.principal()?, Query::Receipt { receipt: asked.part("receipt")? })?)
+pub(crate) fn show(context: &RequestContext) -> Result<Response, Problem> {
+    viewed(&context.view(&context.principal()?, Query::Receipt { receipt: context.part("receipt")? })?)
 }
 
 /// The published form itself, as `pp-host receipts export` prints it.
-pub(crate) fn export(asked: &Asked) -> Result<Response, Problem> {
-    let audience = match asked.query_value::<String>("extent")?.as_deref() {
+pub(crate) fn export(context: &RequestContext) -> Result<Response, Problem> {
+    let audience = match context.query_value::<String>("extent")?.as_deref() {
         None | Some("owner") => ExportAudience::Owner,
         Some("public") => ExportAudience::Public,
         Some(_) => return Err(Problem::invalid("extent is owner or public")),
     };
-    match asked.view(&asked.principal()?, Query::Export { receipt: asked.part("receipt")?, audience })? {
+    match context
+        .view(&context.principal()?, Query::Export { receipt: context.part("receipt")?, audience })?
+    {
         View::Export { document } => json(StatusCode::OK, &document),
         other => Err(unexpected(&other)),
     }
 }
 
-pub(crate) fn revoke(asked: &Asked) -> Result<Response, Problem> {
-    let principal = asked.principal()?;
-    let receipt: ReceiptId = asked.part("receipt")?;
-    let Why { reason } = asked.json()?;
-    match asked.operate(&principal, Operation::Revoke { receipt, reason })? {
+pub(crate) fn revoke(context: &RequestContext) -> Result<Response, Problem> {
+    let principal = context.principal()?;
+    let receipt: ReceiptId = context.part("receipt")?;
+    let CommandReason { reason } = context.json()?;
+    match context.operate(&principal, Operation::Revoke { receipt, reason })? {
         OperationOutcome::Revoked { revocation } => {
-            json(StatusCode::OK, &Revoked { revocation: revocation.to_string() })
+            json(StatusCode::OK, &RevocationResult { revocation: revocation.to_string() })
         }
         other => Err(unexpected(&other)),
     }
 }
 
-pub(crate) fn deployments(asked: &Asked) -> Result<Response, Problem> {
-    let tenant = asked.query_value::<TenantId>("tenant")?;
-    let (after, limit) = (asked.query_value::<ReceiptId>("after")?, asked.page_length()?);
+pub(crate) fn deployments(context: &RequestContext) -> Result<Response, Problem> {
+    let tenant = context.query_value::<TenantId>("tenant")?;
+    let (after, limit) = (context.query_value::<ReceiptId>("after")?, context.page_length()?);
     let query = Query::Deployments { tenant, after, limit };
-    let View::Deployments { deployments, more } = asked.view(&asked.principal()?, query)? else {
+    let View::Deployments { deployments, more } = context.view(&context.principal()?, query)? else {
         return Err(unexpected(&"no deployments"));
     };
     let deployments = deployments.iter().map(own).collect::<Result<_, _>>()?;
@@ -83,16 +88,16 @@ fn own(deployment: &DeploymentRow) -> Result<Value, Problem> {
     Ok(deployment)
 }
 
-pub(crate) fn usage(asked: &Asked) -> Result<Response, Problem> {
-    let principal = asked.principal()?;
-    let tenant = asked.tenant(&principal)?;
-    viewed(&asked.view(&principal, Query::Usage { tenant })?)
+pub(crate) fn usage(context: &RequestContext) -> Result<Response, Problem> {
+    let principal = context.principal()?;
+    let tenant = context.tenant(&principal)?;
+    viewed(&context.view(&principal, Query::Usage { tenant })?)
 }
 
-pub(crate) fn limits(asked: &Asked) -> Result<Response, Problem> {
-    let principal = asked.principal()?;
-    let tenant = Some(asked.tenant(&principal)?);
-    match asked.view(&principal, Query::Limits { tenant })? {
+pub(crate) fn limits(context: &RequestContext) -> Result<Response, Problem> {
+    let principal = context.principal()?;
+    let tenant = Some(context.tenant(&principal)?);
+    match context.view(&principal, Query::Limits { tenant })? {
         View::Limits { mut limits } => {
             // Callers do not learn which file of this machine sets a limit.
             for limit in &mut limits {

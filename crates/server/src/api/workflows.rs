@@ -2,7 +2,7 @@
 
 use crate::api::json;
 use crate::problem::Problem;
-use crate::request::Asked;
+use crate::request::RequestContext;
 use axum::http::StatusCode;
 use axum::response::{IntoResponse as _, Response};
 use sandbox::Inspection;
@@ -30,48 +30,49 @@ pub(crate) struct Workflow {
 
 /// The workflows of a tenant.
 #[derive(Serialize, ToSchema)]
-pub(crate) struct Workflows {
+pub(crate) struct WorkflowList {
     /// Their digests and sizes.
-    workflows: Vec<Uploaded>,
+    workflows: Vec<UploadedWorkflow>,
 }
 
 /// An uploaded workflow.
 #[derive(Serialize, ToSchema)]
-pub(crate) struct Uploaded {
+pub(crate) struct UploadedWorkflow {
     /// Its digest.
     workflow: String,
     /// Its size.
     bytes: u64,
 }
 
-pub(crate) fn upload(asked: &Asked) -> Result<Response, Problem> {
-    let principal = asked.principal()?;
-    let tenant = asked.tenant(&principal)?;
-    let inspection = asked.state.host.upload_as(&principal, &tenant, &asked.body)?;
+pub(crate) fn upload(context: &RequestContext) -> Result<Response, Problem> {
+    let principal = context.principal()?;
+    let tenant = context.tenant(&principal)?;
+    let inspection = context.state.host.upload_as(&principal, &tenant, &context.body)?;
     json(StatusCode::CREATED, &Workflow::from(&inspection))
 }
 
-pub(crate) fn inspect(asked: &Asked) -> Result<Response, Problem> {
-    let principal = asked.principal()?;
-    let tenant = asked.tenant(&principal)?;
-    let digest = crate::api::instances::digest(&asked.part::<String>("workflow")?)?;
-    let component = asked.state.host.uploaded_as(&principal, &tenant, &digest)?;
-    json(StatusCode::OK, &Workflow::from(&asked.state.host.inspect_for(&tenant, component.bytes())?))
+pub(crate) fn inspect(context: &RequestContext) -> Result<Response, Problem> {
+    let principal = context.principal()?;
+    let tenant = context.tenant(&principal)?;
+    let digest = crate::api::instances::digest(&context.part::<String>("workflow")?)?;
+    let component = context.state.host.uploaded_as(&principal, &tenant, &digest)?;
+    json(StatusCode::OK, &Workflow::from(&context.state.host.inspect_for(&tenant, component.bytes())?))
 }
 
-pub(crate) fn list(asked: &Asked) -> Result<Response, Problem> {
-    let principal = asked.principal()?;
-    let tenant = asked.tenant(&principal)?;
-    let workflows = asked.state.host.uploads_as(&principal, &tenant)?.into_iter();
-    let workflows = workflows.map(|(digest, bytes)| Uploaded { workflow: format!("sha256:{digest}"), bytes });
-    json(StatusCode::OK, &Workflows { workflows: workflows.collect() })
+pub(crate) fn list(context: &RequestContext) -> Result<Response, Problem> {
+    let principal = context.principal()?;
+    let tenant = context.tenant(&principal)?;
+    let workflows = context.state.host.uploads_as(&principal, &tenant)?.into_iter();
+    let workflows =
+        workflows.map(|(digest, bytes)| UploadedWorkflow { workflow: format!("sha256:{digest}"), bytes });
+    json(StatusCode::OK, &WorkflowList { workflows: workflows.collect() })
 }
 
-pub(crate) fn forget(asked: &Asked) -> Result<Response, Problem> {
-    let principal = asked.principal()?;
-    let tenant = asked.tenant(&principal)?;
-    let digest = crate::api::instances::digest(&asked.part::<String>("workflow")?)?;
-    asked.state.host.forget_upload_as(&principal, &tenant, &digest)?;
+pub(crate) fn forget(context: &RequestContext) -> Result<Response, Problem> {
+    let principal = context.principal()?;
+    let tenant = context.tenant(&principal)?;
+    let digest = crate::api::instances::digest(&context.part::<String>("workflow")?)?;
+    context.state.host.forget_upload_as(&principal, &tenant, &digest)?;
     Ok(StatusCode::NO_CONTENT.into_response())
 }
 

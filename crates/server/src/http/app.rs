@@ -3,9 +3,9 @@
 use crate::http::body;
 use crate::page;
 use crate::problem::Problem;
-use crate::request::Asked;
-use crate::request::route::{Audience, BodyKind, Pace, Reach, Route};
-use crate::request::state::State;
+use crate::request::RequestContext;
+use crate::request::route::{Audience, BodyKind, HandlerLatency, Reach, Route};
+use crate::request::state::AppState;
 use crate::routes;
 use axum::Router;
 use axum::body::{Body, Bytes};
@@ -29,7 +29,7 @@ use tracing::{Instrument as _, Span};
 pub(crate) struct Peer(pub(crate) SocketAddr);
 
 /// Every route with the layers around it.
-pub(crate) fn router(state: &Arc<State>) -> Router {
+pub(crate) fn router(state: &Arc<AppState>) -> Router {
     let mut router = Router::new();
     for route in routes::all() {
         let state = Arc::clone(state);
@@ -67,7 +67,7 @@ fn for_the_caller(problem: &Problem, headers: &HeaderMap) -> Response {
     }
 }
 
-async fn dispatch(state: Arc<State>, route: &'static Route, request: Request) -> Response {
+async fn dispatch(state: Arc<AppState>, route: &'static Route, request: Request) -> Response {
     let begun = Instant::now();
     let is_page = shows_page(route, request.headers());
     // The route and not the URL: a query may contain a secret of the caller's.
@@ -86,7 +86,7 @@ async fn dispatch(state: Arc<State>, route: &'static Route, request: Request) ->
     response
 }
 
-async fn answer(state: &Arc<State>, route: &'static Route, request: Request) -> Result<Response, Problem> {
+async fn answer(state: &Arc<AppState>, route: &'static Route, request: Request) -> Result<Response, Problem> {
     let (mut parts, body) = request.into_parts();
     let host = host(&parts)?;
     if route.reach == Reach::Site && !state.site.answers_to(host) {
@@ -103,9 +103,10 @@ async fn answer(state: &Arc<State>, route: &'static Route, request: Request) -> 
     let path = path.iter().map(|(name, value)| (name.to_owned(), value.to_owned())).collect();
     let query = parts.uri.query().map(ToOwned::to_owned);
     let (state, headers) = (Arc::clone(state), parts.headers);
-    let asked = Asked { state, is_local, path, query, headers, body: Bytes::new(), caller: OnceLock::new() };
-    let (asked, held) = body::read(asked, route.body, body).await?;
-    let state = Arc::clone(&asked.state);
+    let context =
+        RequestContext { state, is_local, path, query, headers, body: Bytes::new(), caller: OnceLock::new() };
+    let (context, held) = body::read(context, route.body, body).await?;
+    let state = Arc::clone(&context.state);
     let busy =
         || Problem::limit(StatusCode::SERVICE_UNAVAILABLE, http_names::REQUESTS, state.limits.requests);
     let turns = match route.reach {
@@ -115,11 +116,11 @@ async fn answer(state: &Arc<State>, route: &'static Route, request: Request) -> 
     // Only after the body has arrived: otherwise slow callers would hold every permit.
     let turn = Arc::clone(turns).try_acquire_owned().map_err(|_| busy())?;
     let span = Span::current();
-    let is_page = shows_page(route, &asked.headers);
+    let is_page = shows_page(route, &context.headers);
     let handle = move || {
         let _until_answered = (turn, held);
-        span.in_scope(|| match (route.handler)(&asked) {
-            Err(problem) if is_page => Ok(page::refusal(&problem, Some(&asked))),
+        span.in_scope(|| match (route.handler)(&context) {
+            Err(problem) if is_page => Ok(page::refusal(&problem, Some(&context))),
             answered => answered,
         })
     };
@@ -128,22 +129,22 @@ async fn answer(state: &Arc<State>, route: &'static Route, request: Request) -> 
     let answered = if is_answered_in_place(&state, route) {
         tokio::task::block_in_place(caught)
     } else {
-        let answered = tokio::time::timeout(state.limits.time, tokio::task::spawn_blocking(caught));
+        let answered = tokio::time::timeout(state.limits.timeout, tokio::task::spawn_blocking(caught));
         answered.await.map_err(|_| late(&state))?.unwrap_or_else(|ended| Err(Problem::internal(&ended)))
     };
     body::counted_until_sent(&state, route, answered?).await
 }
 
-fn late(state: &State) -> Problem {
-    let most = format_args!("{} s", state.limits.time.as_secs());
-    Problem::limit(StatusCode::GATEWAY_TIMEOUT, http_names::SECONDS, most)
+fn late(state: &AppState) -> Problem {
+    let most = format_args!("{} s", state.limits.timeout.as_secs());
+    Problem::limit(StatusCode::GATEWAY_TIMEOUT, http_names::TIMEOUT_SECONDS, most)
 }
 
 /// Whether a handler runs on its connection's thread; the runtime moves that thread's other tasks to another. Waking a thread for the handler,
 /// and the connection's again, takes longer than a brief handler over a local disk. A handler that may take long, or waits for a network, has a
 /// thread of its own, and its caller gets an answer in time.
-fn is_answered_in_place(state: &State, route: &Route) -> bool {
-    let is_brief = route.pace == Pace::Brief && !state.host.shares_store();
+fn is_answered_in_place(state: &AppState, route: &Route) -> bool {
+    let is_brief = route.latency == HandlerLatency::Brief && !state.host.shares_store();
     is_brief && Handle::current().runtime_flavor() == RuntimeFlavor::MultiThread
 }
 

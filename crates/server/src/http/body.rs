@@ -1,9 +1,9 @@
 //! Reading a request's body within its bounds: its length, its time, and the memory of all bodies together, the answers' too.
 
 use crate::problem::Problem;
-use crate::request::Asked;
+use crate::request::RequestContext;
 use crate::request::route::{BodyKind, Method, Reach, Route};
-use crate::request::state::State;
+use crate::request::state::AppState;
 use axum::body::{Body, Bytes, HttpBody as _, to_bytes};
 use axum::http::StatusCode;
 use axum::response::Response;
@@ -18,15 +18,15 @@ const FREE: usize = 4 << 10;
 
 /// Reads the body of a request. Its memory counts until the permit is dropped.
 pub(crate) async fn read(
-    asked: Asked,
+    context: RequestContext,
     kind: BodyKind,
     body: Body,
-) -> Result<(Asked, Option<OwnedSemaphorePermit>), Problem> {
-    let time = asked.state.limits.time;
-    let Ok(read) = tokio::time::timeout(time, collect(asked, kind, body)).await else {
+) -> Result<(RequestContext, Option<OwnedSemaphorePermit>), Problem> {
+    let time = context.state.limits.timeout;
+    let Ok(read) = tokio::time::timeout(time, collect(context, kind, body)).await else {
         return Err(Problem::limit(
             StatusCode::REQUEST_TIMEOUT,
-            http_names::SECONDS,
+            http_names::TIMEOUT_SECONDS,
             format_args!("{} s", time.as_secs()),
         ));
     };
@@ -34,13 +34,13 @@ pub(crate) async fn read(
 }
 
 async fn collect(
-    mut asked: Asked,
+    mut context: RequestContext,
     kind: BodyKind,
     body: Body,
-) -> Result<(Asked, Option<OwnedSemaphorePermit>), Problem> {
+) -> Result<(RequestContext, Option<OwnedSemaphorePermit>), Problem> {
     let (name, most) = match kind {
-        BodyKind::Component => ("component-bytes", asked.state.component_bytes),
-        BodyKind::Json | BodyKind::Form => (http_names::BODY_BYTES, size(asked.state.limits.body_bytes)),
+        BodyKind::Component => ("component-bytes", context.state.component_bytes),
+        BodyKind::Json | BodyKind::Form => (http_names::BODY_BYTES, size(context.state.limits.body_bytes)),
         // An empty body is ignored.
         BodyKind::None => (http_names::BODY_BYTES, 0),
     };
@@ -58,42 +58,42 @@ async fn collect(
         if needed > read.capacity() {
             if needed > FREE && memory.is_none() {
                 let found;
-                (asked, found) = memory_for(asked).await?;
+                (context, found) = memory_for(context).await?;
                 memory = Some(found);
             }
-            let memory = memory.as_ref().unwrap_or(&asked.state.bodies);
+            let memory = memory.as_ref().unwrap_or(&context.state.bodies);
             let doubled = grown(read.capacity(), needed, declared.min(most));
             let next = first_held(memory, &mut held, read.capacity(), [doubled, needed]);
-            let capacity = next.ok_or_else(|| full(&asked.state))?;
+            let capacity = next.ok_or_else(|| full(&context.state))?;
             read.reserve_exact(capacity - read.len());
         }
         read.extend_from_slice(&data);
     }
-    Ok((Asked { body: read.into(), ..asked }, held))
+    Ok((RequestContext { body: read.into(), ..context }, held))
 }
 
 /// The memory for the body of a caller. Anonymous callers have a small part of their own, so that they cannot use up that of others.
-async fn memory_for(asked: Asked) -> Result<(Asked, Arc<Semaphore>), Problem> {
+async fn memory_for(context: RequestContext) -> Result<(RequestContext, Arc<Semaphore>), Problem> {
     let determine = move || {
-        let principal = asked.principal();
-        (asked, principal)
+        let principal = context.principal();
+        (context, principal)
     };
     let determined = tokio::task::spawn_blocking(determine).await;
-    let (asked, principal) = determined.map_err(|error| Problem::internal(&error))?;
+    let (context, principal) = determined.map_err(|error| Problem::internal(&error))?;
     // What is wrong with a token is said where the route needs one.
     let memory = match principal {
-        Ok(Principal::Anonymous) | Err(_) => &asked.state.anonymous_bodies,
-        Ok(_) => &asked.state.bodies,
+        Ok(Principal::Anonymous) | Err(_) => &context.state.anonymous_bodies,
+        Ok(_) => &context.state.bodies,
     };
     let memory = Arc::clone(memory);
-    Ok((asked, memory))
+    Ok((context, memory))
 }
 
 /// An answer whose memory counts until its last byte is sent. Where no memory is left, the answer to a GET is replaced by an error. The
 /// answer to another method is sent without being counted, because its handler has changed something. The answers of monitoring are never
 /// counted.
 pub(crate) async fn counted_until_sent(
-    state: &State,
+    state: &AppState,
     route: &Route,
     answer: Response,
 ) -> Result<Response, Problem> {
@@ -111,7 +111,7 @@ pub(crate) async fn counted_until_sent(
         return Ok(answer);
     }
     // Of an answer that is longer than all memory for bodies, that much counts, so that it can be sent at all.
-    let most = state.limits.bodies_bytes.min(u32::MAX.into());
+    let most = state.limits.body_memory_bytes.min(u32::MAX.into());
     let permits =
         u32::try_from(most).unwrap_or(u32::MAX).min(u32::try_from(counted(bytes)).unwrap_or(u32::MAX));
     let permit = match Arc::clone(&state.bodies).try_acquire_many_owned(permits) {
@@ -158,9 +158,9 @@ fn hold(bodies: &Arc<Semaphore>, held: &mut Option<OwnedSemaphorePermit>, bytes:
     true
 }
 
-fn full(state: &State) -> Problem {
-    let most = format_args!("{} bytes", state.limits.bodies_bytes);
-    Problem::limit(StatusCode::SERVICE_UNAVAILABLE, http_names::BODIES_BYTES, most)
+fn full(state: &AppState) -> Problem {
+    let most = format_args!("{} bytes", state.limits.body_memory_bytes);
+    Problem::limit(StatusCode::SERVICE_UNAVAILABLE, http_names::BODY_MEMORY_BYTES, most)
 }
 
 fn size(bytes: u64) -> usize {

@@ -1,9 +1,9 @@
 //! Connections: HTTP/1.1, a bounded number, each with bounds on heads and on the time without progress in either direction.
 
 use crate::http::app::{Peer, router};
-use crate::http::paced::Paced;
+use crate::http::timed_stream::TimedStream;
 use crate::net::tls::Tls;
-use crate::request::state::State;
+use crate::request::state::AppState;
 use axum::Router;
 use hyper::server::conn::http1;
 use hyper_util::rt::{TokioIo, TokioTimer};
@@ -33,7 +33,7 @@ const HEADERS: usize = 100;
 const LEAST_BUFFER: usize = 8 << 10;
 
 /// Accepts connections until `stop` completes.
-pub(crate) async fn run(listener: TcpListener, state: Arc<State>, stop: impl Future<Output = ()>) {
+pub(crate) async fn run(listener: TcpListener, state: Arc<AppState>, stop: impl Future<Output = ()>) {
     let most = usize::try_from(state.limits.connections).unwrap_or(usize::MAX);
     let places = Arc::new(Semaphore::new(most.min(Semaphore::MAX_PERMITS)));
     let app = router(&state);
@@ -65,7 +65,7 @@ pub(crate) async fn run(listener: TcpListener, state: Arc<State>, stop: impl Fut
 }
 
 /// Loads a renewed certificate. If the new files cannot be used, the certificate in use stays.
-async fn renew_certificate(state: &State) -> Infallible {
+async fn renew_certificate(state: &AppState) -> Infallible {
     let Some(tls) = &state.tls else { return std::future::pending().await };
     loop {
         tokio::time::sleep(LOOK).await;
@@ -83,7 +83,7 @@ async fn renew_certificate(state: &State) -> Infallible {
 async fn serve(
     stream: TcpStream,
     peer: SocketAddr,
-    state: Arc<State>,
+    state: Arc<AppState>,
     app: Router,
     place: OwnedSemaphorePermit,
     closing: watch::Receiver<()>,
@@ -92,11 +92,11 @@ async fn serve(
     let _open = state.metrics.connection();
     // Sends small answers without delay.
     let _ = stream.set_nodelay(true);
-    let stream = Paced::new(stream, state.limits.time);
+    let stream = TimedStream::new(stream, state.limits.timeout);
     match state.tls.as_deref().map(Tls::acceptor) {
         None => answer(stream, peer, &state, app, closing).await,
         Some(acceptor) => {
-            let accepted = tokio::time::timeout(state.limits.head_time, acceptor.accept(stream));
+            let accepted = tokio::time::timeout(state.limits.head_timeout, acceptor.accept(stream));
             // TLS itself reports a failed handshake to the caller.
             if let Ok(Ok(stream)) = accepted.await {
                 answer(stream, peer, &state, app, closing).await;
@@ -109,7 +109,7 @@ async fn serve(
 async fn answer(
     stream: impl AsyncRead + AsyncWrite + Unpin + Send + 'static,
     peer: SocketAddr,
-    state: &State,
+    state: &AppState,
     app: Router,
     mut closing: watch::Receiver<()>,
 ) {
@@ -122,7 +122,7 @@ async fn answer(
     });
     let connection = http1::Builder::new()
         .timer(TokioTimer::new())
-        .header_read_timeout(limits.head_time)
+        .header_read_timeout(limits.head_timeout)
         .max_buf_size(head)
         .max_headers(HEADERS)
         .serve_connection(stream, TowerToHyperService::new(service));

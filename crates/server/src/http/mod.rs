@@ -3,4 +3,4 @@
 pub(crate) mod app;
 pub(crate) mod body;
 pub(crate) mod listen;
-pub(crate) mod paced;
+pub(crate) mod timed_stream;

@@ -56,7 +56,7 @@ impl Delivery {
                 let seconds = self.time.as_secs();
                 return Outcome::Failed(format!(
                     "limit {} reached: at most {seconds} s",
-                    notify_names::SECONDS
+                    notify_names::TIMEOUT_SECONDS
                 ));
             }
         }
@@ -67,14 +67,14 @@ impl Delivery {
     }
 
     async fn keep(&self, pending: &Pending, marks: SentNotices) -> Result<(), StoreError> {
-        let (key, request) = (pending.asked.key.clone(), pending.asked.request.clone());
+        let (key, request) = (pending.made.key.clone(), pending.made.request.clone());
         self.host.store().write(Write::Notified { key, request, marks }).await.map(drop)
     }
 
     /// How often the request was reopened; `None` if the notice is not needed. Reads two rows, however long the journal is.
     async fn needed(&self, pending: &Pending) -> Result<Option<u16>, Error> {
-        let (key, store) = (&pending.asked.key, self.host.store());
-        let Some(request) = store.request(&pending.asked.request).await? else { return Ok(None) };
+        let (key, store) = (&pending.made.key, self.host.store());
+        let Some(request) = store.request(&pending.made.request).await? else { return Ok(None) };
         let is_needed = request.outcome.is_none() && !request.sent.contains(pending.notice);
         if !is_needed || !self.host.drives(key) {
             return Ok(None);

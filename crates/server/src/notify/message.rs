@@ -30,25 +30,25 @@ struct Data<'a> {
 
 impl<'a> Message<'a> {
     pub(crate) fn new(pending: &'a Pending, site: &SiteUrl, now: Timestamp, times_reopened: u16) -> Self {
-        let asked = &pending.asked;
+        let made = &pending.made;
         let (r#type, kind) = match pending.notice.kind {
             NoticeKind::Requested => ("approval.requested", "requested"),
             NoticeKind::Reminder => ("approval.reminder", "reminder"),
         };
         Self {
             id: match times_reopened {
-                0 => format!("{}_{kind}", asked.request),
-                _ => format!("{}_{kind}_r{times_reopened}", asked.request),
+                0 => format!("{}_{kind}", made.request),
+                _ => format!("{}_{kind}_r{times_reopened}", made.request),
             },
             r#type,
             timestamp: now,
             data: Data {
-                request: &asked.request,
-                tenant: &asked.key.tenant,
-                instance: &asked.key.instance,
-                requested_at: asked.at,
-                expires_at: asked.expires_at,
-                url: format!("{site}/approvals/{}", asked.request),
+                request: &made.request,
+                tenant: &made.key.tenant,
+                instance: &made.key.instance,
+                requested_at: made.at,
+                expires_at: made.expires_at,
+                url: format!("{site}/approvals/{}", made.request),
             },
         }
     }

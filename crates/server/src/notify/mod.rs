@@ -17,7 +17,7 @@ mod queue;
 mod secret;
 mod webhook;
 
-use crate::feed::{Asked, Feed, News};
+use crate::feed::{Feed, NotifierEvent, RequestMade};
 use crate::net::site::SiteUrl;
 use crate::notify::channel::Channel;
 use crate::notify::delivery::{Delivery, Outcome};
@@ -49,7 +49,7 @@ type Problems = Arc<dyn Fn(&str) + Send + Sync>;
 pub struct Notifier {
     host: Host,
     feed: Feed,
-    news: Receiver<News>,
+    events: Receiver<NotifierEvent>,
     channels: Vec<Arc<Channel>>,
     site: SiteUrl,
     remind_before: Duration,
@@ -75,7 +75,7 @@ impl Notifier {
         problems: impl Fn(&str) + Send + Sync + 'static,
     ) -> Result<Self, NotifyError> {
         Ok(Self {
-            news: feed.news(),
+            events: feed.events(),
             channels: Channel::all(settings)?.into_iter().map(Arc::new).collect(),
             remind_before: settings.remind_before,
             problems: Arc::new(problems),
@@ -110,9 +110,9 @@ impl Notifier {
         loop {
             if Instant::now() >= look_at {
                 // One scan covers all restarts before it.
-                while let Ok(news) = self.news.try_recv() {
-                    if let News::Asked(asked) = news {
-                        self.asked(asked);
+                while let Ok(event) = self.events.try_recv() {
+                    if let NotifierEvent::RequestMade(made) = event {
+                        self.request_made(made);
                     }
                 }
                 if let Err(error) = self.look().await {
@@ -125,9 +125,9 @@ impl Notifier {
             self.begin();
             let next = self.queue.next_due().map_or(look_at, |due| due.min(look_at));
             tokio::select! {
-                Some(news) = self.news.recv() => match news {
-                    News::Asked(asked) => self.asked(asked),
-                    News::Restarted => look_at = Instant::now(),
+                Some(event) = self.events.recv() => match event {
+                    NotifierEvent::RequestMade(made) => self.request_made(made),
+                    NotifierEvent::Restarted => look_at = Instant::now(),
                 },
                 Some(Ok((pending, outcome))) = self.deliveries.join_next() => self.end(pending, outcome),
                 () = tokio::time::sleep_until(next) => {}
@@ -144,31 +144,31 @@ impl Notifier {
                 continue;
             }
             // A damaged request is reported where requests are listed.
-            let Ok(asked) = of(request) else { continue };
-            open.insert(asked.request.clone());
-            self.plan(&asked, request.sent);
+            let Ok(made) = of(request) else { continue };
+            open.insert(made.request.clone());
+            self.plan(&made, request.sent);
         }
-        self.queue.keep(|pending| open.contains(&pending.asked.request));
+        self.queue.keep(|pending| open.contains(&pending.made.request));
         self.feed.notices().waiting(self.queue.len());
         Ok(())
     }
 
-    fn asked(&mut self, asked: Asked) {
-        if self.host.drives(&asked.key) {
-            self.plan(&asked, SentNotices::default());
+    fn request_made(&mut self, made: RequestMade) {
+        if self.host.drives(&made.key) {
+            self.plan(&made, SentNotices::default());
         }
     }
 
     /// Adds a request's undelivered notices to the queue.
-    fn plan(&mut self, asked: &Asked, sent: SentNotices) {
+    fn plan(&mut self, made: &RequestMade, sent: SentNotices) {
         // If the clock cannot be read, the next scan tries again.
         let Ok(now) = self.host.now() else { return };
         for channel in &self.channels {
-            for pending in Pending::of(asked, channel.kind(), self.remind_before) {
+            for pending in Pending::of(made, channel.kind(), self.remind_before) {
                 match pending.notice {
                     notice if sent.contains(notice) => {}
                     notice if sent.has_failed(notice) => {
-                        self.queue.add(pending.resumed(now, self.limits.longest_pause), now);
+                        self.queue.add(pending.resumed(now, self.limits.max_backoff), now);
                     }
                     _ => self.queue.add(pending, now),
                 }
@@ -179,12 +179,12 @@ impl Notifier {
     /// Starts due deliveries, within the bound of each channel.
     fn begin(&mut self) {
         for channel in &self.channels {
-            while let Some(pending) = self.queue.take_due(channel.kind(), self.limits.at_once) {
+            while let Some(pending) = self.queue.take_due(channel.kind(), self.limits.concurrency) {
                 let delivery = Delivery {
                     host: self.host.clone(),
                     channel: Arc::clone(channel),
                     site: self.site.clone(),
-                    time: self.limits.time,
+                    time: self.limits.timeout,
                 };
                 self.deliveries.spawn(async move {
                     let outcome = delivery.attempt(&pending).await;
@@ -213,7 +213,7 @@ impl Notifier {
                         "cannot notify by {channel}: {problem} (it is tried again until the request is decided)"
                     ));
                 }
-                self.queue.again(pending, self.limits.longest_pause);
+                self.queue.requeue(pending, self.limits.max_backoff);
             }
         }
         self.feed.notices().waiting(self.queue.len());
@@ -221,7 +221,7 @@ impl Notifier {
 }
 
 /// The fields of a recorded request that a notice needs.
-fn of(request: &RecordedRequest) -> Result<Asked, serde_json::Error> {
+fn of(request: &RecordedRequest) -> Result<RequestMade, serde_json::Error> {
     #[derive(Deserialize)]
     struct Document {
         id: RequestId,
@@ -229,12 +229,12 @@ fn of(request: &RecordedRequest) -> Result<Asked, serde_json::Error> {
         expires_at: receipt::Timestamp,
     }
     let Document { id, created_at, expires_at } = serde_json::from_str(&request.body)?;
-    Ok(Asked { key: request.key.clone(), request: id, at: created_at, expires_at })
+    Ok(RequestMade { key: request.key.clone(), request: id, at: created_at, expires_at })
 }
 
 /// A failure is logged each time; the operator is told once.
 fn log(pending: &Pending, outcome: &Outcome) {
-    let (Asked { key, request, .. }, Notice { kind, channel }) = (&pending.asked, pending.notice);
+    let (RequestMade { key, request, .. }, Notice { kind, channel }) = (&pending.made, pending.notice);
     let (tenant, instance) = (&key.tenant, &key.instance);
     match outcome {
         Outcome::Failed(problem) => {

@@ -1,6 +1,6 @@
 //! The notices to send, and the time of each.
 
-use crate::feed::Asked;
+use crate::feed::RequestMade;
 use receipt::Timestamp;
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -14,7 +14,7 @@ const FIRST_PAUSE: Duration = Duration::from_secs(1);
 /// A notice that is to be sent.
 #[derive(Debug, Clone)]
 pub(crate) struct Pending {
-    pub(crate) asked: Asked,
+    pub(crate) made: RequestMade,
     pub(crate) notice: Notice,
     /// When it is to be sent.
     due: Timestamp,
@@ -23,16 +23,20 @@ pub(crate) struct Pending {
 
 impl Pending {
     /// The notices of a request through a channel. A reminder is due `before` the request lapses, but not in the first half of its time.
-    pub(crate) fn of(asked: &Asked, channel: NoticeChannel, before: Duration) -> impl Iterator<Item = Self> {
+    pub(crate) fn of(
+        made: &RequestMade,
+        channel: NoticeChannel,
+        before: Duration,
+    ) -> impl Iterator<Item = Self> {
         let millis = |duration: Duration| i64::try_from(duration.as_millis()).unwrap_or(i64::MAX);
-        let (begun, ends) = (asked.at.as_millis(), asked.expires_at.as_millis());
+        let (begun, ends) = (made.at.as_millis(), made.expires_at.as_millis());
         let half = begun.saturating_add(ends.saturating_sub(begun) / 2);
         let remind_at = ends.saturating_sub(millis(before)).max(half);
         let reminder =
             (!before.is_zero()).then_some((NoticeKind::Reminder, Timestamp::from_millis(remind_at)));
-        let asked = asked.clone();
-        [Some((NoticeKind::Requested, asked.at)), reminder].into_iter().flatten().map(move |(kind, due)| {
-            Self { asked: asked.clone(), notice: Notice { kind, channel }, due, failures: 0 }
+        let made = made.clone();
+        [Some((NoticeKind::Requested, made.at)), reminder].into_iter().flatten().map(move |(kind, due)| {
+            Self { made: made.clone(), notice: Notice { kind, channel }, due, failures: 0 }
         })
     }
 }
@@ -73,11 +77,11 @@ type Key = (RequestId, Notice);
 /// Pending notices by request.
 #[derive(Debug, Default)]
 pub(crate) struct Queue {
-    places: BTreeMap<Key, Place>,
+    notices: BTreeMap<Key, QueueState>,
 }
 
 #[derive(Debug)]
-enum Place {
+enum QueueState {
     Waits(Pending, Instant),
     /// It is being sent.
     UnderWay,
@@ -88,24 +92,24 @@ impl Queue {
     pub(crate) fn add(&mut self, pending: Pending, now: Timestamp) {
         let left = pending.due.as_millis().saturating_sub(now.as_millis());
         let due = Instant::now() + Duration::from_millis(u64::try_from(left).unwrap_or(0));
-        self.places.entry(key(&pending)).or_insert(Place::Waits(pending, due));
+        self.notices.entry(key(&pending)).or_insert(QueueState::Waits(pending, due));
     }
 
     /// Takes out a notice of that channel that is due, unless `most` of them are under way.
     pub(crate) fn take_due(&mut self, channel: NoticeChannel, most: u32) -> Option<Pending> {
-        let of_channel = || self.places.iter().filter(|((_, notice), _)| notice.channel == channel);
-        let under_way = of_channel().filter(|(_, place)| matches!(place, Place::UnderWay)).count();
+        let of_channel = || self.notices.iter().filter(|((_, notice), _)| notice.channel == channel);
+        let under_way = of_channel().filter(|(_, state)| matches!(state, QueueState::UnderWay)).count();
         if under_way >= usize::try_from(most).unwrap_or(usize::MAX) {
             return None;
         }
         let now = Instant::now();
-        let first = of_channel().filter_map(|(key, place)| match place {
-            Place::Waits(_, due) if *due <= now => Some((*due, key.clone())),
+        let first = of_channel().filter_map(|(key, state)| match state {
+            QueueState::Waits(_, due) if *due <= now => Some((*due, key.clone())),
             _ => None,
         });
         let (_, key) = first.min()?;
-        match self.places.insert(key, Place::UnderWay) {
-            Some(Place::Waits(pending, _)) => Some(pending),
+        match self.notices.insert(key, QueueState::UnderWay) {
+            Some(QueueState::Waits(pending, _)) => Some(pending),
             _ => None,
         }
     }
@@ -113,8 +117,8 @@ impl Queue {
     /// When the next notice becomes due. Overdue notices do not count: they wait for a delivery under way to end.
     pub(crate) fn next_due(&self) -> Option<Instant> {
         let now = Instant::now();
-        let later = self.places.values().filter_map(|place| match place {
-            Place::Waits(_, due) if *due > now => Some(*due),
+        let later = self.notices.values().filter_map(|state| match state {
+            QueueState::Waits(_, due) if *due > now => Some(*due),
             // Under way or overdue.
             _ => None,
         });
@@ -123,32 +127,32 @@ impl Queue {
 
     /// Removes a notice.
     pub(crate) fn done(&mut self, pending: &Pending) {
-        self.places.remove(&key(pending));
+        self.notices.remove(&key(pending));
     }
 
     /// Schedules a failed notice again after a pause.
-    pub(crate) fn again(&mut self, pending: Pending, longest: Duration) {
+    pub(crate) fn requeue(&mut self, pending: Pending, longest: Duration) {
         let pause = pause(pending.failures).min(longest);
         let failed = Pending { failures: pending.failures.saturating_add(1), ..pending };
-        self.places.insert(key(&failed), Place::Waits(failed, Instant::now() + pause));
+        self.notices.insert(key(&failed), QueueState::Waits(failed, Instant::now() + pause));
     }
 
     /// Removes the notices for which `is_open` is false, except those under way.
     pub(crate) fn keep(&mut self, is_open: impl Fn(&Pending) -> bool) {
-        self.places.retain(|_, place| match place {
-            Place::Waits(pending, _) => is_open(pending),
-            Place::UnderWay => true,
+        self.notices.retain(|_, state| match state {
+            QueueState::Waits(pending, _) => is_open(pending),
+            QueueState::UnderWay => true,
         });
     }
 
     /// The number of notices in the queue.
     pub(crate) fn len(&self) -> usize {
-        self.places.len()
+        self.notices.len()
     }
 }
 
 fn key(pending: &Pending) -> Key {
-    (pending.asked.request.clone(), pending.notice)
+    (pending.made.request.clone(), pending.notice)
 }
 
 #[cfg(test)]
@@ -156,8 +160,8 @@ mod tests {
     use super::*;
     use store::InstanceKey;
 
-    fn asked(minutes: i64) -> Asked {
-        Asked {
+    fn made(minutes: i64) -> RequestMade {
+        RequestMade {
             key: InstanceKey { tenant: "acme".parse().unwrap(), instance: "one".parse().unwrap() },
             request: "apr_1".parse().unwrap(),
             at: Timestamp::from_millis(0),
@@ -171,17 +175,16 @@ mod tests {
             [(240, 60, 180), (30, 60, 15), (60, 60, 30), (120, 60, 60), (121, 60, 61)]
         {
             let all: Vec<_> =
-                Pending::of(&asked(lasts), NoticeChannel::Command, Duration::from_secs(before * 60))
-                    .collect();
+                Pending::of(&made(lasts), NoticeChannel::Command, Duration::from_secs(before * 60)).collect();
             let due: Vec<_> = all.iter().map(|pending| pending.due.as_millis() / 60_000).collect();
             assert_eq!(due, [0, reminded], "{lasts} minutes");
         }
-        assert_eq!(Pending::of(&asked(240), NoticeChannel::Command, Duration::ZERO).count(), 1);
+        assert_eq!(Pending::of(&made(240), NoticeChannel::Command, Duration::ZERO).count(), 1);
     }
 
     #[test]
     fn the_pauses_go_on_after_a_restart_where_they_were() {
-        let pending = || Pending::of(&asked(240), NoticeChannel::Command, Duration::ZERO).next().unwrap();
+        let pending = || Pending::of(&made(240), NoticeChannel::Command, Duration::ZERO).next().unwrap();
         // Attempts are made 0, 1, 3, 7, 15, … seconds after the notice was due, and every minute once a pause would be longer.
         for (age, next, failures) in
             [(0, 1, 1), (1, 3, 2), (2, 3, 2), (6, 7, 3), (7, 15, 4), (40, 63, 6), (63, 123, 6), (200, 243, 6)]
@@ -195,8 +198,8 @@ mod tests {
     fn a_channel_has_so_many_under_way_and_a_failure_waits_longer_each_time() {
         let mut queue = Queue::default();
         let mut pending: Vec<_> =
-            Pending::of(&asked(240), NoticeChannel::Command, Duration::from_secs(1)).collect();
-        pending.extend(Pending::of(&asked(240), NoticeChannel::Webhook, Duration::ZERO));
+            Pending::of(&made(240), NoticeChannel::Command, Duration::from_secs(1)).collect();
+        pending.extend(Pending::of(&made(240), NoticeChannel::Webhook, Duration::ZERO));
         let now = Timestamp::from_millis(1_000 * 60_000);
         pending.into_iter().for_each(|pending| queue.add(pending, now));
         let one = queue.take_due(NoticeChannel::Command, 1).unwrap();
@@ -207,7 +210,7 @@ mod tests {
         let mut before = Duration::ZERO;
         let mut failed = one;
         for _ in 0..4 {
-            queue.again(failed.clone(), Duration::from_secs(5));
+            queue.requeue(failed.clone(), Duration::from_secs(5));
             let pause = queue.next_due().unwrap() - Instant::now();
             assert!(pause > before && pause <= Duration::from_secs(5));
             before = pause;

@@ -1,20 +1,20 @@
 //! The style and the script, which are in the program.
 
 use crate::page::Page;
-use crate::request::Asked;
+use crate::request::RequestContext;
 use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::IntoResponse as _;
 
-pub(crate) fn style(_: &Asked) -> Page {
+pub(crate) fn style(_: &RequestContext) -> Page {
     Ok(asset("text/css; charset=utf-8", include_str!("../../assets/pp.css")))
 }
 
-pub(crate) fn script(_: &Asked) -> Page {
+pub(crate) fn script(_: &RequestContext) -> Page {
     Ok(asset("text/javascript; charset=utf-8", include_str!("../../assets/pp.js")))
 }
 
 /// Browsers request an icon by themselves.
-pub(crate) fn nothing(_: &Asked) -> Page {
+pub(crate) fn nothing(_: &RequestContext) -> Page {
     Ok(StatusCode::NO_CONTENT.into_response())
 }
 

@@ -1,12 +1,12 @@
 //! A person's decision: by passkey, by a key elsewhere, or as a demonstration. The page makes the statement. The engine trusts nothing that comes
 //! from the page, and verifies it.
 
-use crate::api::approvals::{Decided, decision_of};
+use crate::api::approvals::{DecisionResult, decision_of};
 use crate::api::{json, unexpected};
-use crate::page::layout::{Place, page, sentence};
+use crate::page::layout::{NavItem, page, sentence};
 use crate::page::{Page, Viewer, field, go, request};
 use crate::problem::Problem;
-use crate::request::Asked;
+use crate::request::RequestContext;
 use ::receipt::{AssertionResponse, Decision, Envelope, PAYLOAD_TYPE, PublicKey, challenge};
 use axum::http::StatusCode;
 use axum::response::Response;
@@ -20,7 +20,7 @@ use workflow::RequestId;
 /// The decision that a person is about to sign.
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
-struct Draft {
+struct DecisionDraft {
     decision: String,
     reason: Option<String>,
 }
@@ -37,7 +37,7 @@ struct Ceremony {
 /// A signed decision.
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
-struct Signed {
+struct SignedDecision {
     statement: String,
     #[serde(flatten)]
     assertion: Assertion,
@@ -72,18 +72,18 @@ pub(crate) fn text(bytes: &[u8]) -> String {
     URL_SAFE_NO_PAD.encode(bytes)
 }
 
-pub(crate) fn statement(asked: &Asked) -> Page {
-    let session = asked.signed_in()?;
-    let Draft { decision, reason } = asked.json()?;
+pub(crate) fn statement(context: &RequestContext) -> Page {
+    let session = context.signed_in()?;
+    let DecisionDraft { decision, reason } = context.json()?;
     let decision = decision_of(&decision)?;
-    let statement = draw_up(asked, &session, decision, reason)?;
-    let keys = passkeys(asked, &session)?;
+    let statement = draw_up(context, &session, decision, reason)?;
+    let keys = passkeys(context, &session)?;
     let here: Vec<_> = keys.iter().filter_map(PublicKey::as_passkey).collect();
     // The passkey that signed in is at hand.
-    let used = asked.session_key();
+    let used = context.session_key();
     let at_hand = keys.iter().find(|key| used == Some(key.key_id())).and_then(PublicKey::as_passkey);
     let Some(chosen) = at_hand.or(here.first().copied()) else {
-        let origin = asked.state.site.url().origin().to_owned();
+        let origin = context.state.site.url().origin().to_owned();
         return Err(engine::Error::NoPasskey { decider: session.person, origin }.into());
     };
     // The browser asks for the passkeys of one relying party.
@@ -99,12 +99,12 @@ pub(crate) fn statement(asked: &Asked) -> Page {
     )
 }
 
-pub(crate) fn signature(asked: &Asked) -> Page {
-    let session = asked.signed_in()?;
-    let request: RequestId = asked.part("request")?;
-    let Signed { statement, assertion } = asked.json()?;
+pub(crate) fn signature(context: &RequestContext) -> Page {
+    let session = context.signed_in()?;
+    let request: RequestId = context.part("request")?;
+    let SignedDecision { statement, assertion } = context.json()?;
     let credential = bytes(&assertion.credential)?;
-    let keys = passkeys(asked, &session)?;
+    let keys = passkeys(context, &session)?;
     let own =
         |key: &&PublicKey| key.as_passkey().is_some_and(|passkey| passkey.credential_id() == credential);
     let key = keys.iter().find(own).ok_or_else(|| {
@@ -114,27 +114,27 @@ pub(crate) fn signature(asked: &Asked) -> Page {
     let envelope = Envelope::asserted(&statement, key.key_id(), assertion.response()?).map_err(|error| {
         Problem::new(StatusCode::UNPROCESSABLE_ENTITY, "statement-refused", error.to_string())
     })?;
-    json(StatusCode::OK, &carry(asked, &session, &request, envelope.to_json().canonical())?)
+    json(StatusCode::OK, &carry(context, &session, &request, envelope.to_json().canonical())?)
 }
 
 fn carry(
-    asked: &Asked,
+    context: &RequestContext,
     session: &DeciderSession,
     request: &RequestId,
     envelope: String,
-) -> Result<Decided, Problem> {
+) -> Result<DecisionResult, Problem> {
     let principal = Viewer::Decider(session.clone()).principal();
-    Decided::of(asked.operate(&principal, Operation::Sign { request: request.clone(), envelope })?)
+    DecisionResult::of(context.operate(&principal, Operation::Sign { request: request.clone(), envelope })?)
 }
 
 /// The person's passkeys that are valid for this page now.
-fn passkeys(asked: &Asked, session: &DeciderSession) -> Result<Vec<PublicKey>, Problem> {
-    Ok(asked.state.host.passkeys(&session.person, asked.state.site.url().origin())?)
+fn passkeys(context: &RequestContext, session: &DeciderSession) -> Result<Vec<PublicKey>, Problem> {
+    Ok(context.state.host.passkeys(&session.person, context.state.site.url().origin())?)
 }
 
 /// Refuses a denial without a reason.
 fn draw_up(
-    asked: &Asked,
+    context: &RequestContext,
     session: &DeciderSession,
     decision: Decision,
     reason: Option<String>,
@@ -145,13 +145,13 @@ fn draw_up(
     }
     let principal = Viewer::Decider(session.clone()).principal();
     let operation = Operation::PrepareStatement {
-        request: asked.part("request")?,
+        request: context.part("request")?,
         by: session.person.clone(),
         role: None,
         decision,
         reason,
     };
-    match asked.operate(&principal, operation)? {
+    match context.operate(&principal, operation)? {
         OperationOutcome::Statement { statement } => Ok(statement),
         other => Err(unexpected(&other)),
     }
@@ -163,19 +163,19 @@ fn reason_needed() -> Problem {
 }
 
 /// The statement, to be signed by a key elsewhere, and a field for the envelope.
-pub(crate) fn elsewhere(asked: &Asked) -> Page {
-    let session = asked.signed_in()?;
-    let request: RequestId = asked.part("request")?;
-    let decision = decision_of(&field(asked, "decision").unwrap_or_default())?;
-    match draw_up(asked, &session, decision, field(asked, "reason")) {
+pub(crate) fn sign_elsewhere(context: &RequestContext) -> Page {
+    let session = context.signed_in()?;
+    let request: RequestId = context.part("request")?;
+    let decision = decision_of(&field(context, "decision").unwrap_or_default())?;
+    match draw_up(context, &session, decision, field(context, "reason")) {
         Ok(statement) => Ok(signing(&session, &request, &statement, "", None)),
-        Err(problem) => not_done(asked, &Viewer::Decider(session), &problem),
+        Err(problem) => not_done(context, &Viewer::Decider(session), &problem),
     }
 }
 
 /// The request's page, with the reason why a decision was not made.
-fn not_done(asked: &Asked, viewer: &Viewer, problem: &Problem) -> Page {
-    request::page_of(asked, viewer, Some(&note("Not decided. ", problem)))
+fn not_done(context: &RequestContext, viewer: &Viewer, problem: &Problem) -> Page {
+    request::page_of(context, viewer, Some(&note("Not decided. ", problem)))
 }
 
 fn note(what: &str, problem: &Problem) -> Markup {
@@ -206,14 +206,14 @@ fn signing(
         }
         p { a href={ "/approvals/" (request) } { "Back to the request" } }
     };
-    page(Some(&Viewer::Decider(session.clone())), Place::Inbox, "Sign elsewhere", &content)
+    page(Some(&Viewer::Decider(session.clone())), NavItem::Inbox, "Sign elsewhere", &content)
 }
 
-pub(crate) fn envelope(asked: &Asked) -> Page {
-    let session = asked.signed_in()?;
-    let id: RequestId = asked.part("request")?;
-    let envelope = field(asked, "envelope").unwrap_or_default();
-    match carry(asked, &session, &id, envelope.clone()) {
+pub(crate) fn envelope(context: &RequestContext) -> Page {
+    let session = context.signed_in()?;
+    let id: RequestId = context.part("request")?;
+    let envelope = field(context, "envelope").unwrap_or_default();
+    match carry(context, &session, &id, envelope.clone()) {
         Ok(decided) => Ok(go(&match decided.receipt {
             Some(receipt) => format!("/receipts/{receipt}"),
             None => format!("/approvals/{id}"),
@@ -223,37 +223,37 @@ pub(crate) fn envelope(asked: &Asked) -> Page {
             if problem.status == StatusCode::CONFLICT
                 && !["busy", "changed-meanwhile"].contains(&problem.code) =>
         {
-            not_done(asked, &Viewer::Decider(session), &problem)
+            not_done(context, &Viewer::Decider(session), &problem)
         }
         Err(problem) => {
-            let statement = field(asked, "statement").unwrap_or_default();
+            let statement = field(context, "statement").unwrap_or_default();
             Ok(signing(&session, &id, &statement, &envelope, Some(&note("Not signed. ", &problem))))
         }
     }
 }
 
 /// A demo decision: no decider is registered, and the caller is on this machine.
-pub(crate) fn demo(asked: &Asked) -> Page {
-    let id: RequestId = asked.part("request")?;
-    if !asked.is_demonstration()? {
+pub(crate) fn demo(context: &RequestContext) -> Page {
+    let id: RequestId = context.part("request")?;
+    if !context.is_demonstration()? {
         return Err(Problem::new(
             StatusCode::FORBIDDEN,
             "people-decide",
             "people decide here with their own keys: sign in",
         ));
     }
-    let decision = decision_of(&field(asked, "decision").unwrap_or_default())?;
-    let reason = field(asked, "reason");
+    let decision = decision_of(&field(context, "decision").unwrap_or_default())?;
+    let reason = field(context, "reason");
     if decision == Decision::Denied && reason.is_none() {
-        return not_done(asked, &Viewer::Demonstration, &reason_needed());
+        return not_done(context, &Viewer::Demonstration, &reason_needed());
     }
     let operation = Operation::DecideAsDemo { request: id, decision, attended: Attended::InPerson, reason };
-    match asked.operate(&Viewer::Demonstration.principal(), operation) {
+    match context.operate(&Viewer::Demonstration.principal(), operation) {
         Ok(OperationOutcome::Issued { receipt, .. }) => Ok(go(&format!("/receipts/{receipt}"))),
         Ok(other) => Err(unexpected(&other)),
         // It was decided meanwhile, perhaps by the first of two clicks.
         Err(problem) if problem.status == StatusCode::CONFLICT => {
-            not_done(asked, &Viewer::Demonstration, &problem)
+            not_done(context, &Viewer::Demonstration, &problem)
         }
         Err(problem) => Err(problem),
     }

@@ -16,7 +16,7 @@ const AROUND: usize = 3;
 const LINE: usize = 2_000;
 
 /// The time limit of a comparison. After it, the rest is shown as replaced.
-const PATIENCE: Duration = Duration::from_millis(200);
+const DIFF_TIMEOUT: Duration = Duration::from_millis(200);
 
 /// A row: the change of a line, and the line.
 type Row = (ChangeTag, String);
@@ -62,7 +62,7 @@ fn mark(tag: ChangeTag) -> (Option<&'static str>, &'static str) {
 }
 
 fn rows(served: &str, asked: &str) -> (Vec<Row>, usize) {
-    let diff = TextDiff::configure().timeout(PATIENCE).diff_lines(served, asked);
+    let diff = TextDiff::configure().timeout(DIFF_TIMEOUT).diff_lines(served, asked);
     let (mut rows, mut more) = (Vec::new(), 0);
     for (index, group) in diff.grouped_ops(AROUND).iter().enumerate() {
         if index > 0 && rows.len() < ROWS {

@@ -1,16 +1,16 @@
 //! The inbox: first the requests that the person can decide, then those that wait for others.
 
-use crate::page::layout::{Place, countdown, page, time, version};
+use crate::page::layout::{NavItem, countdown, page, time, version};
 use crate::page::{Page, Viewer, go};
 use crate::problem::Problem;
-use crate::request::Asked;
+use crate::request::RequestContext;
 use engine::api::{Query, RequestRow, View};
 use maud::{Markup, html};
 use workflow::QuotedWhole;
 
-pub(crate) fn inbox(asked: &Asked) -> Page {
-    let Some(viewer) = asked.viewer()? else { return Ok(go("/sign-in")) };
-    let View::Requests { requests } = asked.view(&viewer.principal(), Query::Requests { tenant: None })?
+pub(crate) fn inbox(context: &RequestContext) -> Page {
+    let Some(viewer) = context.viewer()? else { return Ok(go("/sign-in")) };
+    let View::Requests { requests } = context.view(&viewer.principal(), Query::Requests { tenant: None })?
     else {
         return Err(Problem::internal(&"the engine answered no requests"));
     };
@@ -38,7 +38,7 @@ pub(crate) fn inbox(asked: &Asked) -> Page {
         }
         (version("/", &requests.iter().map(|row| row.request.as_str()).collect::<Vec<_>>().join(" ")))
     };
-    Ok(page(Some(&viewer), Place::Inbox, "Inbox", &content))
+    Ok(page(Some(&viewer), NavItem::Inbox, "Inbox", &content))
 }
 
 fn rows(requests: &[&RequestRow]) -> Markup {
@@ -59,7 +59,7 @@ fn rows(requests: &[&RequestRow]) -> Markup {
                     p.small {
                         (row.policy)
                         @if !row.approved.is_empty() { " · approved by " (names(&row.approved)) }
-                        @if row.again { " · the same as above, asked again" }
+                        @if row.is_repeat { " · the same as above, asked again" }
                         " · " (countdown(row.expires_at))
                     }
                     @for warning in &row.warnings { p.small { span class="pill warn" { "warning" } " " (warning) } }

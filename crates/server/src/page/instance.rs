@@ -2,10 +2,10 @@
 
 use crate::api::follow::{follow, shown as shown_event};
 use crate::page::inbox::demonstration;
-use crate::page::layout::{Place, page as whole, time};
+use crate::page::layout::{NavItem, page as whole, time};
 use crate::page::{Page, Viewer, go};
 use crate::problem::Problem;
-use crate::request::Asked;
+use crate::request::RequestContext;
 use ::receipt::Decision;
 use axum::http::StatusCode;
 use engine::api::{ListedInstance, Query, View};
@@ -20,15 +20,15 @@ const SHOWN: u32 = 100;
 /// The most facts on the page. The stream and the command line have the rest.
 const FACTS: u32 = 2_000;
 
-pub(crate) fn list(asked: &Asked) -> Page {
-    let Some(viewer) = asked.viewer()? else { return Ok(go("/sign-in?next=/instances")) };
+pub(crate) fn list(context: &RequestContext) -> Page {
+    let Some(viewer) = context.viewer()? else { return Ok(go("/sign-in?next=/instances")) };
     let tenants: Vec<_> = match &viewer {
         Viewer::Decider(session) if !session.tenants.is_empty() => {
             session.tenants.iter().cloned().map(Some).collect()
         }
         _ => vec![None],
     };
-    let after = match (asked.query_value("tenant")?, asked.query_value("after")?) {
+    let after = match (context.query_value("tenant")?, context.query_value("after")?) {
         (Some(tenant), Some(instance)) => Some(InstanceKey { tenant, instance }),
         _ => None,
     };
@@ -38,7 +38,7 @@ pub(crate) fn list(asked: &Asked) -> Page {
             after.clone().filter(|after| tenant.as_ref().is_none_or(|tenant| after.tenant == *tenant));
         let query =
             Query::Instances { tenant: tenant.clone(), status: None, after, since: None, limit: SHOWN };
-        let View::Instances { instances, more } = asked.view(&viewer.principal(), query)? else { continue };
+        let View::Instances { instances, more } = context.view(&viewer.principal(), query)? else { continue };
         lists.push((tenant, instances, more));
     }
     let content = html! {
@@ -55,7 +55,7 @@ pub(crate) fn list(asked: &Asked) -> Page {
             }
         }
     };
-    Ok(whole(Some(&viewer), Place::Instances, "Instances", &content))
+    Ok(whole(Some(&viewer), NavItem::Instances, "Instances", &content))
 }
 
 fn line(listed: &ListedInstance) -> Markup {
@@ -87,21 +87,21 @@ fn state(status: InstanceState) -> Markup {
     html! { span class=(tone) { (status) } }
 }
 
-fn key(asked: &Asked) -> Result<InstanceKey, Problem> {
-    Ok(InstanceKey { tenant: asked.part("tenant")?, instance: asked.part("instance")? })
+fn key(context: &RequestContext) -> Result<InstanceKey, Problem> {
+    Ok(InstanceKey { tenant: context.part("tenant")?, instance: context.part("instance")? })
 }
 
-pub(crate) fn page(asked: &Asked) -> Page {
-    let key = key(asked)?;
-    let Some(viewer) = asked.viewer()? else {
+pub(crate) fn page(context: &RequestContext) -> Page {
+    let key = key(context)?;
+    let Some(viewer) = context.viewer()? else {
         return Ok(go(&format!("/sign-in?next=/instances/{key}")));
     };
     let principal = viewer.principal();
-    let View::Instance(detail) = asked.view(&principal, Query::Instance { key: key.clone() })? else {
+    let View::Instance(detail) = context.view(&principal, Query::Instance { key: key.clone() })? else {
         return Err(Problem::internal(&"the engine answered no instance"));
     };
     let query = Query::Facts { key: key.clone(), from: 0, limit: FACTS };
-    let View::Facts { facts } = asked.view(&principal, query)? else {
+    let View::Facts { facts } = context.view(&principal, query)? else {
         return Err(Problem::internal(&"the engine answered no facts"));
     };
     let next = facts.last().map_or(0, |fact| fact.index + 1);
@@ -123,7 +123,7 @@ pub(crate) fn page(asked: &Asked) -> Page {
         }
         p.heard role="status" aria-live="polite" id="live" {}
     };
-    Ok(whole(Some(&viewer), Place::Instances, key.instance.as_str(), &content))
+    Ok(whole(Some(&viewer), NavItem::Instances, key.instance.as_str(), &content))
 }
 
 fn shown(fact: &Fact) -> Markup {
@@ -185,12 +185,12 @@ fn link(entry: &Entry) -> Option<(String, &'static str)> {
 }
 
 /// The same facts as a stream.
-pub(crate) fn events(asked: &Asked) -> Page {
-    let key = key(asked)?;
-    let viewer = asked.viewer()?.ok_or_else(|| {
+pub(crate) fn events(context: &RequestContext) -> Page {
+    let key = key(context)?;
+    let viewer = context.viewer()?.ok_or_else(|| {
         Problem::new(StatusCode::UNAUTHORIZED, "unauthenticated", "sign in first: the session is over")
     })?;
-    follow(asked, viewer.principal(), key, |fact| {
+    follow(context, viewer.principal(), key, |fact| {
         let (link, (kind, text)) = (link(&fact.entry), words(&fact.entry));
         let data = json!({
             "at": fact.at, "kind": kind, "text": text, "tone": tone(&fact.entry),

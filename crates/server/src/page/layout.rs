@@ -2,7 +2,7 @@
 
 use crate::page::{Viewer, go};
 use crate::problem::Problem;
-use crate::request::Asked;
+use crate::request::RequestContext;
 use ::receipt::{Digest, Timestamp};
 use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse as _, Response};
@@ -10,26 +10,26 @@ use engine::{Clock as _, SystemClock};
 use maud::{DOCTYPE, Markup, html};
 use workflow::RequestId;
 
-/// A place in the navigation.
+/// An entry of the navigation.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Place {
+pub(crate) enum NavItem {
     Inbox,
     Instances,
     Receipts,
     Deciders,
     /// No entry of the navigation.
-    Elsewhere,
+    None,
 }
 
 /// A whole page.
-pub(crate) fn page(viewer: Option<&Viewer>, place: Place, title: &str, content: &Markup) -> Response {
-    with_status(StatusCode::OK, viewer, place, title, content)
+pub(crate) fn page(viewer: Option<&Viewer>, current: NavItem, title: &str, content: &Markup) -> Response {
+    with_status(StatusCode::OK, viewer, current, title, content)
 }
 
 fn with_status(
     status: StatusCode,
     viewer: Option<&Viewer>,
-    place: Place,
+    current: NavItem,
     title: &str,
     content: &Markup,
 ) -> Response {
@@ -46,7 +46,7 @@ fn with_status(
             }
             body data-now=(SystemClock.now().as_millis()) {
                 a.skip href="#main" { "Skip to the content" }
-                (bar(viewer, place))
+                (bar(viewer, current))
                 main id="main" { (content) }
                 (foot(viewer))
             }
@@ -56,12 +56,12 @@ fn with_status(
     (status, kind, markup.into_string()).into_response()
 }
 
-fn bar(viewer: Option<&Viewer>, place: Place) -> Markup {
+fn bar(viewer: Option<&Viewer>, current: NavItem) -> Markup {
     let places = [
-        (Place::Inbox, "/", "Inbox"),
-        (Place::Instances, "/instances", "Instances"),
-        (Place::Receipts, "/receipts", "Receipts"),
-        (Place::Deciders, "/deciders", "Deciders"),
+        (NavItem::Inbox, "/", "Inbox"),
+        (NavItem::Instances, "/instances", "Instances"),
+        (NavItem::Receipts, "/receipts", "Receipts"),
+        (NavItem::Deciders, "/deciders", "Deciders"),
     ];
     html! {
         header.bar { div {
@@ -69,7 +69,7 @@ fn bar(viewer: Option<&Viewer>, place: Place) -> Markup {
             @if let Some(viewer) = viewer {
                 nav aria-label="Main" {
                     @for (at, path, name) in places {
-                        a href=(path) aria-current=[(at == place).then_some("page")] { (name) }
+                        a href=(path) aria-current=[(at == current).then_some("page")] { (name) }
                     }
                 }
                 @match viewer {
@@ -98,16 +98,16 @@ fn foot(viewer: Option<&Viewer>) -> Markup {
     html! { footer.foot { div { p { (words) } } } }
 }
 
-/// A problem, for a person. `asked` is the request, where it has come as far as its handler.
-pub(crate) fn refusal(problem: &Problem, asked: Option<&Asked>) -> Response {
+/// A problem, for a person. `context` is that of the request, where it has come as far as its handler.
+pub(crate) fn refusal(problem: &Problem, context: Option<&RequestContext>) -> Response {
     if problem.status == StatusCode::UNAUTHORIZED {
-        let request = asked.and_then(|asked| asked.part::<RequestId>("request").ok());
+        let request = context.and_then(|context| context.part::<RequestId>("request").ok());
         return match request {
             Some(request) => go(&format!("/sign-in?next=/approvals/{request}")),
             None => go("/sign-in"),
         };
     }
-    let viewer = asked.and_then(|asked| asked.viewer().ok().flatten());
+    let viewer = context.and_then(|context| context.viewer().ok().flatten());
     let heading = match problem.status {
         StatusCode::NOT_FOUND => "Not found",
         StatusCode::FORBIDDEN => "Not allowed",
@@ -122,7 +122,7 @@ pub(crate) fn refusal(problem: &Problem, asked: Option<&Asked>) -> Response {
         p { a href="/" { "Back to the inbox" } }
         p.small { "Code for programs and reports: " code { (problem.code) } }
     };
-    with_status(problem.status, viewer.as_ref(), Place::Elsewhere, heading, &content)
+    with_status(problem.status, viewer.as_ref(), NavItem::None, heading, &content)
 }
 
 /// A mark of what the page at that path shows. The script looks at it again, and shows the page anew when it is another.

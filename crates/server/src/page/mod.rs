@@ -14,7 +14,7 @@ mod request;
 mod sign_in;
 
 use crate::problem::Problem;
-use crate::request::Asked;
+use crate::request::RequestContext;
 use crate::request::route::{BodyKind, Route, get, post};
 use ::receipt::Scope;
 use axum::http::{HeaderValue, StatusCode, header};
@@ -39,7 +39,7 @@ pub(crate) static ROUTES: [Route; 23] = [
     post("/approvals/{request}/signature", "What the passkey has signed.", decide::signature)
         .with(BodyKind::Json)
         .for_people(),
-    post("/approvals/{request}/elsewhere", "What another key is to sign.", decide::elsewhere)
+    post("/approvals/{request}/elsewhere", "What another key is to sign.", decide::sign_elsewhere)
         .with(BodyKind::Form)
         .for_people(),
     post("/approvals/{request}/envelope", "What another key has signed.", decide::envelope)
@@ -85,7 +85,7 @@ impl Viewer {
 /// A page, or a redirect.
 pub(crate) type Page = Result<Response, Problem>;
 
-impl Asked {
+impl RequestContext {
     /// The viewer; `None` if the person has to sign in first.
     pub(crate) fn viewer(&self) -> Result<Option<Viewer>, Problem> {
         if let Some(session) = self.session()? {
@@ -113,8 +113,8 @@ pub(crate) fn of_form(path: &str) -> Option<&str> {
 }
 
 /// A field of a form.
-pub(crate) fn field(asked: &Asked, name: &str) -> Option<String> {
-    let mut fields = form_urlencoded::parse(&asked.body);
+pub(crate) fn field(context: &RequestContext, name: &str) -> Option<String> {
+    let mut fields = form_urlencoded::parse(&context.body);
     let (_, value) = fields.find(|(found, _)| found == name)?;
     Some(value.trim().to_owned()).filter(|value| !value.is_empty())
 }

@@ -1,10 +1,10 @@
 //! Receipts with their verification, and the people who may decide.
 
 use crate::page::inbox::names;
-use crate::page::layout::{Place, page as whole, sentence, time, version};
+use crate::page::layout::{NavItem, page as whole, sentence, time, version};
 use crate::page::{Page, Viewer, go};
 use crate::problem::Problem;
-use crate::request::Asked;
+use crate::request::RequestContext;
 use ::receipt::{DeciderSet, Decision, Judged, VerifiedReceipt, verify_approvals};
 use engine::api::{Query, ReceiptKind, ReceiptRow, View};
 use maud::{Markup, html};
@@ -14,11 +14,11 @@ use workflow::{Effect, Entry, Escaped, Quoted, QuotedWhole, ReceiptId};
 /// The most receipts on the page.
 const SHOWN: u32 = 200;
 
-pub(crate) fn list(asked: &Asked) -> Page {
-    let Some(viewer) = asked.viewer()? else { return Ok(go("/sign-in?next=/receipts")) };
-    let after = asked.query_value::<ReceiptId>("after")?;
+pub(crate) fn list(context: &RequestContext) -> Page {
+    let Some(viewer) = context.viewer()? else { return Ok(go("/sign-in?next=/receipts")) };
+    let after = context.query_value::<ReceiptId>("after")?;
     let query = Query::Receipts { tenant: None, after, newest_first: true, limit: SHOWN };
-    let View::Receipts { receipts, more } = asked.view(&viewer.principal(), query)? else {
+    let View::Receipts { receipts, more } = context.view(&viewer.principal(), query)? else {
         return Err(Problem::internal(&"the engine answered no receipts"));
     };
     let content = html! {
@@ -31,7 +31,7 @@ pub(crate) fn list(asked: &Asked) -> Page {
             p { a href={ "/receipts?after=" (last.receipt_id) } { "Older receipts" } }
         }
     };
-    Ok(whole(Some(&viewer), Place::Receipts, "Receipts", &content))
+    Ok(whole(Some(&viewer), NavItem::Receipts, "Receipts", &content))
 }
 
 fn line(row: &ReceiptRow) -> Markup {
@@ -58,17 +58,18 @@ fn status(status: &str) -> Markup {
     html! { span class=(tone) { (Escaped(status)) } }
 }
 
-pub(crate) fn page(asked: &Asked) -> Page {
-    let id: ReceiptId = asked.part("receipt")?;
-    let Some(viewer) = asked.viewer()? else { return Ok(go(&format!("/sign-in?next=/receipts/{id}"))) };
-    let View::Receipt(row) = asked.view(&viewer.principal(), Query::Receipt { receipt: id.clone() })? else {
+pub(crate) fn page(context: &RequestContext) -> Page {
+    let id: ReceiptId = context.part("receipt")?;
+    let Some(viewer) = context.viewer()? else { return Ok(go(&format!("/sign-in?next=/receipts/{id}"))) };
+    let View::Receipt(row) = context.view(&viewer.principal(), Query::Receipt { receipt: id.clone() })?
+    else {
         return Err(Problem::internal(&"the engine answered no receipt"));
     };
-    let verified = ::receipt::verify(&row.kept.receipt.artifact, &asked.state.host.keys());
-    let trust = asked.state.host.trust()?;
+    let verified = ::receipt::verify(&row.kept.receipt.artifact, &context.state.host.keys());
+    let trust = context.state.host.trust()?;
     let action = verified.as_ref().ok().and_then(|receipt| Action::of(&row, receipt));
     let action = match action {
-        Some(action) => action.effect(asked, &id).map(|effect| Some((action, effect)))?,
+        Some(action) => action.effect(context, &id).map(|effect| Some((action, effect)))?,
         None => None,
     };
     let content = html! {
@@ -87,7 +88,7 @@ pub(crate) fn page(asked: &Asked) -> Page {
         p { a href={ "/approvals/" (row.request_id) } { "The request that it decides" } }
         (version(&format!("/receipts/{id}"), &format!("{:?} {:?}", row.kind, action.as_ref().map(|(_, effect)| effect))))
     };
-    Ok(whole(Some(&viewer), Place::Receipts, "Receipt", &content))
+    Ok(whole(Some(&viewer), NavItem::Receipts, "Receipt", &content))
 }
 
 /// The decided action, from the request that the receipt commits to.
@@ -112,8 +113,8 @@ impl Action {
     }
 
     /// How it ended, from the journal of the instance; nothing if that was deleted.
-    fn effect(&self, asked: &Asked, receipt: &ReceiptId) -> Result<Option<Effect>, Problem> {
-        let facts = match asked.state.host.audit(Some(&self.key)) {
+    fn effect(&self, context: &RequestContext, receipt: &ReceiptId) -> Result<Option<Effect>, Problem> {
+        let facts = match context.state.host.audit(Some(&self.key)) {
             Err(engine::Error::Store(StoreError::NoInstance(_))) => return Ok(None),
             facts => facts?,
         };
@@ -208,9 +209,9 @@ fn people(row: &ReceiptRow, receipt: &VerifiedReceipt, deciders: &DeciderSet) ->
     html! { h2 { "Signed by" } (content) }
 }
 
-pub(crate) fn deciders(asked: &Asked) -> Page {
-    let Some(viewer) = asked.viewer()? else { return Ok(go("/sign-in?next=/deciders")) };
-    let trust = asked.state.host.trust()?;
+pub(crate) fn deciders(context: &RequestContext) -> Page {
+    let Some(viewer) = context.viewer()? else { return Ok(go("/sign-in?next=/deciders")) };
+    let trust = context.state.host.trust()?;
     let people = trust.deciders().people();
     let content = html! {
         h1 { "Deciders" }
@@ -231,5 +232,5 @@ pub(crate) fn deciders(asked: &Asked) -> Page {
         } } }
         @if matches!(viewer, Viewer::Demonstration) { p.small { "The first decider ends the demonstration." } }
     };
-    Ok(whole(Some(&viewer), Place::Deciders, "Deciders", &content))
+    Ok(whole(Some(&viewer), NavItem::Deciders, "Deciders", &content))
 }

@@ -3,9 +3,9 @@
 use crate::api::json;
 use crate::page::Page;
 use crate::page::decide::{bytes, text};
-use crate::page::layout::{Place, page};
+use crate::page::layout::{NavItem, page};
 use crate::problem::Problem;
-use crate::request::Asked;
+use crate::request::RequestContext;
 use ::receipt::RegistrationResponse;
 use axum::http::StatusCode;
 use engine::trust::InvitationCode;
@@ -15,7 +15,7 @@ use serde::{Deserialize, Serialize};
 /// An invitation's code.
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
-struct Opens {
+struct BeginRegistration {
     code: String,
 }
 
@@ -33,7 +33,7 @@ struct Ceremony {
 /// The authenticator's answer.
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
-struct Made {
+struct NewPasskey {
     code: String,
     public_key: String,
     authenticator_data: String,
@@ -46,7 +46,7 @@ struct Registered {
     key_id: String,
 }
 
-pub(crate) fn page_of_registration(_: &Asked) -> Page {
+pub(crate) fn page_of_registration(_: &RequestContext) -> Page {
     let content = html! {
         h1 { "Register a passkey" }
         p.lead { "An operator has invited you to decide with a key of your own." }
@@ -70,14 +70,14 @@ pub(crate) fn page_of_registration(_: &Asked) -> Page {
             }
         }
     };
-    Ok(page(None, Place::Elsewhere, "Register a passkey", &content))
+    Ok(page(None, NavItem::None, "Register a passkey", &content))
 }
 
-pub(crate) fn challenge(asked: &Asked) -> Page {
-    let Opens { code } = asked.json()?;
+pub(crate) fn challenge(context: &RequestContext) -> Page {
+    let BeginRegistration { code } = context.json()?;
     let code = parse(&code)?;
-    let invitation = asked.state.host.invitation(&code)?;
-    let origin = asked.state.site.url().origin();
+    let invitation = context.state.host.invitation(&code)?;
+    let origin = context.state.site.url().origin();
     if !invitation.relying_party.origins().contains(origin) {
         let pages = invitation.relying_party.origins().iter().cloned().collect::<Vec<_>>().join(", ");
         return Err(Problem::new(
@@ -98,14 +98,14 @@ pub(crate) fn challenge(asked: &Asked) -> Page {
     )
 }
 
-pub(crate) fn register(asked: &Asked) -> Page {
-    let Made { code, public_key, authenticator_data, client_data_json } = asked.json()?;
+pub(crate) fn register(context: &RequestContext) -> Page {
+    let NewPasskey { code, public_key, authenticator_data, client_data_json } = context.json()?;
     let response = RegistrationResponse {
         public_key: bytes(&public_key)?,
         authenticator_data: bytes(&authenticator_data)?,
         client_data_json: bytes(&client_data_json)?,
     };
-    let key = asked.state.host.register_passkey(&parse(&code)?, &response)?;
+    let key = context.state.host.register_passkey(&parse(&code)?, &response)?;
     json(StatusCode::OK, &Registered { key_id: key.key_id().to_string() })
 }
 

@@ -2,26 +2,26 @@
 
 use crate::page::diff::diff;
 use crate::page::inbox::{demonstration, names};
-use crate::page::layout::{Place, countdown, page as whole, time, version};
+use crate::page::layout::{NavItem, countdown, page as whole, time, version};
 use crate::page::{Page, Viewer, field, go};
 use crate::problem::Problem;
-use crate::request::Asked;
+use crate::request::RequestContext;
 use ::receipt::Digest;
 use engine::api::{DeploymentRow, Query, RequestDetail, View};
 use engine::issuer::Request;
 use maud::{Markup, html};
 use workflow::{Clipped, Entry, Quoted, QuotedWhole, RequestId};
 
-pub(crate) fn page_of(asked: &Asked, viewer: &Viewer, said: Option<&Markup>) -> Page {
-    let request: RequestId = asked.part("request")?;
+pub(crate) fn page_of(context: &RequestContext, viewer: &Viewer, said: Option<&Markup>) -> Page {
+    let request: RequestId = context.part("request")?;
     let principal = viewer.principal();
-    let View::Request(detail) = asked.view(&principal, Query::Request { request })? else {
+    let View::Request(detail) = context.view(&principal, Query::Request { request })? else {
         return Err(Problem::internal(&"the engine answered no request"));
     };
-    let served = deployed(asked, viewer, &detail.made)?;
+    let served = deployed(context, viewer, &detail.made)?;
     let now = served.as_ref().map(|row| &row.deployment.artifact_sha256);
-    let change = asked.state.host.change_of(&principal, &detail.row.request, now)?;
-    let end = end_of(asked, &detail)?;
+    let change = context.state.host.change_of(&principal, &detail.row.request, now)?;
+    let end = end_of(context, &detail)?;
     let (approved, denied) = (names(&detail.row.approved), names(&detail.row.denied));
     let shown = format!("{} {approved} {denied} {}", end.is_some(), detail.ruling);
     let content = html! {
@@ -36,18 +36,18 @@ pub(crate) fn page_of(asked: &Asked, viewer: &Viewer, said: Option<&Markup>) -> 
         (exact(&detail))
         @match &end {
             Some(end) => { h2 { "Decision" } (end) }
-            None => { (decision(asked, viewer, &detail)?) }
+            None => { (decision(context, viewer, &detail)?) }
         }
         (version(&format!("/approvals/{}", detail.row.request), &shown))
     };
-    Ok(whole(Some(viewer), Place::Inbox, detail.row.capability.as_str(), &content))
+    Ok(whole(Some(viewer), NavItem::Inbox, detail.row.capability.as_str(), &content))
 }
 
-pub(crate) fn page(asked: &Asked) -> Page {
-    match asked.viewer()? {
-        Some(viewer) => page_of(asked, &viewer, None),
+pub(crate) fn page(context: &RequestContext) -> Page {
+    match context.viewer()? {
+        Some(viewer) => page_of(context, &viewer, None),
         None => {
-            let request: RequestId = asked.part("request")?;
+            let request: RequestId = context.part("request")?;
             Ok(go(&format!("/sign-in?next=/approvals/{request}")))
         }
     }
@@ -112,9 +112,13 @@ fn seen(text: &str, digest: &Digest) -> Markup {
 }
 
 /// The deployment that the resource serves now, if the viewer may see it.
-fn deployed(asked: &Asked, viewer: &Viewer, made: &Request) -> Result<Option<DeploymentRow>, Problem> {
+fn deployed(
+    context: &RequestContext,
+    viewer: &Viewer,
+    made: &Request,
+) -> Result<Option<DeploymentRow>, Problem> {
     let query = Query::LiveDeployment { tenant: made.tenant.clone(), resource: made.resource.clone() };
-    match asked.view(&viewer.principal(), query)? {
+    match context.view(&viewer.principal(), query)? {
         View::LiveDeployment { deployment } => Ok(deployment),
         _ => Err(Problem::internal(&"the engine answered no deployment")),
     }
@@ -194,10 +198,10 @@ fn exact(detail: &RequestDetail) -> Markup {
 }
 
 /// How the request ended; nothing while it waits.
-fn end_of(asked: &Asked, detail: &RequestDetail) -> Result<Option<Markup>, Problem> {
+fn end_of(context: &RequestContext, detail: &RequestDetail) -> Result<Option<Markup>, Problem> {
     let made = &detail.made;
     let key = store::InstanceKey { tenant: made.tenant.clone(), instance: made.instance.clone() };
-    let facts = asked.state.host.audit(Some(&key))?;
+    let facts = context.state.host.audit(Some(&key))?;
     Ok(facts.iter().rev().find_map(|fact| match &fact.entry {
         Entry::Issued { request, receipt, decision, .. } if *request == made.id => {
             let tone = if *decision == ::receipt::Decision::Approved { "pill yes" } else { "pill no" };
@@ -220,16 +224,16 @@ fn end_of(asked: &Asked, detail: &RequestDetail) -> Result<Option<Markup>, Probl
 }
 
 /// The form for the person's own decision, or the reason why they may not decide.
-fn decision(asked: &Asked, viewer: &Viewer, detail: &RequestDetail) -> Result<Markup, Problem> {
+fn decision(context: &RequestContext, viewer: &Viewer, detail: &RequestDetail) -> Result<Markup, Problem> {
     let id = &detail.row.request;
     // What was typed before an error.
-    let typed = field(asked, "reason").unwrap_or_default();
+    let typed = field(context, "reason").unwrap_or_default();
     let session = match viewer {
         Viewer::Demonstration => return Ok(demo_form(id, &typed)),
         Viewer::Decider(session) => session,
     };
     // If the person may neither approve nor deny, the page shows the reason instead of a form.
-    let try_one = |decision| asked.state.host.statement(id, &session.person, None, decision, Some("…"));
+    let try_one = |decision| context.state.host.statement(id, &session.person, None, decision, Some("…"));
     let refused = [::receipt::Decision::Approved, ::receipt::Decision::Denied].map(try_one);
     if let [Err(why), Err(_)] = refused {
         let why = Problem::from(why).detail;
@@ -238,8 +242,8 @@ fn decision(asked: &Asked, viewer: &Viewer, detail: &RequestDetail) -> Result<Ma
             div.note { p { (crate::page::layout::sentence(&why)) } }
         });
     }
-    let origin = asked.state.site.url().origin();
-    let has_passkey = !asked.state.host.passkeys(&session.person, origin)?.is_empty();
+    let origin = context.state.site.url().origin();
+    let has_passkey = !context.state.host.passkeys(&session.person, origin)?.is_empty();
     Ok(html! {
         h2 id="decide" { "Your decision" }
         div.sheet {

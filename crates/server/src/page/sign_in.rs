@@ -3,10 +3,10 @@
 
 use crate::api::json;
 use crate::page::decide::{Assertion, bytes, text};
-use crate::page::layout::{Place, page};
+use crate::page::layout::{NavItem, page};
 use crate::page::{Page, go};
 use crate::problem::Problem;
-use crate::request::Asked;
+use crate::request::RequestContext;
 use ::receipt::{KeyId, PersonId, PublicKey};
 use axum::http::{HeaderValue, StatusCode, header};
 use maud::html;
@@ -23,7 +23,7 @@ struct Ceremony {
 
 /// A signed challenge.
 #[derive(Deserialize)]
-struct Signed {
+struct SignedChallenge {
     nonce: String,
     #[serde(flatten)]
     assertion: Assertion,
@@ -36,8 +36,8 @@ struct SignedIn {
     next: String,
 }
 
-pub(crate) fn page_of_sign_in(asked: &Asked) -> Page {
-    let next = asked.query_value::<String>("next")?.filter(|next| is_here(next));
+pub(crate) fn page_of_sign_in(context: &RequestContext) -> Page {
+    let next = context.query_value::<String>("next")?.filter(|next| is_here(next));
     let content = html! {
         h1 { "Sign in" }
         p.lead { "With the passkey that you decide with. Signing in lets you look; each decision takes a signature of its own." }
@@ -50,28 +50,28 @@ pub(crate) fn page_of_sign_in(asked: &Asked) -> Page {
         }
         p.small { "No passkey yet? An operator of this host invites you: " code { "pp-host deciders invite NAME --role ROLE" } "." }
     };
-    Ok(page(None, Place::Elsewhere, "Sign in", &content))
+    Ok(page(None, NavItem::None, "Sign in", &content))
 }
 
-pub(crate) fn challenge(asked: &Asked) -> Page {
-    let (nonce, sent) = asked.state.challenges.create()?;
-    let challenge = asked.state.host.sign_in_challenge(&nonce);
-    let site = asked.state.site.url();
-    let mut rp_ids = asked.state.host.relying_parties(site.origin())?;
+pub(crate) fn challenge(context: &RequestContext) -> Page {
+    let (nonce, sent) = context.state.challenges.create()?;
+    let challenge = context.state.host.sign_in_challenge(&nonce);
+    let site = context.state.site.url();
+    let mut rp_ids = context.state.host.relying_parties(site.origin())?;
     if rp_ids.is_empty() {
         rp_ids.push(site.host().to_owned());
     }
     json(StatusCode::OK, &Ceremony { challenge: text(challenge.as_bytes()), nonce: sent, rp_ids })
 }
 
-pub(crate) fn sign_in(asked: &Asked) -> Page {
-    let Signed { nonce, assertion, next } = asked.json()?;
-    let nonce = asked.state.challenges.nonce(&nonce)?;
+pub(crate) fn sign_in(context: &RequestContext) -> Page {
+    let SignedChallenge { nonce, assertion, next } = context.json()?;
+    let nonce = context.state.challenges.nonce(&nonce)?;
     let credential = bytes(&assertion.credential)?;
-    let person = asked.state.host.signed_in(&nonce, &credential, &assertion.response()?)?;
-    asked.state.challenges.redeem(nonce)?;
-    let key = key_of(asked, &person, &credential)?;
-    let cookie = asked.state.sessions.begin(person, key)?;
+    let person = context.state.host.signed_in(&nonce, &credential, &assertion.response()?)?;
+    context.state.challenges.redeem(nonce)?;
+    let key = key_of(context, &person, &credential)?;
+    let cookie = context.state.sessions.begin(person, key)?;
     let next = next.filter(|next| is_here(next)).unwrap_or_else(|| "/".to_owned());
     let mut response = json(StatusCode::OK, &SignedIn { next })?;
     set_cookie(&mut response, &cookie)?;
@@ -79,16 +79,16 @@ pub(crate) fn sign_in(asked: &Asked) -> Page {
 }
 
 /// The key that a person has signed in with.
-fn key_of(asked: &Asked, person: &PersonId, credential: &[u8]) -> Result<KeyId, Problem> {
-    let keys = asked.state.host.passkeys(person, asked.state.site.url().origin())?;
+fn key_of(context: &RequestContext, person: &PersonId, credential: &[u8]) -> Result<KeyId, Problem> {
+    let keys = context.state.host.passkeys(person, context.state.site.url().origin())?;
     let own =
         |key: &&PublicKey| key.as_passkey().is_some_and(|passkey| passkey.credential_id() == credential);
     keys.iter().find(own).map(PublicKey::key_id).ok_or_else(|| engine::Error::UnknownPasskey.into())
 }
 
-pub(crate) fn sign_out(asked: &Asked) -> Page {
+pub(crate) fn sign_out(context: &RequestContext) -> Page {
     let mut response = go("/sign-in");
-    set_cookie(&mut response, &asked.end_session())?;
+    set_cookie(&mut response, &context.end_session())?;
     Ok(response)
 }
 

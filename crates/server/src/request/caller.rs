@@ -1,10 +1,10 @@
 //! The caller: a program with a token, a person in a session, or an anonymous caller.
 
 use crate::problem::Problem;
-use crate::request::Asked;
+use crate::request::RequestContext;
 use crate::request::rates::Counted;
 use crate::request::sessions::COOKIE;
-use crate::request::state::State;
+use crate::request::state::AppState;
 use axum::http::{HeaderMap, StatusCode, header};
 use engine::api::{DeciderSession, Principal};
 use receipt::KeyId;
@@ -19,7 +19,7 @@ pub(crate) struct Caller {
     _counted: Option<Counted>,
 }
 
-impl Asked {
+impl RequestContext {
     /// The caller. The first call determines it, and counts a request of its token. An invalid token is an error that says why; its sender is not
     /// treated as anonymous.
     pub(crate) fn principal(&self) -> Result<Principal, Problem> {
@@ -90,7 +90,7 @@ fn token(headers: &HeaderMap) -> Result<Option<&str>, Problem> {
     }
 }
 
-impl Asked {
+impl RequestContext {
     /// The person who is signed in, with their present rights. `None` if the person was removed since, or their key was revoked.
     pub(crate) fn session(&self) -> Result<Option<DeciderSession>, Problem> {
         self.cookie().map_or(Ok(None), |secret| self.state.session(&secret))
@@ -126,7 +126,7 @@ impl Asked {
     }
 }
 
-impl State {
+impl AppState {
     /// The person of a session, with their present rights.
     pub(crate) fn session(&self, secret: &str) -> Result<Option<DeciderSession>, Problem> {
         let Some((person, key)) = self.sessions.person(secret) else { return Ok(None) };

@@ -72,7 +72,7 @@ impl Challenges {
         // Forgetting a nonce that is still valid would let it be used again.
         if used.len() >= MOST {
             let detail = "too many people sign in at once: try again in some minutes";
-            return Err(Problem::new(StatusCode::SERVICE_UNAVAILABLE, "limit", detail).again_after(LASTS));
+            return Err(Problem::new(StatusCode::SERVICE_UNAVAILABLE, "limit", detail).retry_after(LASTS));
         }
         match end(&nonce) > now && used.insert(nonce, end(&nonce)).is_none() {
             true => Ok(()),

@@ -12,13 +12,13 @@ use crate::problem::Problem;
 use axum::body::Bytes;
 use axum::http::HeaderMap;
 use caller::Caller;
-use state::State;
+use state::AppState;
 use std::str::FromStr;
 use std::sync::{Arc, OnceLock};
 
 /// A request, as a handler sees it. Its body was read completely.
-pub(crate) struct Asked {
-    pub(crate) state: Arc<State>,
+pub(crate) struct RequestContext {
+    pub(crate) state: Arc<AppState>,
     /// Whether it comes from this machine, and not through a proxy.
     pub(crate) is_local: bool,
     pub(crate) path: Vec<(String, String)>,
@@ -29,7 +29,7 @@ pub(crate) struct Asked {
     pub(crate) caller: OnceLock<Caller>,
 }
 
-impl Asked {
+impl RequestContext {
     /// The value of a query parameter. A parameter that occurs twice is an error.
     pub(crate) fn query_value<T: FromStr<Err: std::fmt::Display>>(
         &self,

@@ -17,7 +17,7 @@ const SWEEP: usize = 1_024;
 #[derive(Debug)]
 pub(crate) struct Rates {
     a_minute: u32,
-    at_once: u32,
+    concurrency: u32,
     /// By the token's id.
     uses: Mutex<HashMap<String, Use>>,
 }
@@ -28,7 +28,7 @@ struct Use {
     /// When its full rate is available again.
     good_at: Instant,
     /// Its requests that are being answered.
-    at_once: u32,
+    concurrency: u32,
 }
 
 /// One request of a token, which counts among those at once until it is dropped.
@@ -43,13 +43,13 @@ pub(crate) struct Counted {
 enum Reached {
     /// Its rate. The next request counts after that time.
     Rate(Duration),
-    AtOnce,
+    Concurrency,
 }
 
 impl Rates {
     /// Bounds on one token: requests a minute, which may come at once, and requests that are answered at once.
-    pub(crate) fn new(a_minute: u32, at_once: u32) -> Self {
-        Self { a_minute: a_minute.max(1), at_once: at_once.max(1), uses: Mutex::default() }
+    pub(crate) fn new(a_minute: u32, concurrency: u32) -> Self {
+        Self { a_minute: a_minute.max(1), concurrency: concurrency.max(1), uses: Mutex::default() }
     }
 
     /// Counts a request of a token, or refuses it and says when to try again.
@@ -59,9 +59,11 @@ impl Rates {
             Ok(()) => Ok(Counted { rates: Arc::clone(self), token: token.to_owned() }),
             Err(Reached::Rate(wait)) => {
                 let most = format!("{} a minute", self.a_minute);
-                Err(limit(http_names::TOKEN_REQUESTS, most).again_after(wait))
+                Err(limit(http_names::TOKEN_REQUESTS, most).retry_after(wait))
             }
-            Err(Reached::AtOnce) => Err(limit(http_names::TOKEN_AT_ONCE, self.at_once.to_string())),
+            Err(Reached::Concurrency) => {
+                Err(limit(http_names::TOKEN_CONCURRENCY, self.concurrency.to_string()))
+            }
         }
     }
 
@@ -69,17 +71,18 @@ impl Rates {
         let cost = MINUTE / self.a_minute;
         let mut uses = self.lock();
         if uses.len() >= SWEEP {
-            uses.retain(|_, kept| kept.at_once > 0 || kept.good_at > now);
+            uses.retain(|_, kept| kept.concurrency > 0 || kept.good_at > now);
         }
-        let (good_at, at_once) = uses.get(token).map_or((now, 0), |kept| (kept.good_at, kept.at_once));
-        if at_once >= self.at_once {
-            return Err(Reached::AtOnce);
+        let (good_at, concurrency) =
+            uses.get(token).map_or((now, 0), |kept| (kept.good_at, kept.concurrency));
+        if concurrency >= self.concurrency {
+            return Err(Reached::Concurrency);
         }
         let good_at = good_at.max(now) + cost;
         match good_at.duration_since(now).checked_sub(MINUTE) {
             Some(beyond) if !beyond.is_zero() => Err(Reached::Rate(beyond)),
             _ => {
-                uses.insert(token.to_owned(), Use { good_at, at_once: at_once + 1 });
+                uses.insert(token.to_owned(), Use { good_at, concurrency: concurrency + 1 });
                 Ok(())
             }
         }
@@ -93,7 +96,7 @@ impl Rates {
 impl Drop for Counted {
     fn drop(&mut self) {
         if let Some(kept) = self.rates.lock().get_mut(&self.token) {
-            kept.at_once -= 1;
+            kept.concurrency -= 1;
         }
     }
 }
@@ -128,7 +131,10 @@ mod tests {
         let [first, _second] = [rates.count("a").unwrap(), rates.count("a").unwrap()];
         for _ in 0..10 {
             let refused = rates.count("a").unwrap_err();
-            assert!(refused.detail.contains("limit http-token-at-once reached: at most 2 "), "{refused:?}");
+            assert!(
+                refused.detail.contains("limit http-token-concurrency reached: at most 2 "),
+                "{refused:?}"
+            );
         }
         let _other = rates.count("b").unwrap();
         drop(first);

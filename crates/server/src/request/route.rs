@@ -1,13 +1,13 @@
 //! A route: its method and path, its audience, its body and answer, and its handler.
 
 use crate::problem::Problem;
-use crate::request::Asked;
+use crate::request::RequestContext;
 use crate::request::shape::Shape;
 use axum::response::Response;
 use axum::routing::MethodFilter;
 
 /// A route's handler.
-type Handler = fn(&Asked) -> Result<Response, Problem>;
+type Handler = fn(&RequestContext) -> Result<Response, Problem>;
 
 /// One route.
 pub(crate) struct Route {
@@ -19,8 +19,8 @@ pub(crate) struct Route {
     pub(crate) reach: Reach,
     pub(crate) body: BodyKind,
     pub(crate) takes: Option<fn() -> Shape>,
-    pub(crate) gives: Gives,
-    pub(crate) pace: Pace,
+    pub(crate) gives: ResponseKind,
+    pub(crate) latency: HandlerLatency,
     pub(crate) handler: Handler,
 }
 
@@ -81,7 +81,7 @@ pub(crate) enum BodyKind {
 
 /// The body of a successful answer.
 #[derive(Debug, Clone, Copy)]
-pub(crate) enum Gives {
+pub(crate) enum ResponseKind {
     /// Text, or a document whose form another specification defines.
     Document,
     /// JSON of that shape.
@@ -92,8 +92,8 @@ pub(crate) enum Gives {
 
 /// The time that a handler takes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Pace {
-    /// It reads or writes one instance. Only the disk may delay it: `http-seconds` does not end it.
+pub(crate) enum HandlerLatency {
+    /// It reads or writes one instance. Only the disk may delay it: `http-timeout-seconds` does not end it.
     Brief,
     /// It may take long.
     Any,
@@ -108,8 +108,8 @@ const fn route(method: Method, path: &'static str, about: &'static str, handler:
         reach: Reach::Site,
         body: BodyKind::None,
         takes: None,
-        gives: Gives::Document,
-        pace: Pace::Any,
+        gives: ResponseKind::Document,
+        latency: HandlerLatency::Any,
         handler,
     }
 }
@@ -132,7 +132,7 @@ impl Route {
     }
 
     pub(crate) const fn brief(self) -> Self {
-        Self { pace: Pace::Brief, ..self }
+        Self { latency: HandlerLatency::Brief, ..self }
     }
 
     pub(crate) const fn for_people(self) -> Self {
@@ -149,11 +149,11 @@ impl Route {
     }
 
     pub(crate) const fn gives(self, gives: fn() -> Shape) -> Self {
-        Self { gives: Gives::Shape(gives), ..self }
+        Self { gives: ResponseKind::Shape(gives), ..self }
     }
 
     /// A success without a body.
     pub(crate) const fn gives_nothing(self) -> Self {
-        Self { gives: Gives::Nothing, ..self }
+        Self { gives: ResponseKind::Nothing, ..self }
     }
 }

@@ -15,7 +15,7 @@ use std::sync::Arc;
 use tokio::sync::Semaphore;
 
 /// The state that all requests share.
-pub(crate) struct State {
+pub(crate) struct AppState {
     pub(crate) host: Host,
     pub(crate) feed: Feed,
     pub(crate) site: Site,
@@ -53,7 +53,7 @@ const MONITORING_TURNS: u64 = 16;
 /// The part of the memory for bodies that anonymous callers have: an eighth.
 const ANONYMOUS_BODIES: u64 = 8;
 
-impl State {
+impl AppState {
     pub(crate) fn new(
         host: Host,
         feed: Feed,
@@ -70,13 +70,13 @@ impl State {
             metrics: Metrics::default(),
             sessions: Sessions::default(),
             challenges: Challenges::new()?,
-            rates: Arc::new(Rates::new(limits.token_requests, limits.token_at_once)),
+            rates: Arc::new(Rates::new(limits.token_requests, limits.token_concurrency)),
             component_bytes,
             turns: permits(limits.requests),
             monitoring_turns: permits(MONITORING_TURNS),
-            bodies: permits(limits.bodies_bytes),
-            anonymous_bodies: permits(limits.bodies_bytes / ANONYMOUS_BODIES),
-            unread_events: permits(limits.bodies_bytes),
+            bodies: permits(limits.body_memory_bytes),
+            anonymous_bodies: permits(limits.body_memory_bytes / ANONYMOUS_BODIES),
+            unread_events: permits(limits.body_memory_bytes),
             follower_reads: Arc::new(Semaphore::new(FOLLOWER_READS)),
             limits,
             tls: tls.map(Arc::new),

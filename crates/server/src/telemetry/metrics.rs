@@ -31,16 +31,16 @@ struct Durations {
 
 /// Counts itself until it is dropped.
 #[derive(Debug)]
-pub(crate) struct Open(Arc<AtomicU64>);
+pub(crate) struct GaugeGuard(Arc<AtomicU64>);
 
-impl Open {
+impl GaugeGuard {
     fn one(gauge: &Arc<AtomicU64>) -> Self {
         gauge.fetch_add(1, Ordering::Relaxed);
         Self(Arc::clone(gauge))
     }
 }
 
-impl Drop for Open {
+impl Drop for GaugeGuard {
     fn drop(&mut self) {
         self.0.fetch_sub(1, Ordering::Relaxed);
     }
@@ -61,14 +61,14 @@ impl Metrics {
     }
 
     /// An open connection, until it is dropped.
-    pub(crate) fn connection(&self) -> Open {
-        Open::one(&self.connections)
+    pub(crate) fn connection(&self) -> GaugeGuard {
+        GaugeGuard::one(&self.connections)
     }
 
     /// A follower, until it is dropped; `None` if there are `most` already. It is counted before the comparison, so that simultaneous
     /// callers do not exceed the bound together.
-    pub(crate) fn follower(&self, most: u64) -> Option<Open> {
-        let counted = Open::one(&self.followers);
+    pub(crate) fn follower(&self, most: u64) -> Option<GaugeGuard> {
+        let counted = GaugeGuard::one(&self.followers);
         (self.followers.load(Ordering::Relaxed) <= most).then_some(counted)
     }
 
@@ -111,7 +111,7 @@ impl Metrics {
     }
 
     fn write_durations(&self, out: &mut String) {
-        let name = "pp_host_http_request_seconds";
+        let name = "pp_host_http_request_duration_seconds";
         head(out, name, "histogram", "time to answer HTTP requests");
         for ((method, path), durations) in &*lock(&self.durations) {
             let labels = format!("method=\"{method}\",route=\"{path}\"");

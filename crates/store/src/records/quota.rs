@@ -16,7 +16,7 @@ pub struct Quotas {
     /// Bytes kept: journals, requests, receipts, output, and each component and each artifact once. Default 1 GiB.
     pub stored_bytes: u64,
     /// Instances that are driven at once. Default 16.
-    pub drives: u64,
+    pub concurrent_drives: u64,
     /// How long an ended instance is kept. Default: without end.
     pub retention: Duration,
 }
@@ -31,8 +31,8 @@ pub mod quota_names {
     pub const REQUESTS_PER_HOUR: &str = "requests-per-hour";
     /// The name of [`Quotas::stored_bytes`](super::Quotas::stored_bytes).
     pub const STORED_BYTES: &str = "stored-bytes";
-    /// The name of [`Quotas::drives`](super::Quotas::drives).
-    pub const DRIVES: &str = "drives";
+    /// The name of [`Quotas::concurrent_drives`](super::Quotas::concurrent_drives).
+    pub const CONCURRENT_DRIVES: &str = "concurrent-drives";
     /// The name of [`Quotas::retention`](super::Quotas::retention).
     pub const RETENTION: &str = "retention";
 }
@@ -47,7 +47,7 @@ impl Default for Quotas {
             pending_approvals: 100,
             requests_per_hour: 100,
             stored_bytes: 1 << 30,
-            drives: 16,
+            concurrent_drives: 16,
             retention: Duration::from_secs(u64::MAX),
         }
     }

@@ -1,7 +1,7 @@
 // What a workflow gets as `env`: asking for permission, and what can be done with it.
 
-import { DateISO, ObjectFreeze, Parse, Queue, SafeMap, Date_, deferred } from 'pp:primordials';
-import { here, named, printed, refusal } from 'pp:errors';
+import { DateISO, ObjectFreeze, Parse, Queue, SafeMap, StringWellFormed, Date_, deferred } from 'pp:primordials';
+import { here, named, placedAt, printed, refusal } from 'pp:errors';
 import { ask, currentScope, goesOn, isInsideStep, isOpen } from 'pp:loop';
 import { bytesOf, canonical, toJson } from 'pp:json';
 import { startedBy, waitEntry } from 'pp:step';
@@ -10,7 +10,7 @@ import { startedBy, waitEntry } from 'pp:step';
 export const RESERVED = 'pp-approval';
 
 // What was approved, and in which scope, by the receipt's id: what a deployment leaves out is taken from here. It permits nothing; the gate looks at
-// the receipt.
+// the receipt. What was deployed stays here: a body that deployed does not run again, so only the host knows which receipts are spent.
 const approved = new SafeMap();
 const decisions = new Queue();
 const listeners = new Queue();
@@ -34,7 +34,7 @@ class PermissionProtocol {
 function asked(action) {
   const { capability, resource, reason } = action;
   const text = (value, key) => {
-    if (typeof value === 'string') return value;
+    if (typeof value === 'string') return StringWellFormed(value);
     throw named('TypeError', `requireApproval: ${key} is ${printed(value)}, and has to be a text`);
   };
   const evidence = toJson(action.evidence ?? {}, 'the evidence');
@@ -58,7 +58,7 @@ function artifactOf(artifact, evidence) {
 }
 
 function contentOf(artifact, what) {
-  const { name } = artifact;
+  const name = typeof artifact.name === 'string' ? StringWellFormed(artifact.name) : artifact.name;
   if (typeof name !== 'string') throw named('TypeError', `${what}: artifact.name is ${printed(name)}, and has to be a text`);
   const { bytes, text } = artifact;
   if (typeof text === 'string') return { name, bytes: utf8(text) };
@@ -79,7 +79,7 @@ function approvalEntry(request, stack) {
     },
     told(ready) {
       if (ready.kind !== 'granted') {
-        entry.reject(refused(ready));
+        entry.reject(placedAt(refused(ready), stack));
         return;
       }
       const receipt = new Receipt(ready.receipt, ready.text);
@@ -160,7 +160,7 @@ async function giveUp(listener, title, timeout, stack) {
   let error;
   try {
     await ask(waitEntry(`the wait "${title}"`, 'wait-rejected', stack, (native) => native.startSleep(title, timeout)));
-    error = named('TimeoutError', `the wait "${title}" timed out: no decision came until ${DateISO(new Date_(now()))}`);
+    error = placedAt(named('TimeoutError', `the wait "${title}" timed out: no decision came until ${DateISO(new Date_(now()))}`), stack);
   } catch (refused_) {
     error = refused_;
   }
@@ -199,7 +199,7 @@ function deployment(what) {
 function approvedUnder(id) {
   const known = approved.get(id);
   if (known && isOpen(known.scope)) return known.request;
-  throw named('InvalidDeploymentError', `deploy: ${id} is no receipt that this workflow holds here and has not spent. The receipt of a request inside a step is gone when the step ends: ask outside of the step, or deploy inside it`);
+  throw named('InvalidDeploymentError', `deploy: ${id} is no receipt that this workflow holds here. The receipt of a request inside a step is gone when the step ends: ask outside of the step, or deploy inside it`);
 }
 
 function receiptOf({ receiptId, receipt }) {
@@ -217,9 +217,8 @@ function deployEntry({ id, resource, artifact }, stack) {
     begin(native) {
       const ended = native.deploy(resource, artifact.name, artifact.bytes, id);
       if (ended.kind === 'done') {
-        approved.delete(id);
         entry.resolve({ id: ended.name, location: ended.text, artifactSha256: ended.digest, receiptId: ended.receipt, artifact: artifact.name, resource });
-      } else entry.reject(notDeployed(ended));
+      } else entry.reject(placedAt(notDeployed(ended), stack));
     },
     told() {},
   };

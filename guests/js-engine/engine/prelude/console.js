@@ -4,12 +4,14 @@ import {
   Date_, DateISO, IsArray, IsView, MapForEach, MapSize, Map_, ObjectKeys, Promise_, SetForEach, Set_, String_, Stringify, StringWellFormed,
 } from 'pp:primordials';
 import { isError, printed } from 'pp:errors';
+import { isProbing } from 'pp:loop';
 
 const LONGEST = 100;
 const DEEPEST = 4;
 
 export function installConsole(native) {
   const say = (...values) => {
+    if (isProbing()) return;
     let line = '';
     for (let index = 0; index < values.length; index += 1) line += (index ? ' ' : '') + shown(values[index], 0, typeof values[index] === 'string');
     native.print(StringWellFormed(`${line}\n`));

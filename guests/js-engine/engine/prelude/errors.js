@@ -1,7 +1,7 @@
 // Errors: those that the engine makes, and how they cross to the host and back.
 
 import {
-  CaptureStack, Error_, SetStackLines, StackLines, TypeError_, RangeError_, SyntaxError_, ReferenceError_, EvalError_, URIError_,
+  CaptureStack, Error_, IsArray, SafeWeakMap, SetStackLines, StackLines, TypeError_, RangeError_, SyntaxError_, ReferenceError_, EvalError_, URIError_,
   ObjectDefine, RegExpExec, String_, StringEndsWith, StringSlice, StringWellFormed,
 } from 'pp:primordials';
 
@@ -49,6 +49,12 @@ const BUILT_IN = {
 
 const PLACE = / \(at [^()\n]{1,300}:\d+:\d+\)$/;
 
+// The host keeps no more of a message, with its place.
+const LONGEST_MESSAGE = 3000;
+
+// The places of errors that were recorded: they are places in the source already, and no stack has them.
+const recorded = new SafeWeakMap();
+
 // What is recorded of something that was thrown: a name, and a message that ends with its place in the source.
 export function toFailure(thrown) {
   let name = 'Error', message, place = '';
@@ -56,10 +62,12 @@ export function toFailure(thrown) {
     name = textOf(thrown, 'name') || 'Error';
     message = textOf(thrown, 'message');
     place = placeOf(thrown);
-    message = name === 'InternalError' && message === '' ? 'out of memory' : withHint(name, message);
+    message = name === 'InternalError' && message === '' ? 'out of memory' : withHint(name, message || causes(thrown));
   } else {
-    message = printed(thrown);
+    // The engine throws null if it has no memory for an error.
+    message = thrown === null ? 'null was thrown, or no memory was left' : described(thrown);
   }
+  if (message.length > LONGEST_MESSAGE) message = `${StringSlice(message, 0, LONGEST_MESSAGE)}…`;
   if (place && !RegExpExec(PLACE, message)) message = `${message} (at ${place})`;
   return { __proto__: null, name: StringWellFormed(StringSlice(name, 0, 200)), message: StringWellFormed(message) };
 }
@@ -70,12 +78,22 @@ export function fromFailure(name, message) {
   const said = place ? StringSlice(message, 0, message.length - place[0].length) : message;
   const Class = BUILT_IN[name];
   const error = Class ? new Class(said) : name === 'NonRetryableError' ? new NonRetryableError(said) : named(name, said);
-  if (place) define(error, 'stack', `    at ${StringSlice(place[0], 5, -1)}\n`);
+  if (place) {
+    const source = StringSlice(place[0], 5, -1);
+    define(error, 'stack', `    at ${source}\n`);
+    recorded.set(error, source);
+  }
   return error;
 }
 
 export function placeOf(error) {
-  return positionIn(textOf(error, 'stack'));
+  return recorded.get(error) ?? positionIn(textOf(error, 'stack'));
+}
+
+// Gives an error that no line of the workflow threw the place of the call that it is the answer to.
+export function placedAt(error, stack) {
+  if (typeof stack === 'string' && isError(error) && placeOf(error) === '') define(error, 'stack', stack);
+  return error;
 }
 
 // The stack of the workflow's call to `called`, for `placeIn`: the caller, and one more where the caller is a built-in function. Each line costs
@@ -127,6 +145,28 @@ export function printed(value) {
   }
 }
 
+// What was thrown and is no error.
+function described(thrown) {
+  const message = typeof thrown === 'object' ? textOf(thrown, 'message') : '';
+  return message || printed(thrown);
+}
+
+// The messages of an error that stands for several, as `Promise.any` throws it.
+function causes(error) {
+  let text = '';
+  try {
+    const { errors } = error;
+    if (!IsArray(errors)) return text;
+    for (let index = 0; index < errors.length && text.length < LONGEST_MESSAGE; index += 1) {
+      const one = isError(errors[index]) ? textOf(errors[index], 'message') : described(errors[index]);
+      text += text ? `; ${one}` : one;
+    }
+  } catch {
+    // The workflow's own getter threw.
+  }
+  return text;
+}
+
 export function listed(keys) {
   let text = '';
   for (let index = 0; index < keys.length; index += 1) text += index ? `, ${keys[index]}` : keys[index];
@@ -144,6 +184,11 @@ const INSTEAD = {
   module: 'use export, a bundle consists of ES modules',
   exports: 'use export, a bundle consists of ES modules',
   __dirname: 'there are no files: import what the workflow needs as a module',
+  Request: 'a workflow has no network: what acts on the world goes through env, with a receipt',
+  Response: 'a workflow has no network: return what the workflow is to answer with',
+  Headers: 'a workflow has no network: use a Map or an object',
+  FormData: 'a workflow has no network: use URLSearchParams, a Map or an object',
+  Blob: 'use Uint8Array or a text',
   XMLHttpRequest: 'a workflow has no network: what acts on the world goes through env, with a receipt',
   WebSocket: 'a workflow has no network: what acts on the world goes through env, with a receipt',
   WeakRef: 'what it does would depend on when memory is collected, and a workflow has to do the same on every run',

@@ -34,6 +34,19 @@ function installAbsent() {
   global('clearTimeout', () => {});
   global('clearInterval', () => {});
   global('scheduler', { wait: async () => { throw named('NotAvailableError', `scheduler.wait is not there in a workflow: ${timer}`); } });
+  const locale = 'format numbers with toFixed, and dates with toISOString';
+  for (const [prototype, names] of [
+    [Number.prototype, ['toLocaleString']],
+    [BigInt.prototype, ['toLocaleString']],
+    [Date.prototype, ['toLocaleString', 'toLocaleDateString', 'toLocaleTimeString']],
+  ]) {
+    for (const name of names) {
+      const value = () => {
+        throw named('NotAvailableError', `${name} is not there in a workflow: it has no locales; ${locale}`);
+      };
+      ObjectDefine(prototype, name, { __proto__: null, value, writable: true, enumerable: false, configurable: true });
+    }
+  }
   // It gets the functions of every frame of a stack, the engine's own among them.
   delete Error.prepareStackTrace;
   delete globalThis.WeakRef;

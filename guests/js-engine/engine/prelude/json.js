@@ -2,7 +2,7 @@
 
 import {
   ArraySort, ByteArray, Date_, IsArray, IsView, Map_, NumberIsFinite, ObjectKeys, ObjectPrototype, ObjectPrototypeOf, Set_, Stringify, Buffer, Promise_,
-  RegExpExec,
+  RegExpExec, RegExp_, Iterator_, WeakMap_, WeakSet_, Number_, String_, Boolean_,
 } from 'pp:primordials';
 import { isError, named } from 'pp:errors';
 
@@ -121,6 +121,10 @@ function refuseKind(value) {
   if (value instanceof Promise_) no('is a Promise', 'await it first');
   if (isError(value)) no('is an Error', 'throw it, or return its message');
   if (IsView(value) || value instanceof Buffer) no('is bytes', 'return them as a text, with btoa');
+  if (value instanceof RegExp_) no('is a RegExp', 'return its source');
+  if (value instanceof Iterator_) no('is an iterator', 'return an array: [...iterator]');
+  if (value instanceof WeakMap_ || value instanceof WeakSet_) no('is a weak collection', 'return data only');
+  if (value instanceof Number_ || value instanceof String_ || value instanceof Boolean_) no('is an object around a value', 'return its valueOf()');
 }
 
 export function bytesOf(value) {

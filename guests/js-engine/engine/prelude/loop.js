@@ -4,10 +4,13 @@
 // body is opened when everything outside of it is at rest, so whatever runs meanwhile was caused by it.
 
 import { SafeMap, SafeSet } from 'pp:primordials';
-import { named, placeIn, toFailure } from 'pp:errors';
+import { named, placeIn, placedAt, toFailure } from 'pp:errors';
 
 // What the engine offers: see native.rs.
 let native;
+
+// Undoes what the workflow did before it failed: see rollback.js.
+let undo;
 
 // The innermost scope, and that of the workflow. The maps of a scope are made when something comes into them: most bodies of steps need none.
 let scope, root;
@@ -24,20 +27,35 @@ function newScope(outer, entry, id) {
   return { __proto__: null, outer, entry, id, first: undefined, last: undefined, pending: undefined, unhandled: undefined, outcome: undefined, undoes: false };
 }
 
-// The workflow begins. `main` returns a promise of its result as JSON text.
-export function begin(main) {
+// The workflow begins. `main` returns a promise of its result as JSON text; `rollback` takes the error that the workflow fails with.
+export function begin(main, rollback) {
   root = newScope(undefined, undefined, undefined);
   root.unhandled = early;
   scope = root;
+  undo = rollback;
   settle(main);
 }
 
 async function settle(main) {
   try {
-    root.outcome = { __proto__: null, text: await main() };
+    const text = await main();
+    if (!failure) root.outcome = { __proto__: null, text };
   } catch (error) {
-    root.outcome = { __proto__: null, error };
+    fail(error);
   }
+}
+
+// What the workflow has failed with: its outcome once its steps are undone.
+let failure;
+
+async function fail(error) {
+  // A workflow that is stuck while its steps are undone fails with its first error.
+  if (!failure) {
+    failure = { __proto__: null, error };
+    root.outcome = undefined;
+    await undo(error);
+  }
+  root.outcome = failure;
 }
 
 export function isInsideStep() {
@@ -56,7 +74,7 @@ export function isOpen(asked) {
 
 // Asks for something that the host does: `entry.begin` is called when its turn comes.
 export function ask(entry) {
-  if (!scope) throw named('OutsideWorkflowError', 'steps can be used while the workflow runs, and not outside of its run method');
+  if (!scope || probing) throw named('OutsideWorkflowError', 'steps can be used while the workflow runs, and not outside of its run method');
   if (scope.undoes) throw named('RollbackError', `${entry.what}: the workflow has failed and undoes its steps, so it begins no others`);
   return enqueue(scope, entry);
 }
@@ -89,7 +107,7 @@ function next() {
 // Makes one call to the host, after which there may be something to run again. `true` when the workflow has ended.
 export function turn() {
   if (scope.outcome) {
-    if (!scope.entry) return true;
+    if (!scope.entry) return hasEnded();
     close();
     return false;
   }
@@ -104,7 +122,7 @@ function beginEntry(entry) {
   try {
     entry.begin(native);
   } catch (error) {
-    entry.reject(error);
+    entry.reject(placedAt(error, entry.stack));
   }
 }
 
@@ -124,7 +142,7 @@ function tell(ready) {
   try {
     entry.told(ready);
   } catch (error) {
-    entry.reject(error);
+    entry.reject(placedAt(error, entry.stack));
   }
 }
 
@@ -152,8 +170,8 @@ function close() {
   const mistake = failed ? undefined : forgotten(body) ?? unhandled(body);
   scope = body.outer;
   if (failed || mistake) {
-    const failure = toFailure(mistake ? mistake.error : outcome.error);
-    native.fail(id, failure.name, failure.message, mistake ? NEVER : outcome.retry);
+    const { name, message } = toFailure(placedAt(mistake ? mistake.error : outcome.error, entry.stack));
+    native.fail(id, name, message, mistake ? NEVER : outcome.retry);
     return;
   }
   try {
@@ -169,7 +187,8 @@ function stuck() {
   const where = entry ? `the body of step "${entry.name}"` : 'the workflow';
   const why = outsideGoesOn() ? 'something that was begun outside of it: await that before the step' : 'a promise that can never settle: nothing is left that could settle it';
   const { error } = unhandled(scope) ?? { error: named('NeverSettlesError', `${where} waits for ${why}${atPlace(entry?.stack)}`) };
-  scope.outcome = { __proto__: null, error, retry: NEVER };
+  if (entry) scope.outcome = { __proto__: null, error, retry: NEVER };
+  else fail(error);
 }
 
 // Whether something outside of the innermost body has not ended. While a body is open, it cannot.
@@ -199,15 +218,15 @@ function unhandled(ended) {
   return first;
 }
 
-const rejections = new SafeSet();
-
 // Rejections while modules are evaluated, before the workflow begins.
 const early = new SafeMap();
 
 // Told by the engine of a promise that was rejected with nothing to handle it, and of one that is handled after all.
 export function rejected(promise, reason, isHandled) {
-  if (probing) rejections.add(promise);
-  else if (isHandled) forgive(promise);
+  if (probing) {
+    if (isHandled) lost.delete(promise);
+    else if (probes.has(reason)) lost.set(promise, reason);
+  } else if (isHandled) forgive(promise);
   else unhandledIn(scope).set(promise, reason);
 }
 
@@ -215,37 +234,51 @@ function unhandledIn(scope) {
   return scope ? (scope.unhandled ??= new SafeMap()) : early;
 }
 
+// The body of a step that is done does not run again, so what it handles is what was rejected in it, and nothing outside of it.
 function forgive(promise) {
-  early.delete(promise);
-  for (let one = scope; one; one = one.outer) one.unhandled?.delete(promise);
+  if (scope) scope.unhandled?.delete(promise);
+  else early.delete(promise);
 }
 
-let probing = false;
-
-// The end of the workflow: its result, or what it failed with. A mistake that was not noticed so far is one now.
-export function end() {
-  const { outcome } = scope;
-  if ('error' in outcome) return { __proto__: null, failure: toFailure(outcome.error) };
-  const mistake = unhandled(scope) ?? abandoned();
-  if (mistake) return { __proto__: null, failure: toFailure(mistake.error) };
-  return { __proto__: null, text: outcome.text };
-}
-
-// Something was not begun, or still goes on: where a promise of it is used, as by a race, that is how it is meant. Nothing runs after this, so a
-// rejection is only a way of asking whether anything would hear of it.
-function abandoned() {
-  let found;
-  const probe = (entry) => {
-    entry.reject(undefined);
-    if (isUnused(entry.promise)) found ??= entry;
-  };
-  probing = true;
-  for (let entry = scope.first; entry; entry = entry.next) probe(entry);
-  scope.pending?.forEach(probe);
+// Whether the workflow has ended. A mistake that was not noticed so far is one now: the workflow fails with it, and undoes its steps.
+function hasEnded() {
+  if (failure) return true;
+  let mistake = unhandled(root);
+  if (!mistake && !probing && (root.first || root.pending?.size)) {
+    probe();
+    return false;
+  }
   probing = false;
-  return found && { __proto__: null, error: neverAwaited(found) };
+  lost.forEach((error) => (mistake ??= { __proto__: null, error }));
+  if (mistake) fail(mistake.error);
+  return !mistake;
 }
 
-function isUnused(promise) {
-  return rejections.delete(promise);
+// Something was not begun, or still goes on. Where a promise of it is used, as by a race, that is how it is meant. The workflow has its result, so
+// rejecting them is only a way of asking whether anything hears of it: what nothing handles was never awaited, or by a function that was not.
+let probing = false;
+const probes = new SafeSet();
+const lost = new SafeMap();
+
+export function isProbing() {
+  return probing;
+}
+
+function probe() {
+  probing = true;
+  for (let entry = root.first; entry; entry = entry.next) probeEntry(entry);
+  root.pending?.forEach(probeEntry);
+}
+
+function probeEntry(entry) {
+  const error = neverAwaited(entry);
+  probes.add(error);
+  entry.reject(error);
+}
+
+// The end of the workflow: its result, or what it failed with.
+export function end() {
+  const { outcome } = root;
+  if ('error' in outcome) return { __proto__: null, failure: toFailure(outcome.error) };
+  return { __proto__: null, text: outcome.text };
 }

@@ -1,6 +1,6 @@
 // The beginning and the end of a workflow.
 
-import { Date_, ObjectFreeze, ObjectKeys, Parse } from 'pp:primordials';
+import { Date_, ObjectFreeze, ObjectKeys, Parse, Queue } from 'pp:primordials';
 import { findPositionsWith, listed, named, toFailure } from 'pp:errors';
 import { begin, connect, end, rejected, turn } from 'pp:loop';
 import { connectAuthority, env } from 'pp:authority';
@@ -31,16 +31,24 @@ function belongTo(tenant) {
 function start(exports, className, payload, timestamp, instanceId, workflowName) {
   const Class = chosen(exports, className);
   begin(async () => {
+    const event = { payload: Parse(payload), timestamp: new Date_(timestamp), instanceId, workflowName };
+    const begun = new Queue();
+    const ctx = { waitUntil(promise) { begun.push(promise); }, passThroughOnException() {}, props: {} };
+    const result = await new Class(ctx, env).run(event, step);
+    await allOf(begun);
+    return toJson(result, "the workflow's result");
+  }, undo);
+}
+
+// Waits for what the workflow began with `ctx.waitUntil`. As on Cloudflare, nothing depends on how it ends.
+async function allOf(begun) {
+  for (let link = begun.first; link; link = link.next) {
     try {
-      const event = { payload: Parse(payload), timestamp: new Date_(timestamp), instanceId, workflowName };
-      const ctx = { waitUntil() {}, passThroughOnException() {}, props: {} };
-      const result = await new Class(ctx, env).run(event, step);
-      return toJson(result, "the workflow's result");
-    } catch (error) {
-      await undo(error);
-      throw error;
+      await link.value;
+    } catch {
+      // Its failure is nobody's.
     }
-  });
+  }
 }
 
 // The class to run: the one that is named, or the only one that extends WorkflowEntrypoint.
@@ -54,13 +62,26 @@ function chosen(exports, className) {
   const keys = ObjectKeys(exports);
   for (let index = 0; index < keys.length; index += 1) {
     const one = exports[keys[index]];
-    if (typeof one !== 'function' || !(one.prototype instanceof WorkflowEntrypoint) || one === found) continue;
+    if (!isWorkflow(one) || one === found || isExtended(one, exports, keys)) continue;
     names += names ? `, ${keys[index]}` : keys[index];
     found = found === undefined ? one : null;
   }
   if (found) return found;
   if (found === null) throw named('NoWorkflowError', `the main module exports several workflows (${names}): say which with --class NAME, or in wrangler.jsonc`);
   throw named('NoWorkflowError', `the main module exports no class that extends WorkflowEntrypoint; it exports ${listed(keys)}`);
+}
+
+function isWorkflow(value) {
+  return typeof value === 'function' && value.prototype instanceof WorkflowEntrypoint;
+}
+
+// Whether another exported workflow extends this one, which is then only what they have in common.
+function isExtended(Class, exports, keys) {
+  for (let index = 0; index < keys.length; index += 1) {
+    const other = exports[keys[index]];
+    if (isWorkflow(other) && other.prototype instanceof Class) return true;
+  }
+  return false;
 }
 
 // What is recorded of something that was thrown outside of the workflow's run method.

@@ -46,10 +46,15 @@ export const Buffer = ArrayBuffer;
 
 export const String_ = String;
 export const Number_ = Number;
+export const Boolean_ = Boolean;
 export const BigInt_ = BigInt;
 export const Map_ = Map;
 export const Set_ = Set;
 export const Date_ = Date;
+export const RegExp_ = RegExp;
+export const Iterator_ = Iterator;
+export const WeakMap_ = WeakMap;
+export const WeakSet_ = WeakSet;
 export const Promise_ = Promise;
 export const Error_ = Error;
 export const TypeError_ = TypeError;
@@ -63,9 +68,10 @@ const { get: stackLines, set: setStackLines } = ObjectDescriptor(Error, 'stackTr
 export const StackLines = uncurried(stackLines);
 export const SetStackLines = uncurried(setStackLines);
 
-// A map and a set whose methods no workflow can change: their prototypes have nothing above them, and no workflow gets one.
+// Maps and a set whose methods no workflow can change: their prototypes have nothing above them, and no workflow gets one.
 export const SafeMap = safe(class extends Map {});
 export const SafeSet = safe(class extends Set {});
+export const SafeWeakMap = safe(class extends WeakMap {});
 
 function safe(Class) {
   const own = Class.prototype, inherited = ObjectPrototypeOf(own);

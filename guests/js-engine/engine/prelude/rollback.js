@@ -1,6 +1,6 @@
 // Undoing what a workflow did before it failed: the last step first, each as a step of its own.
 
-import { Parse, StringCodeUnit, StringSlice } from 'pp:primordials';
+import { Parse, Promise_, StringCodeUnit, StringSlice } from 'pp:primordials';
 import { isError, named, printed } from 'pp:errors';
 import { askToUndo, beginUndoing, isInsideStep } from 'pp:loop';
 import { stepEntry } from 'pp:step';
@@ -52,11 +52,7 @@ function firstCharacters(text, most) {
   return StringSlice(text, 0, end);
 }
 
-// A step that runs beside the one that failed is undone when it has ended, with its result.
-async function endOf(entry) {
-  try {
-    await entry.promise;
-  } catch {
-    // Its rollback runs without a result.
-  }
+// A step that still runs when the workflow fails is undone when it has ended, with its result.
+function endOf(entry) {
+  return new Promise_((resolve) => entry.whenEnded(resolve));
 }

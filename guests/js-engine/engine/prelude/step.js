@@ -1,7 +1,7 @@
 // What a workflow gets as `step`.
 
 import { DateISO, Date_, ObjectFreeze, ObjectKeys, ObjectSetPrototypeOf, Parse, Promise_, SafeMap, String_, StringWellFormed, deferred } from 'pp:primordials';
-import { NonRetryableError, fromFailure, here, isError, listed, named, printed } from 'pp:errors';
+import { NonRetryableError, fromFailure, here, isError, listed, named, placedAt, printed } from 'pp:errors';
 import { CONFIGURED, NEVER, ask, goesOn, openBody } from 'pp:loop';
 import { toJson } from 'pp:json';
 import { milliseconds, moment } from 'pp:time';
@@ -33,11 +33,11 @@ class WorkflowStep {
 
   waitForEvent(name, options) {
     const title = nameOf(name, 'waitForEvent');
-    const type = options?.type;
+    const { type } = options ?? {};
     if (typeof type !== 'string') throw named('TypeError', `step.waitForEvent("${title}", { type, timeout }): type is ${printed(type)}, and has to be a text`);
     const timeout = options.timeout === undefined ? undefined : milliseconds(options.timeout, `the timeout of the wait "${title}"`);
     if (type === RESERVED) return nextApproval(title, timeout, here(called.waitForEvent));
-    return ask(waitEntry(`the wait "${title}"`, 'wait-rejected', here(called.waitForEvent), (native) => native.startWait(title, type, timeout)));
+    return ask(waitEntry(`the wait "${title}"`, 'wait-rejected', here(called.waitForEvent), (native) => native.startWait(title, StringWellFormed(type), timeout)));
   }
 }
 
@@ -116,6 +116,8 @@ class StepEntry {
     this.tries = tries;
     this.stack = stack;
     this.begun = false;
+    this.ended = false;
+    this.hearer = undefined;
     this.count = (counts.get(name) ?? 0) + 1;
     counts.set(name, this.count);
     this.output = undefined;
@@ -158,13 +160,20 @@ class StepEntry {
   }
 
   told(ready) {
-    if (ready.kind === 'failed') {
-      this.reject(fromFailure(ready.name, ready.text));
-      return;
+    this.ended = true;
+    if (ready.kind === 'failed') this.reject(placedAt(fromFailure(ready.name, ready.text), this.stack));
+    else {
+      const value = Parse(ready.text);
+      this.output = ready.text;
+      this.resolve(value);
     }
-    const value = Parse(ready.text);
-    this.output = ready.text;
-    this.resolve(value);
+    this.hearer?.();
+  }
+
+  // Calls `hearer` when the step has ended. One rollback asks.
+  whenEnded(hearer) {
+    if (this.ended) hearer();
+    else this.hearer = hearer;
   }
 }
 
@@ -198,7 +207,7 @@ export function waitEntry(what, rejectedName, stack, start) {
       else if (ready.kind === 'event') {
         entry.resolve({ type: ready.name, payload: Parse(ready.text), timestamp: new Date_(ready.number) });
       } else if (ready.kind === 'timed-out') {
-        entry.reject(named('TimeoutError', `${what} timed out: no event came until ${DateISO(new Date_(ready.number))}`));
+        entry.reject(placedAt(named('TimeoutError', `${what} timed out: no event came until ${DateISO(new Date_(ready.number))}`), stack));
       }
     },
   };

@@ -47,7 +47,7 @@ use bindings::permission_protocol::tenant::workflow::Step;
 
 /// Bytes of its own stack that QuickJS may use. The machine's stack fills some twenty times as fast: the host's limit `stack-bytes` has to be
 /// larger than that, so that endless recursion is a RangeError and not the end of the instance.
-const STACK_BYTES: usize = 64 << 10;
+const STACK_BYTES: usize = 192 << 10;
 
 /// Allocated bytes after which garbage in cycles is looked for. Everything else is freed at once.
 const COLLECT_AFTER: usize = 1 << 20;

@@ -25,6 +25,13 @@ fn content(bytes: &TypedArray<'_, u8>) -> Vec<u8> {
     unsafe { bytes.as_bytes() }.unwrap_or_default().to_vec()
 }
 
+/// An object with no prototype, whose setters a workflow could define.
+fn bare<'js>(ctx: &Ctx<'js>) -> Result<Object<'js>> {
+    let object = Object::new(ctx.clone())?;
+    object.set_prototype(None)?;
+    Ok(object)
+}
+
 struct Natives<'a, 'js> {
     ctx: &'a Ctx<'js>,
     object: Object<'js>,

@@ -1,6 +1,5 @@
 //! The host's side of one drive: the handles that the workflow holds, under the numbers by which the prelude knows them.
 
-use crate::bindings::permission_protocol::tenant::pp::Receipt;
 use crate::bindings::permission_protocol::tenant::side_by_side;
 use crate::bindings::permission_protocol::tenant::side_by_side::Ready;
 use crate::bindings::permission_protocol::tenant::workflow::Attempt;
@@ -9,7 +8,6 @@ use crate::bindings::permission_protocol::tenant::workflow::Started;
 use crate::bindings::permission_protocol::tenant::workflow::Step;
 use std::cell::RefCell;
 use std::collections::BTreeMap;
-use std::collections::HashMap;
 use std::ptr::NonNull;
 
 /// What was waited for.
@@ -20,25 +18,21 @@ pub(crate) enum First {
     Ended(Ready),
 }
 
-/// What is begun and has not ended, the attempts that are open, and the receipts that are not spent.
+/// What is begun and has not ended, and the attempts that are open.
 #[derive(Default)]
 pub(crate) struct Drive {
     step: Option<NonNull<Step>>,
     begun: u32,
     pending: BTreeMap<u32, Pending>,
     attempts: BTreeMap<u32, Attempt>,
-    receipts: HashMap<String, Receipt>,
     /// The open scopes, the innermost last.
     scopes: Vec<Scope>,
 }
 
-/// The workflow, or the body of a step.
+/// The workflow, or the body of a step: the numbers of what goes on in it, in the order in which they were begun.
 #[derive(Default)]
 struct Scope {
-    /// What goes on in it: the numbers, in the order in which they were begun.
     begun: Vec<u32>,
-    /// The receipts that it got.
-    receipts: Vec<String>,
 }
 
 thread_local! {
@@ -90,15 +84,11 @@ impl Drive {
         self.scopes.push(Scope::default());
     }
 
-    /// The body of a step has ended. What it began and did not wait for is given up, and so are its receipts: a later drive skips the
-    /// body and does not get them. Its attempt, to report the end.
+    /// The body of a step has ended. What it began and did not wait for is given up. Its attempt, to report the end.
     pub(crate) fn leave(&mut self, number: u32) -> Option<Attempt> {
-        let Scope { begun, receipts } = self.scopes.pop().unwrap_or_default();
+        let Scope { begun } = self.scopes.pop().unwrap_or_default();
         for number in begun {
             self.pending.remove(&number);
-        }
-        for id in receipts {
-            self.receipts.remove(&id);
         }
         self.attempts.remove(&number)
     }
@@ -121,20 +111,5 @@ impl Drive {
                 (number, First::Ended(ready))
             }
         }
-    }
-
-    /// Keeps a receipt under its id, as long as the innermost scope is open.
-    pub(crate) fn keep(&mut self, receipt: Receipt) -> String {
-        let id = receipt.id();
-        if let Some(scope) = self.scopes.last_mut() {
-            scope.receipts.push(id.clone());
-        }
-        self.receipts.insert(id.clone(), receipt);
-        id
-    }
-
-    /// Takes a receipt to spend it.
-    pub(crate) fn receipt(&mut self, id: &str) -> Option<Receipt> {
-        self.receipts.remove(id)
     }
 }

@@ -3,6 +3,7 @@
 use crate::bindings::exports::permission_protocol::script::preparing::Diagnostic;
 use crate::bindings::exports::permission_protocol::script::preparing::Kind;
 use crate::bindings::exports::permission_protocol::script::preparing::Module as Given;
+use crate::links;
 use crate::text;
 use crate::typescript;
 use crate::typescript::Printed;
@@ -26,7 +27,7 @@ use std::cell::RefCell;
 use std::collections::BTreeMap;
 
 /// Bytes of its own stack that QuickJS may use: the engine's figure.
-const STACK_BYTES: usize = 64 << 10;
+const STACK_BYTES: usize = 192 << 10;
 
 thread_local! {
     static CONTEXT: RefCell<Option<Context>> = const { RefCell::new(None) };
@@ -38,6 +39,15 @@ thread_local! {
 enum Source {
     Code(Printed),
     Content,
+}
+
+impl Source {
+    fn code(&self) -> Option<&Printed> {
+        match self {
+            Self::Code(printed) => Some(printed),
+            Self::Content => None,
+        }
+    }
 }
 
 /// Makes the runtime.
@@ -65,17 +75,27 @@ pub(crate) fn prepare(main: &str, modules: &[Given]) -> std::result::Result<Vec<
         };
         sources.insert(module.name.clone(), source);
     }
+    if modules.len() > 1 {
+        links::check(&sources.iter().map(|(name, source)| (name.clone(), source.code())).collect())?;
+    }
     SOURCES.with(|slot| *slot.borrow_mut() = sources);
     CONTEXT.with_borrow(|context| match context {
         Some(context) => context.with(|ctx| {
             // SAFETY: the runtime is the context's own. The stack begins elsewhere than when the snapshot was taken.
             unsafe { rquickjs::qjs::JS_UpdateStackTop(rquickjs::qjs::JS_GetRuntime(ctx.as_raw().as_ptr())) };
             modules.iter().filter(|module| module.kind == Kind::Json).try_for_each(|module| check_json(&ctx, module))?;
-            compile_all(&ctx, main)
+            compile_all(&ctx, main).map_err(|refused| better(modules, refused))
         }),
         None => Err(diagnostic(main, "the component was never initialised")),
     })?;
     Ok(write(main, modules))
+}
+
+/// What QuickJS refuses may be syntax of TypeScript that it does not know.
+fn better(modules: &[Given], refused: Diagnostic) -> Diagnostic {
+    let typescript = modules.iter().find(|module| module.kind == Kind::Ts && module.name == refused.module);
+    let found = typescript.and_then(|module| typescript::unsupported(&module.name, text(module).ok()?));
+    found.unwrap_or(refused)
 }
 
 fn check_json(ctx: &Ctx<'_>, module: &Given) -> std::result::Result<(), Diagnostic> {

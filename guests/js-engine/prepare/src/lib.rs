@@ -9,11 +9,12 @@
 
 mod compile;
 mod diagnose;
+mod links;
 mod typescript;
 
 mod bindings {
     wit_bindgen::generate!({
-        path: "../wit/script.wit",
+        path: ["../../../wit/tenant.wit", "../wit/script.wit"],
         world: "permission-protocol:script/prepare",
         generate_all,
     });

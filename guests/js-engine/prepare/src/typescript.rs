@@ -4,8 +4,10 @@ use crate::bindings::exports::permission_protocol::script::preparing::Diagnostic
 use crate::bindings::exports::permission_protocol::script::preparing::Summary;
 use crate::diagnose;
 use oxc_allocator::Allocator;
+use oxc_ast::ast::AccessorProperty;
 use oxc_ast::ast::Class;
 use oxc_ast::ast::Declaration;
+use oxc_ast::ast::Decorator;
 use oxc_ast::ast::ExportDefaultDeclarationKind;
 use oxc_ast::ast::Expression;
 use oxc_ast::ast::ImportExpression;
@@ -86,6 +88,32 @@ fn refuse<'a>(
     }
 }
 
+/// Syntax that is left where types are removed, and that QuickJS does not have.
+pub(crate) fn unsupported(name: &str, text: &str) -> Option<Diagnostic> {
+    let allocator = Allocator::default();
+    let parsed = Parser::new(&allocator, text, SourceType::ts()).parse();
+    let mut first = Unsupported(None);
+    first.visit_program(&parsed.program);
+    let (offset, message) = first.0?;
+    let (line, column) = diagnose::place(text, offset as usize);
+    Some(Diagnostic { module: name.to_owned(), line, column, message: message.to_owned() })
+}
+
+/// The first place, and what to do instead.
+struct Unsupported(Option<(u32, &'static str)>);
+
+impl<'a> Visit<'a> for Unsupported {
+    fn visit_decorator(&mut self, decorator: &Decorator<'a>) {
+        let message = "decorators are not available: call the function on the class or the method instead";
+        self.0.get_or_insert((decorator.span.start, message));
+    }
+
+    fn visit_accessor_property(&mut self, accessor: &AccessorProperty<'a>) {
+        let message = "accessor fields are not available: write a getter and a setter instead";
+        self.0.get_or_insert((accessor.span.start, message));
+    }
+}
+
 /// Collects what is imported, in the order of the text.
 struct Imports(Vec<String>);
 
@@ -116,48 +144,74 @@ impl<'a> Visit<'a> for Imports {
     }
 }
 
-/// The exported classes that extend a name `WorkflowEntrypoint`.
+/// The exported classes that extend a name `WorkflowEntrypoint`, or another class of the module that does. A class that another exported one
+/// extends is what they have in common, and no workflow.
 fn workflows(program: &Program<'_>) -> Vec<String> {
     let mut declared = Vec::new();
     let mut exported = Vec::new();
     for statement in &program.body {
         match statement {
-            Statement::ClassDeclaration(class) if is_workflow(class) => declared.extend(name_of(class)),
+            Statement::ClassDeclaration(class) => declared.push(&**class),
             Statement::ExportDefaultDeclaration(export) => {
-                if let ExportDefaultDeclarationKind::ClassDeclaration(class) = &export.declaration
-                    && is_workflow(class)
-                {
-                    exported.push("default".to_owned());
+                if let ExportDefaultDeclarationKind::ClassDeclaration(class) = &export.declaration {
+                    declared.push(class);
+                    exported.push((DEFAULT.to_owned(), Some(&**class)));
                 }
             }
             Statement::ExportDeclaration(export) => {
-                if let Declaration::ClassDeclaration(class) = &export.declaration
-                    && is_workflow(class)
-                {
-                    exported.extend(name_of(class));
-                }
-            }
-            Statement::ExportNamedDeclaration(export) => {
-                for specifier in &export.specifiers {
-                    if declared.contains(&specifier.local.name().to_string()) {
-                        exported.push(specifier.exported.name().to_string());
-                    }
+                if let Declaration::ClassDeclaration(class) = &export.declaration {
+                    declared.push(class);
+                    exported.extend(name_of(class).map(|name| (name, Some(&**class))));
                 }
             }
             _ => {}
         }
     }
-    exported
+    for statement in &program.body {
+        let Statement::ExportNamedDeclaration(export) = statement else { continue };
+        for specifier in &export.specifiers {
+            let local = specifier.local.name().to_string();
+            let class = declared.iter().find(|class| name_of(class).as_ref() == Some(&local));
+            exported.push((specifier.exported.name().to_string(), class.copied()));
+        }
+    }
+    let classes: Vec<_> = exported.iter().filter_map(|(_, class)| *class).collect();
+    let is_common = |class: &Class<'_>| {
+        name_of(class).is_some_and(|name| classes.iter().any(|other| lineage(other, &declared).contains(&name)))
+    };
+    let is_workflow = |class: &&Class<'_>| {
+        lineage(class, &declared).iter().any(|name| name == ENTRYPOINT) && !is_common(class)
+    };
+    let found = exported.iter().filter(|(_, class)| class.as_ref().is_some_and(is_workflow));
+    found.map(|(name, _)| name.clone()).collect()
+}
+
+const DEFAULT: &str = "default";
+
+const ENTRYPOINT: &str = "WorkflowEntrypoint";
+
+/// The names of the classes that a class extends, one after the other, as far as the module declares them.
+fn lineage(class: &Class<'_>, declared: &[&Class<'_>]) -> Vec<String> {
+    let mut names = Vec::new();
+    let mut next = Some(class);
+    while let Some(name) = next.and_then(extended) {
+        if names.contains(&name) {
+            break;
+        }
+        next = declared.iter().find(|class| name_of(class).as_ref() == Some(&name)).copied();
+        names.push(name);
+    }
+    names
 }
 
 fn name_of(class: &Class<'_>) -> Option<String> {
     class.id.as_ref().map(|id| id.name.to_string())
 }
 
-fn is_workflow(class: &Class<'_>) -> bool {
+fn extended(class: &Class<'_>) -> Option<String> {
     match class.heritage.as_ref().map(|heritage| &heritage.expression) {
-        Some(Expression::Identifier(name)) => name.name == "WorkflowEntrypoint",
-        Some(Expression::StaticMemberExpression(member)) => member.property.name == "WorkflowEntrypoint",
-        _ => false,
+        Some(Expression::Identifier(name)) => Some(name.name.to_string()),
+        Some(Expression::StaticMemberExpression(member)) => Some(member.property.name.to_string()),
+        _ => None,
     }
 }

@@ -1,6 +1,6 @@
 //! `pp-host approvals`: what waits for a decision, and how decisions have gone.
 
-use crate::cli::commands::decisions::so_far;
+use crate::cli::commands::decide::so_far;
 use crate::cli::options::data_dir::Data;
 use crate::cli::options::moment::Since;
 use crate::cli::output::hint::Hint;
@@ -114,7 +114,7 @@ fn list(data: &Data, json: bool) -> anyhow::Result<()> {
     };
     let mut out = output::stdout();
     for row in &requests {
-        match (json, row.again) {
+        match (json, row.is_repeat) {
             (true, _) => writeln!(out, "{}", json_line(row)?)?,
             (false, true) => writeln!(out, "{}  the same, asked again", row.request)?,
             (false, false) => tell(&mut out, data, reading.scope(), row)?,

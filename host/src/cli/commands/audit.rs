@@ -1,8 +1,8 @@
-//! `pp-host audit` and `pp-host logs`.
+//! `pp-host audit`.
 
-use crate::cli::options::data_dir::{Data, OneOrAll, Which};
+use crate::cli::options::data_dir::{Data, InstanceFilter};
 use crate::cli::options::moment::Since;
-use crate::cli::output::feed::line;
+use crate::cli::output::fact_printer::line;
 use crate::cli::output::hint::Hint;
 use crate::cli::output::{complain, hint, json_line};
 use crate::cli::{Exit, output};
@@ -19,7 +19,7 @@ use workflow::{Escaped, Quoted};
 #[derive(Debug, Args)]
 pub(crate) struct Audit {
     #[command(flatten)]
-    which: OneOrAll,
+    which: InstanceFilter,
 
     /// Only facts after the one with this number, as `--json` shows it in `seq`. Deletions and operators' acts have no number: those
     /// that may be later are shown.
@@ -180,33 +180,4 @@ fn deletions(
         all.push((at, OtherRecord { words, json }));
     }
     Ok(all)
-}
-
-/// Show what an instance has printed.
-#[derive(Debug, Args)]
-pub(crate) struct Logs {
-    #[command(flatten)]
-    which: Which,
-
-    /// One JSON object per line.
-    #[arg(long)]
-    json: bool,
-}
-
-impl Logs {
-    pub(crate) fn execute(&self, data: &Data) -> anyhow::Result<Exit> {
-        let (_folder, store) = data.read()?;
-        let mut out = output::stdout();
-        let key = self.which.key()?;
-        for line in store.output(&key).wait()?.lines() {
-            match self.json {
-                true => {
-                    let line = json!({ "tenant": key.tenant, "instance": key.instance, "line": line });
-                    writeln!(out, "{}", json_line(&line)?)?;
-                }
-                false => writeln!(out, "{}", Escaped(line))?,
-            }
-        }
-        Ok(Exit::Done)
-    }
 }

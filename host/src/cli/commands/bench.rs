@@ -3,7 +3,7 @@
 use crate::cli::options::data_dir::Data;
 use crate::cli::output::json_line;
 use crate::cli::{Exit, output};
-use bench::{Extent, Line, Section};
+use bench::{Line, RunLength, Section};
 use clap::Args;
 use serde_json::json;
 use std::io::Write as _;
@@ -37,8 +37,8 @@ impl Bench {
     pub(crate) fn execute(&self, data: &Data) -> anyhow::Result<Exit> {
         let beside = data.path.parent().filter(|parent| !parent.as_os_str().is_empty());
         let folder = beside.unwrap_or(Path::new(".")).to_owned();
-        let extent = if self.quick { Extent::Quick } else { Extent::Whole };
-        let bench = bench::Bench { folder, extent };
+        let run_length = if self.quick { RunLength::Quick } else { RunLength::Whole };
+        let bench = bench::Bench { folder, run_length };
         let sections = if self.sections.is_empty() { &Section::ALL[..] } else { &self.sections };
         for section in sections {
             self.tell(|out| writeln!(out, "{}", section.name()))?;

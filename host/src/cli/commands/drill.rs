@@ -76,7 +76,7 @@ fn line(out: &mut impl std::io::Write, attack: &Attack, verdict: &Verdict) -> st
         out,
         "{style}{word:<7}{style:#}{:<26}{:<9}{} → {}",
         attack.name(),
-        attack.by().to_string(),
+        attack.attacker().to_string(),
         attack.tries(),
         Escaped(&said)
     )
@@ -91,7 +91,7 @@ fn first(text: &str, count: usize) -> String {
 fn to_json(attack: &Attack, verdict: &Verdict) -> serde_json::Value {
     json!({
         "attack": attack.name(),
-        "by": attack.by().to_string(),
+        "by": attack.attacker().to_string(),
         "tries": attack.tries(),
         "refusal": attack.refusal(),
         "held": verdict.held(),

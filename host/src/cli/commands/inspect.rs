@@ -1,7 +1,7 @@
 //! `pp-host inspect`.
 
 use crate::cli::commands::arguments;
-use crate::cli::commands::arguments::bounds::Bounds;
+use crate::cli::commands::arguments::file_limits::FileLimits;
 use crate::cli::options::data_dir;
 use crate::cli::options::data_dir::Data;
 use crate::cli::options::limit::LimitArgs;
@@ -36,22 +36,22 @@ pub(crate) struct Inspect {
 
 impl Inspect {
     pub(crate) fn execute(&self, data: &Data) -> anyhow::Result<Exit> {
-        let bounds = Bounds::largest(data, &self.limits)?;
-        let bytes = arguments::component(&self.guest, self.class.as_deref(), data, &bounds)?;
-        let sandbox = sandbox(data, bounds.limits().sandbox.clone())?;
+        let file_limits = FileLimits::largest(data, &self.limits)?;
+        let bytes = arguments::component(&self.guest, self.class.as_deref(), data, &file_limits)?;
+        let sandbox = sandbox(data, file_limits.limits().sandbox.clone())?;
         let inspection = progress::while_compiling(bytes.len(), || sandbox.inspect(&bytes));
         let mut out = output::stdout();
-        let verdict = Verdict::of(&inspection, &bytes);
+        let verdict = Runnable::of(&inspection, &bytes);
         match self.json {
             true => writeln!(out, "{}", object(&inspection, &verdict))?,
             false => tell(&inspection, &verdict, &mut out)?,
         }
-        Ok(if matches!(verdict, Verdict::No(_)) { Exit::Error } else { Exit::Done })
+        Ok(if matches!(verdict, Runnable::No(_)) { Exit::Error } else { Exit::Done })
     }
 }
 
 /// Whether it is a workflow, or why not, or why that is not known.
-enum Verdict {
+enum Runnable {
     Yes,
     No(String),
     Perhaps(String),
@@ -60,7 +60,7 @@ enum Verdict {
 /// The class that workflows extend.
 const BASE: &str = "WorkflowEntrypoint";
 
-impl Verdict {
+impl Runnable {
     /// A class is exported in more ways than the text of a module shows; but one that extends what no module of the bundle names, in none.
     fn of(inspection: &Inspection, bytes: &[u8]) -> Self {
         if let Err(error) = &inspection.verdict {
@@ -107,11 +107,11 @@ fn sandbox(data: &Data, limits: SandboxLimits) -> anyhow::Result<Sandbox> {
     Ok(sandbox?.compiled_by(compiler))
 }
 
-fn object(inspection: &Inspection, verdict: &Verdict) -> serde_json::Value {
+fn object(inspection: &Inspection, verdict: &Runnable) -> serde_json::Value {
     let workflow = match verdict {
-        Verdict::Yes => Some(true),
-        Verdict::No(_) => Some(false),
-        Verdict::Perhaps(_) => None,
+        Runnable::Yes => Some(true),
+        Runnable::No(_) => Some(false),
+        Runnable::Perhaps(_) => None,
     };
     json!({
         "sha256": inspection.digest,
@@ -159,13 +159,13 @@ fn tell_script(script: &Script, workflows: &[String], out: &mut impl Write) -> i
     }
 }
 
-fn tell(inspection: &Inspection, verdict: &Verdict, out: &mut impl Write) -> io::Result<()> {
+fn tell(inspection: &Inspection, verdict: &Runnable, out: &mut impl Write) -> io::Result<()> {
     writeln!(out, "sha256        {}", inspection.digest)?;
     writeln!(out, "size          {} bytes", inspection.bytes)?;
     match verdict {
-        Verdict::Yes => writeln!(out, "workflow      yes")?,
-        Verdict::No(why) => writeln!(out, "workflow      no: {}", Escaped(why))?,
-        Verdict::Perhaps(why) => writeln!(out, "workflow      perhaps: {}", Escaped(why))?,
+        Runnable::Yes => writeln!(out, "workflow      yes")?,
+        Runnable::No(why) => writeln!(out, "workflow      no: {}", Escaped(why))?,
+        Runnable::Perhaps(why) => writeln!(out, "workflow      perhaps: {}", Escaped(why))?,
     }
     let Some(code) = inspection.code else { return Ok(()) };
     if let Some(script) = &inspection.script {

@@ -6,28 +6,37 @@ mod audit;
 mod authority;
 mod backup;
 mod bench;
+mod completions;
+mod decide;
 mod deciders;
-mod decisions;
 mod deployments;
 mod drill;
+mod drive;
+mod foreground;
+mod freeze;
 mod hosts;
 mod inspect;
 mod instances;
 mod keys;
 mod limits;
+mod logs;
+mod man;
 mod migrate;
 mod new;
+mod pack;
 mod policy;
 mod receipts;
+mod review;
+mod revoke;
 mod run;
 mod serve;
-mod shells;
 mod submit;
 mod tokens;
 pub(super) mod verify;
 mod watch;
+mod wit;
+mod withdraw;
 mod work;
-mod world;
 
 use crate::cli::Exit;
 use crate::cli::options::data_dir::Data;
@@ -39,7 +48,8 @@ pub(super) enum Command {
     /// Run a workflow until it ends or waits.
     Run(run::Run),
     /// Continue an instance that waits or was interrupted.
-    Resume(run::Resume),
+    #[command(alias = "resume")]
+    Drive(drive::Drive),
     /// Create an instance and return at once.
     Submit(submit::Submit),
     /// Drive everything that is due, until stopped.
@@ -56,19 +66,19 @@ pub(super) enum Command {
     /// Show what waits for a decision.
     Approvals(approvals::Approvals),
     /// Approve a request, with your own key.
-    Approve(decisions::Decide),
+    Approve(decide::Decide),
     /// Deny a request, with your own key.
-    Deny(decisions::Decide),
+    Deny(decide::Decide),
     /// Confirm that you have reviewed an emergency decision that one person made alone.
-    Review(decisions::Review),
+    Review(review::Review),
     /// Take a request back before it is decided.
-    Withdraw(decisions::Withdraw),
+    Withdraw(withdraw::Withdraw),
     /// Take a receipt back before it is spent.
-    Revoke(decisions::Revoke),
+    Revoke(revoke::Revoke),
     /// Stop approvals and actions until `pp-host thaw`.
-    Freeze(decisions::Freeze),
+    Freeze(freeze::Freeze),
     /// End a freeze.
-    Thaw(decisions::Freeze),
+    Thaw(freeze::Freeze),
     /// Hold the issuer's keys for hosts in other processes, until stopped.
     Authority(authority::Authority),
     /// The people who decide, and their keys.
@@ -83,7 +93,7 @@ pub(super) enum Command {
     /// Show every fact, of one instance or of all.
     Audit(audit::Audit),
     /// Show what an instance has printed.
-    Logs(audit::Logs),
+    Logs(logs::Logs),
     /// List, show and export receipts.
     #[command(subcommand)]
     Receipts(receipts::Receipts),
@@ -107,13 +117,13 @@ pub(super) enum Command {
     /// Make a folder with a workflow that runs without changes.
     New(new::New),
     /// Print the bundle of a workflow's source text, as the HTTP API takes it.
-    Pack(arguments::pack::Pack),
+    Pack(pack::Pack),
     /// Print the world that components are written against, in WIT.
-    Wit(world::Wit),
+    Wit(wit::Wit),
     /// Print a script that completes commands in a shell.
-    Completions(shells::Completions),
+    Completions(completions::Completions),
     /// Print the manual page, or that of one command.
-    Man(shells::Man),
+    Man(man::Man),
     /// Verify receipts and attestations offline, with keys that you have pinned.
     Verify(verify::Verify),
 }
@@ -122,7 +132,7 @@ impl Command {
     pub(super) fn execute(self, data: &Data) -> anyhow::Result<Exit> {
         match self {
             Self::Run(run) => run.execute(data),
-            Self::Resume(resume) => resume.execute(data),
+            Self::Drive(drive) => drive.execute(data),
             Self::Submit(submit) => submit.execute(data),
             Self::Work(work) => work.execute(data),
             Self::Serve(serve) => serve.execute(data),

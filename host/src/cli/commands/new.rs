@@ -1,8 +1,8 @@
 //! `pp-host new`: a workflow that builds and runs without changes, with all its sources.
 
-use crate::cli::commands::world::WORLD;
+use crate::cli::commands::wit::WORLD;
 use crate::cli::options::data_dir::Data;
-use crate::cli::options::word::Word;
+use crate::cli::options::shell_quoted::ShellQuoted;
 use crate::cli::output::hint::Hint;
 use crate::cli::{Exit, output};
 use anyhow::{Context as _, anyhow, bail};
@@ -222,7 +222,7 @@ impl New {
                 writeln!(
                     out,
                     "  build     cargo build --release --target wasm32-wasip2 --manifest-path {}",
-                    Word(manifest.as_os_str())
+                    ShellQuoted(manifest.as_os_str())
                 )?;
                 self.path.join("target/wasm32-wasip2/release").join(module)
             }

@@ -70,11 +70,11 @@ pub(crate) struct Explain {
 
     /// Whether the code is known: approved before, by people whose approval still counts. Default: new.
     #[arg(long, value_name = "known|new", requires = "capability")]
-    component: Option<Known>,
+    component: Option<KnownArg>,
 
     /// Whether its artifact is known. Default: no artifact.
     #[arg(long, value_name = "known|new", requires = "capability")]
-    artifact: Option<Known>,
+    artifact: Option<KnownArg>,
 
     /// The size of that artifact.
     #[arg(long, value_name = "BYTES", default_value_t = 0, requires = "artifact")]
@@ -87,16 +87,16 @@ pub(crate) struct Explain {
 
 /// Whether code or bytes were approved before.
 #[derive(Debug, Clone, Copy, ValueEnum)]
-enum Known {
+enum KnownArg {
     Known,
     New,
 }
 
-impl From<Known> for Novelty {
-    fn from(known: Known) -> Self {
+impl From<KnownArg> for Novelty {
+    fn from(known: KnownArg) -> Self {
         match known {
-            Known::Known => Self::Known,
-            Known::New => Self::New,
+            KnownArg::Known => Self::Known,
+            KnownArg::New => Self::New,
         }
     }
 }
@@ -152,12 +152,12 @@ fn in_folder(data: &Data) -> anyhow::Result<Option<Box<dyn policy::Policy>>> {
 }
 
 /// What a policy is compared with: the environment here, and the people and tenants of a folder that exists.
-struct Here {
+struct PolicyContext {
     settings: Settings,
     found: Option<(Trust, BTreeSet<TenantId>)>,
 }
 
-impl Here {
+impl PolicyContext {
     fn read(data: &Data, named: &[Demand]) -> anyhow::Result<Self> {
         let settings = LimitArgs::default().settings(data)?;
         let (_folder, store) = match data.read() {
@@ -192,7 +192,7 @@ impl Here {
 /// Probable mistakes in a policy, and rules that cannot be met here.
 fn warnings(data: &Data, policy: &dyn policy::Policy) -> anyhow::Result<Vec<String>> {
     let demands = policy.demands();
-    let here = Here::read(data, &demands)?;
+    let here = PolicyContext::read(data, &demands)?;
     let own = policy.warnings().iter().map(ToString::to_string);
     Ok(own.chain(demands.iter().flat_map(|demand| unmet(demand, &here))).collect())
 }
@@ -222,7 +222,7 @@ fn show(data: &Data, json: bool) -> anyhow::Result<Exit> {
 }
 
 /// The demands that the people and the capabilities here cannot meet, and rules that can match nothing here.
-fn unmet(demand: &Demand, Here { settings, found }: &Here) -> Vec<String> {
+fn unmet(demand: &Demand, PolicyContext { settings, found }: &PolicyContext) -> Vec<String> {
     let rule = match (&demand.rule, demand.line) {
         (Some(rule), Some(line)) => format!("line {line}: rule {rule}: "),
         (Some(rule), None) => format!("rule {rule}: "),
@@ -312,7 +312,7 @@ impl Explain {
                 bytes: self.artifact_bytes,
                 novelty: known.into(),
             }),
-            component: Component { sha256, novelty: self.component.unwrap_or(Known::New).into() },
+            component: Component { sha256, novelty: self.component.unwrap_or(KnownArg::New).into() },
         }
     }
 }

@@ -62,7 +62,7 @@ impl Receipts {
                     true => {
                         let receipt =
                             judged(&row, &host).and_then(|receipt| supported(receipt, &row, host.keys()));
-                        writeln!(out, "{}", json_line(&Judged::of(&mut row.clone(), &receipt))?)?;
+                        writeln!(out, "{}", json_line(&CheckedRow::of(&mut row.clone(), &receipt))?)?;
                         Ok(if receipt.is_ok() { Exit::Done } else { Exit::Error })
                     }
                     false => show(&mut out, &row, &host),
@@ -107,7 +107,7 @@ fn list(out: &mut impl Write, host: &ReadOnlyHost, json: bool) -> anyhow::Result
             if let ReceiptKind::Decision { revoked_at: Some(_), .. } = &row.kind {
                 revoked.insert(id.to_string());
             }
-            let judged = Judged::of(row, &receipt);
+            let judged = CheckedRow::of(row, &receipt);
             match &receipt {
                 Err(error) => {
                     let claimed = judged.claimed.as_deref().unwrap_or_default();
@@ -137,7 +137,7 @@ const UNVERIFIED: &str = "UNVERIFIED";
 
 /// A receipt in a list, with what is signed in place of the envelope's copies.
 #[derive(Debug, Serialize)]
-struct Judged<'a> {
+struct CheckedRow<'a> {
     #[serde(flatten)]
     row: &'a ReceiptRow,
     /// Whether it verifies with this host's keys.
@@ -150,7 +150,7 @@ struct Judged<'a> {
     claimed: Option<String>,
 }
 
-impl<'a> Judged<'a> {
+impl<'a> CheckedRow<'a> {
     fn of(row: &'a mut ReceiptRow, receipt: &anyhow::Result<Receipt>) -> Self {
         match receipt {
             Ok(receipt) => {

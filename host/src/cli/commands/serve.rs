@@ -1,8 +1,8 @@
 //! `pp-host serve`.
 
-use crate::cli::commands::work::{Services, Working};
+use crate::cli::commands::work::{Services, WorkArgs};
 use crate::cli::options::data_dir::Data;
-use crate::cli::output::feed::Bulletin;
+use crate::cli::output::fact_printer::FactPrinter;
 use crate::cli::output::hint::Hint;
 use crate::cli::output::{complain, inform};
 use crate::cli::{Exit, session};
@@ -57,18 +57,18 @@ pub(crate) struct Serve {
     first_decider: Option<PersonId>,
 
     #[command(flatten)]
-    working: Working,
+    working: WorkArgs,
 }
 
 impl Serve {
     pub(crate) fn execute(&self, data: &Data) -> anyhow::Result<Exit> {
         let tracing = self.working.logs.begin()?;
         let feed = Feed::default();
-        let (bulletin, printer) = Bulletin::open(self.working.telling())?;
+        let (facts, printer) = FactPrinter::open(self.working.verbosity())?;
         let observed = feed.clone();
         let host = session::open_to_work(data, &self.working.limits, &tracing, move |fact| {
             observed.fact(fact);
-            bulletin.fact(fact);
+            facts.print(fact);
         })?;
         let served = self.serve(data, &host, feed);
         // The last one who tells anything.

@@ -1,7 +1,7 @@
 //! `pp-host submit`.
 
 use crate::cli::commands::arguments::Workflow;
-use crate::cli::commands::arguments::bounds::Bounds;
+use crate::cli::commands::arguments::file_limits::FileLimits;
 use crate::cli::options::data_dir::Data;
 use crate::cli::output::json_line;
 use crate::cli::session::trust_on_record;
@@ -12,7 +12,7 @@ use serde_json::json;
 use std::io::Write as _;
 use workflow::InstanceId;
 
-/// Create an instance and return at once. It is driven by `pp-host work`, or by `pp-host resume`.
+/// Create an instance and return at once. It is driven by `pp-host work`, or by `pp-host drive`.
 #[derive(Debug, Args)]
 pub(crate) struct Submit {
     #[command(flatten)]
@@ -29,8 +29,8 @@ pub(crate) struct Submit {
 
 impl Submit {
     pub(crate) fn execute(&self, data: &Data) -> anyhow::Result<Exit> {
-        let bounds = Bounds::of_the_owner(data, &self.workflow.tenant)?;
-        let (bytes, params) = self.workflow.read(data, &bounds)?;
+        let file_limits = FileLimits::of_the_owner(data, &self.workflow.tenant)?;
+        let (bytes, params) = self.workflow.read(data, &file_limits)?;
         let operation = Operation::Submit(self.workflow.submission(self.id.clone(), params, bytes.into()));
         let (key, created) = match session::operate(data, operation)? {
             OperationOutcome::Submitted { key, created } => (key, created),
@@ -48,7 +48,7 @@ impl Submit {
         // A host that this command opened itself has printed it.
         if session::works_elsewhere(data) {
             let trust = trust_on_record::read(data)?;
-            trust_on_record::tell_of_freezes(data, &trust, |tenant| *tenant == key.tenant);
+            trust_on_record::print_freezes(data, &trust, |tenant| *tenant == key.tenant);
         }
         Ok(Exit::Done)
     }

@@ -1,7 +1,7 @@
 //! `pp-host watch`.
 
-use crate::cli::options::data_dir::{Data, OneOrAll};
-use crate::cli::output::feed::line;
+use crate::cli::options::data_dir::{Data, InstanceFilter};
+use crate::cli::output::fact_printer::line;
 use crate::cli::output::json_line;
 use crate::cli::{Exit, output};
 use clap::Args;
@@ -19,7 +19,7 @@ use workflow::Entry;
 #[derive(Debug, Args)]
 pub(crate) struct Watch {
     #[command(flatten)]
-    which: OneOrAll,
+    which: InstanceFilter,
 
     /// One JSON object per line.
     #[arg(long)]

@@ -2,7 +2,7 @@
 
 use crate::cli::options::data_dir::Data;
 use crate::cli::options::limit::LimitArgs;
-use crate::cli::output::feed::{Bulletin, Feed};
+use crate::cli::output::fact_printer::{FactPrinter, Verbosity};
 use crate::cli::output::hint::Hint;
 use crate::cli::output::logs::LogArgs;
 use crate::cli::output::{complain, inform};
@@ -12,7 +12,7 @@ use anyhow::Context as _;
 use clap::Args;
 use engine::{Host, WorkerOptions};
 use receipt::Scope;
-use server::{Feed as ServerFeed, Notifier, Server, SiteUrl};
+use server::{Feed, Notifier, Server, SiteUrl};
 use std::num::NonZeroUsize;
 use std::time::Duration;
 use tokio::sync::{oneshot, watch};
@@ -24,15 +24,15 @@ use tokio::sync::{oneshot, watch};
 #[derive(Debug, Args)]
 pub(crate) struct Work {
     #[command(flatten)]
-    pub(crate) working: Working,
+    pub(crate) working: WorkArgs,
 }
 
 /// The options of `work`, which `serve` has too.
 #[derive(Debug, Args)]
-pub(crate) struct Working {
+pub(crate) struct WorkArgs {
     /// Drives at once, over all tenants.
-    #[arg(long, value_name = "N", default_value_t = WorkerOptions::default().at_once.try_into().unwrap_or(NonZeroUsize::MIN))]
-    at_once: NonZeroUsize,
+    #[arg(long, alias = "at-once", value_name = "N", default_value_t = WorkerOptions::default().max_drives.try_into().unwrap_or(NonZeroUsize::MIN))]
+    max_drives: NonZeroUsize,
 
     /// Seconds that running drives have to end after a signal to stop.
     #[arg(long, value_name = "SECONDS", default_value_t = WorkerOptions::default().grace.as_secs())]
@@ -57,12 +57,12 @@ impl Work {
     pub(crate) fn execute(&self, data: &Data) -> anyhow::Result<Exit> {
         let working = &self.working;
         let tracing = working.logs.begin()?;
-        let (bulletin, printer) = Bulletin::open(working.telling())?;
-        let feed = ServerFeed::default();
+        let (facts, printer) = FactPrinter::open(working.verbosity())?;
+        let feed = Feed::default();
         let observed = feed.clone();
         let host = session::open_to_work(data, &working.limits, &tracing, move |fact| {
             observed.fact(fact);
-            bulletin.fact(fact);
+            facts.print(fact);
         })?;
         let worked = working.notifier(data, &host, feed, None);
         let worked =
@@ -75,13 +75,13 @@ impl Work {
     }
 }
 
-impl Working {
+impl WorkArgs {
     /// How much is printed of facts.
-    pub(crate) fn telling(&self) -> Feed {
+    pub(crate) fn verbosity(&self) -> Verbosity {
         match (self.json, self.verbose) {
-            (true, _) => Feed::Json,
-            (false, true) => Feed::Everything,
-            (false, false) => Feed::Notes,
+            (true, _) => Verbosity::Json,
+            (false, true) => Verbosity::All,
+            (false, false) => Verbosity::Notable,
         }
     }
 
@@ -90,7 +90,7 @@ impl Working {
         &self,
         data: &Data,
         host: &Host,
-        feed: ServerFeed,
+        feed: Feed,
         served: Option<&SiteUrl>,
     ) -> anyhow::Result<Option<Notifier>> {
         let settings = self.limits.settings(data)?;
@@ -111,7 +111,8 @@ impl Working {
             .enable_io()
             .enable_time()
             .build()?;
-        let pace = WorkerOptions { at_once: self.at_once.get(), grace: Duration::from_secs(self.grace) };
+        let options =
+            WorkerOptions { max_drives: self.max_drives.get(), grace: Duration::from_secs(self.grace) };
         // From here on a signal stops the work, and other processes get answers.
         let stops = {
             let _inside = runtime.enter();
@@ -119,7 +120,7 @@ impl Working {
         };
         let control = host.listen()?;
         if host.scope()? == Scope::Demo {
-            let demo = Hint::new(data, &["resume", "INSTANCE", "--approve"]);
+            let demo = Hint::new(data, &["drive", "INSTANCE", "--approve"]);
             let earnest = Hint::new(data, &["deciders", "add", "NAME", "--role", "ROLE", "--key", "FILE"]);
             inform(&format!(
                 "no decider is registered: a request waits until it is decided as a demonstration: {demo}"
@@ -130,11 +131,13 @@ impl Working {
         if let Some(server) = &services.server {
             inform(&format!("serving {}", server.url()));
         }
-        let worked = runtime.block_on(stops.work(host, pace, services));
+        let worked = runtime.block_on(stops.work(host, options, services));
         drop(control);
         match worked? {
-            Ended::InTime => inform("stopped"),
-            Ended::AtOnce => inform("stopped now; drives that were running continue from their journals"),
+            Shutdown::Graceful => inform("stopped"),
+            Shutdown::Immediate => {
+                inform("stopped now; drives that were running continue from their journals")
+            }
         }
         Ok(Exit::Done)
     }
@@ -147,9 +150,9 @@ pub(crate) struct Services {
 }
 
 /// How the work came to its end.
-enum Ended {
-    InTime,
-    AtOnce,
+enum Shutdown {
+    Graceful,
+    Immediate,
 }
 
 /// The signals, heard by the work.
@@ -160,14 +163,14 @@ impl Stops {
     async fn work(
         mut self,
         host: &Host,
-        pace: WorkerOptions,
+        options: WorkerOptions,
         Services { server, notifier }: Services,
-    ) -> Result<Ended, engine::Error> {
-        let grace = pace.grace.as_secs();
+    ) -> Result<Shutdown, engine::Error> {
+        let grace = options.grace.as_secs();
         let (tell, told) = oneshot::channel();
         let (close, closed) = watch::channel(());
         let mut quiet = closed.clone();
-        let work = host.work(pace, async {
+        let work = host.work(options, async {
             // A sender that is gone is no signal.
             if told.await.is_err() {
                 std::future::pending::<()>().await;
@@ -190,8 +193,8 @@ impl Stops {
         };
         let all = async { tokio::join!(work, served, notified).0 };
         tokio::select! {
-            worked = all => worked.map(|()| Ended::InTime),
-            () = twice => Ok(Ended::AtOnce),
+            worked = all => worked.map(|()| Shutdown::Graceful),
+            () = twice => Ok(Shutdown::Immediate),
         }
     }
 }

@@ -256,7 +256,7 @@ impl InstanceName {
 
 /// An instance by its id. An id means nothing without its tenant.
 #[derive(Debug, Args)]
-pub(crate) struct Which {
+pub(crate) struct InstanceArg {
     /// The instance: its id, or TENANT/ID as lists show it.
     instance: InstanceName,
 
@@ -265,7 +265,7 @@ pub(crate) struct Which {
     tenant: Option<TenantId>,
 }
 
-impl Which {
+impl InstanceArg {
     /// The instance meant.
     pub(crate) fn key(&self) -> anyhow::Result<InstanceKey> {
         self.instance.key(self.tenant.as_ref())
@@ -274,7 +274,7 @@ impl Which {
 
 /// An instance by its id, or all there are.
 #[derive(Debug, Args)]
-pub(crate) struct OneOrAll {
+pub(crate) struct InstanceFilter {
     /// The instance: its id, or TENANT/ID as lists show it. Default: all instances of all tenants.
     instance: Option<InstanceName>,
 
@@ -283,7 +283,7 @@ pub(crate) struct OneOrAll {
     tenant: Option<TenantId>,
 }
 
-impl OneOrAll {
+impl InstanceFilter {
     /// The instance meant, where one is named.
     pub(crate) fn key(&self) -> anyhow::Result<Option<InstanceKey>> {
         self.instance.as_ref().map(|instance| instance.key(self.tenant.as_ref())).transpose()

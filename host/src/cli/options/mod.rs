@@ -3,4 +3,4 @@
 pub(crate) mod data_dir;
 pub(crate) mod limit;
 pub(crate) mod moment;
-pub(crate) mod word;
+pub(crate) mod shell_quoted;

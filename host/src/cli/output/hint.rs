@@ -2,7 +2,7 @@
 
 use crate::cli::Cli;
 use crate::cli::options::data_dir::{Data, TENANT};
-use crate::cli::options::word::Word;
+use crate::cli::options::shell_quoted::ShellQuoted;
 use clap::CommandFactory as _;
 use receipt::Scope;
 use std::ffi::OsString;
@@ -39,7 +39,7 @@ impl Hint {
 impl fmt::Display for Hint {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(PROGRAM)?;
-        self.0.iter().try_for_each(|word| write!(f, " {}", Word(word)))
+        self.0.iter().try_for_each(|word| write!(f, " {}", ShellQuoted(word)))
     }
 }
 
@@ -60,7 +60,7 @@ pub(crate) fn decide(
 ) -> [(&'static str, Hint); 2] {
     ["approve", "deny"].map(|decision| {
         let hint = match scope {
-            Scope::Demo => Hint::new(data, &["resume", &name(key), &format!("--{decision}")]),
+            Scope::Demo => Hint::new(data, &["drive", &name(key), &format!("--{decision}")]),
             Scope::Production => {
                 Hint::new(data, &[decision, request.as_str(), "--as", "NAME", "--key", "FILE"])
             }
@@ -72,7 +72,7 @@ pub(crate) fn decide(
 /// A text with commands of this program in it, as errors of the engine have them, which know no command line: each is given the options
 /// that it needs to reach the data folder.
 pub(crate) fn complete(data: &Data, text: &str) -> String {
-    let options: String = data.options().iter().map(|word| format!(" {}", Word(word))).collect();
+    let options: String = data.options().iter().map(|word| format!(" {}", ShellQuoted(word))).collect();
     if options.is_empty() {
         return text.to_owned();
     }

@@ -83,7 +83,7 @@ mod tests {
     }
 
     #[test]
-    fn a_filter_is_a_level_or_levels_of_parts() {
+    fn a_filter_is_a_level_or_levels_of_targets() {
         let enabled = |filter: &str, target: &str, level: Level| {
             filter.parse::<LogFilter>().unwrap().0.would_enable(target, &level)
         };

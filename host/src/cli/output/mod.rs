@@ -1,7 +1,7 @@
 //! Standard output, with one rule for all commands: a closed reader ends the output without an error; any other failed
 //! write is reported once, on standard error, and the command does not exit with 0.
 
-pub(crate) mod feed;
+pub(crate) mod fact_printer;
 pub(crate) mod hint;
 mod json;
 mod log_line;

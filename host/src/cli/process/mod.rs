@@ -1,4 +1,4 @@
 //! This process: the limits that the system sets for it, and the signals that end it.
 
-pub(crate) mod bounds;
+pub(crate) mod rlimits;
 pub(crate) mod signals;

@@ -54,9 +54,9 @@ fn hangup_is_ignored() -> bool {
 
 /// The message of this process when a signal ends it. All lasting state is on disk at any moment, so it ends at once.
 #[derive(Clone, Default)]
-pub(crate) struct LastWords(Arc<Mutex<Option<String>>>);
+pub(crate) struct ExitMessage(Arc<Mutex<Option<String>>>);
 
-impl LastWords {
+impl ExitMessage {
     /// From here on a signal ends the process with the words that were set, if any.
     pub(crate) fn listen() -> io::Result<Self> {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_io().build()?;

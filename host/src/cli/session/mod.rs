@@ -14,6 +14,7 @@ use engine::api::{Operation, OperationOutcome, Principal, Query, View};
 use engine::control::{Control, ControlClient, ControlError};
 use engine::trust::{Act, Trust};
 use engine::{Builder, Host, ReadOnlyHost};
+use receipt::DecisionStatement;
 use std::cell::OnceCell;
 use std::thread;
 use std::time::{Duration, Instant};
@@ -64,7 +65,7 @@ fn opened(data: &Data, builder: Builder) -> anyhow::Result<Host> {
         inform(&format!("made a new data folder, {data}"));
     }
     host.note().into_iter().for_each(complain);
-    trust_on_record::tell_of_freezes(data, &*host.trust()?, |_| true);
+    trust_on_record::print_freezes(data, &*host.trust()?, |_| true);
     Ok(host)
 }
 
@@ -92,10 +93,10 @@ pub(crate) fn read(data: &Data) -> anyhow::Result<ReadOnlyHost> {
 
 /// The time limit for waiting for another owner of the folder that does not take operations: about as long as most
 /// commands take, or an owner to begin.
-const PATIENCE: Duration = Duration::from_secs(2);
+const OWNER_TIMEOUT: Duration = Duration::from_secs(2);
 
 /// The interval of the attempts meanwhile.
-const AGAIN: Duration = Duration::from_millis(20);
+const RETRY_INTERVAL: Duration = Duration::from_millis(20);
 
 /// One command's access to a data folder. The folder is opened at most once for writing, and once for reading where
 /// another process owns it.
@@ -130,11 +131,21 @@ impl<'a> Session<'a> {
             };
             match ControlClient::connect(&self.data.path) {
                 Ok(owner) => return Ok(owner.operate(&operation)?),
-                Err(ControlError::Unreachable { .. }) if since.elapsed() < PATIENCE => thread::sleep(AGAIN),
+                Err(ControlError::Unreachable { .. }) if since.elapsed() < OWNER_TIMEOUT => {
+                    thread::sleep(RETRY_INTERVAL)
+                }
                 // The owner takes no operations: it will have ended soon.
                 Err(ControlError::Unreachable { .. }) => return Err(locked),
                 Err(other) => return Err(other.into()),
             }
+        }
+    }
+
+    /// The statement that an operation prepares, to be signed.
+    pub(crate) fn statement(&self, operation: Operation) -> anyhow::Result<DecisionStatement> {
+        match self.operate(operation)? {
+            OperationOutcome::Statement { statement } => Ok(DecisionStatement::parse(&statement)?),
+            other => Err(unexpected(&other)),
         }
     }
 
@@ -208,7 +219,7 @@ pub(crate) fn go_on(data: &Data, key: &InstanceKey) -> String {
         (true, false) => format!("{key} goes on in the process that works here"),
         (false, false) => format!(
             "no worker is running; continue {key} with: {}",
-            Hint::new(data, &["resume", &hint::name(key)])
+            Hint::new(data, &["drive", &hint::name(key)])
         ),
     }
 }

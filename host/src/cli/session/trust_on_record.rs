@@ -24,7 +24,7 @@ pub(crate) fn read(data: &Data) -> anyhow::Result<Trust> {
 }
 
 /// Prints on standard error the freezes in force, of these tenants or of all.
-pub(crate) fn tell_of_freezes(data: &Data, trust: &Trust, concerns: impl Fn(&TenantId) -> bool) {
+pub(crate) fn print_freezes(data: &Data, trust: &Trust, concerns: impl Fn(&TenantId) -> bool) {
     let concerned = trust.freezes().filter(|freeze| freeze.tenant.as_ref().is_none_or(&concerns));
     concerned.for_each(|freeze| complain(&hint::complete(data, &freeze.to_string())));
 }

@@ -28,9 +28,9 @@ pub struct RequestRow {
     /// To what.
     pub resource: String,
     /// The number of waiting requests for the same action by the same code, including this one.
-    pub alike: usize,
+    pub similar_count: usize,
     /// It is not the first of those in the list.
-    pub again: bool,
+    pub is_repeat: bool,
     /// The policy's present answer to it, in words.
     pub policy: String,
     /// The people whose approvals count.
@@ -131,7 +131,7 @@ impl Reader<'_> {
         for waiting in requests::waiting(self.store, self.judge, meant)? {
             let group = *group_of.entry(question(&waiting.request)).or_insert(groups.len());
             match groups.get_mut(group) {
-                Some(alike) => alike.push(waiting),
+                Some(similar) => similar.push(waiting),
                 None => groups.push(vec![waiting]),
             }
         }
@@ -266,7 +266,7 @@ impl Reader<'_> {
 }
 
 impl Reader<'_> {
-    fn row(&self, waiting: &Waiting, alike: usize, again: bool) -> RequestRow {
+    fn row(&self, waiting: &Waiting, similar_count: usize, is_repeat: bool) -> RequestRow {
         let Waiting { key, request, count, .. } = waiting;
         RequestRow {
             lapsed: self.is_over(request.expires_at),
@@ -275,8 +275,8 @@ impl Reader<'_> {
             instance: key.instance.clone(),
             capability: request.capability.clone(),
             resource: request.resource.clone(),
-            alike,
-            again,
+            similar_count,
+            is_repeat,
             policy: count.ruling.answer.to_string(),
             approved: count.approved.iter().cloned().collect(),
             denied: count.denied.iter().cloned().collect(),

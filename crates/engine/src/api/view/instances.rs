@@ -118,7 +118,7 @@ pub struct CallRow {
     /// The receipt, where there is one.
     pub receipt: Option<ReceiptId>,
     /// The workflow went back to before it: it counts no longer.
-    pub void: bool,
+    pub superseded: bool,
 }
 
 /// An action whose outcome the host does not know.
@@ -381,7 +381,7 @@ impl From<&Call> for CallRow {
             says: call.stage.to_string(),
             request: call.stage.request().cloned(),
             receipt: call.stage.receipt().cloned(),
-            void: call.void,
+            superseded: call.superseded,
         }
     }
 }

@@ -300,7 +300,7 @@ impl Driver {
             Live::Request { call, asked, action, mode } => self.request(call, asked, action, mode).await,
             Live::Redeem { call, asked, invocation } => self.redeem(call, asked, invocation).await,
             Live::Effect { call, invocation, interrupted } => {
-                let span = tracing::info_span!("act", receipt = %invocation.receipt);
+                let span = tracing::info_span!("action", receipt = %invocation.receipt);
                 self.act(call, &invocation, interrupted).instrument(span).await
             }
             Live::Attest { call, receipt, effect } => {

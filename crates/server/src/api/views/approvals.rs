@@ -27,9 +27,9 @@ pub(crate) struct RequestRow {
     /// To what.
     resource: String,
     /// The number of waiting requests for the same action by the same code, including this one.
-    alike: u64,
+    similar_count: u64,
     /// It is not the first of those in the list.
-    again: bool,
+    is_repeat: bool,
     /// The policy's present answer to it, in words.
     policy: String,
     /// The people whose approvals count.
@@ -62,9 +62,9 @@ pub(crate) struct Request {
     /// To what.
     resource: String,
     /// The number of waiting requests for the same action by the same code, including this one.
-    alike: u64,
+    similar_count: u64,
     /// It is not the first of those in a list.
-    again: bool,
+    is_repeat: bool,
     /// The policy's present answer to it, in words.
     policy: String,
     /// The people whose approvals count.

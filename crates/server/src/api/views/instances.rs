@@ -155,7 +155,7 @@ pub(crate) struct CallRow {
     /// The receipt, if there is one.
     receipt: Option<String>,
     /// True if a restart went back to before it: it no longer counts.
-    void: bool,
+    superseded: bool,
 }
 
 /// An action whose outcome the host does not know.

@@ -115,7 +115,7 @@ pub(crate) struct DeploymentRow {
 
 /// The result of verifying a receipt, in the form that the protocol's clients read.
 #[derive(Serialize, ToSchema)]
-pub(crate) struct Verdict {
+pub(crate) struct VerificationResult {
     /// True for an approval that verifies, is of the scope that counts here now, has not expired and was not revoked.
     valid: bool,
     /// The receipt's id, if it verifies.

@@ -2,6 +2,7 @@
 
 use super::Natives;
 use super::ready;
+use crate::bindings::permission_protocol::script::source;
 use crate::bindings::permission_protocol::tenant::deploy;
 use crate::bindings::permission_protocol::tenant::pp;
 use crate::bindings::permission_protocol::tenant::pp::Action;
@@ -131,13 +132,9 @@ fn perform<'js>(
     bytes: TypedArray<'js, u8>,
     id: String,
 ) -> Result<Object<'js>> {
-    let ended = Object::new(ctx)?;
-    let Some(receipt) = world::with(|drive| drive.receipt(&id)) else {
-        ended.set("kind", "invalid")?;
-        ended.set(
-            "text",
-            format!("deploy: {id:?} is no receipt that this workflow holds and has not spent"),
-        )?;
+    let ended = super::bare(&ctx)?;
+    let Some(receipt) = source::granted(&id) else {
+        told(&ended, "invalid", format!("deploy: {id:?} is no receipt that this workflow holds"))?;
         return Ok(ended);
     };
     let artifact = Artifact { name, bytes: super::content(&bytes) };

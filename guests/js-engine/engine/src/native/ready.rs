@@ -15,7 +15,7 @@ use rquickjs::Result;
 /// Waits for the first end in the innermost scope: `{ id, kind, … }`.
 pub(super) fn first(ctx: Ctx<'_>) -> Result<Object<'_>> {
     let (id, first) = world::with(world::Drive::first);
-    let told = Object::new(ctx)?;
+    let told = super::bare(&ctx)?;
     told.set("id", id)?;
     match first {
         First::Again(number) => {
@@ -62,7 +62,7 @@ fn kind(told: &Object<'_>, kind: &str) -> Result<()> {
 fn granted(told: &Object<'_>, receipt: Receipt) -> Result<()> {
     kind(told, "granted")?;
     told.set("text", receipt.document())?;
-    told.set("receipt", world::with(|drive| drive.keep(receipt)))
+    told.set("receipt", receipt.id())
 }
 
 fn refused(told: &Object<'_>, refusal: Refusal) -> Result<()> {

@@ -1,10 +1,11 @@
 //! A workflow's arguments on the command line: its component, parameters, tenant and actor.
 
-pub(crate) mod bounds;
+pub(crate) mod file_limits;
 mod jsonc;
-pub(crate) mod pack;
+pub(crate) mod signing_key;
+pub(crate) mod source;
 
-use crate::cli::commands::arguments::bounds::Bounds;
+use crate::cli::commands::arguments::file_limits::FileLimits;
 use crate::cli::options::data_dir::{Data, TENANT};
 use clap::Args;
 use engine::Error;
@@ -17,9 +18,9 @@ use workflow::{ActorId, InstanceId, TenantId, limit_names};
 
 /// JSON text, or `@` and the file that contains it.
 #[derive(Debug, Clone)]
-pub(crate) struct Json(String);
+pub(crate) struct JsonArg(String);
 
-impl FromStr for Json {
+impl FromStr for JsonArg {
     type Err = Infallible;
 
     fn from_str(text: &str) -> Result<Self, Infallible> {
@@ -27,23 +28,23 @@ impl FromStr for Json {
     }
 }
 
-impl Json {
+impl JsonArg {
     /// The text as the parameters of an instance. Checked here too: before a component is compiled for them.
-    pub(crate) fn params(&self, bounds: &Bounds) -> anyhow::Result<String> {
-        let limits = &bounds.limits().workflow;
+    pub(crate) fn params(&self, file_limits: &FileLimits) -> anyhow::Result<String> {
+        let limits = &file_limits.limits().workflow;
         let params = self.text("the parameters", limits.result_bytes, limit_names::RESULT_BYTES)?;
         limits.check_params(&params).map_err(Error::Params)?;
         Ok(params)
     }
 
     /// The text as the payload of an event. The host checks that it is JSON.
-    pub(crate) fn event(&self, bounds: &Bounds) -> anyhow::Result<String> {
-        self.text("the event", bounds.limits().workflow.event_bytes, limit_names::EVENT_BYTES)
+    pub(crate) fn event(&self, file_limits: &FileLimits) -> anyhow::Result<String> {
+        self.text("the event", file_limits.limits().workflow.event_bytes, limit_names::EVENT_BYTES)
     }
 
     fn text(&self, what: &str, most: usize, limit: &str) -> anyhow::Result<String> {
         match self.0.strip_prefix('@') {
-            Some(path) => bounds::text(Path::new(path), what, most, limit),
+            Some(path) => file_limits::text(Path::new(path), what, most, limit),
             None => Ok(self.0.clone()),
         }
     }
@@ -61,7 +62,7 @@ pub(crate) struct Workflow {
 
     /// The parameters: JSON, or @FILE to read them from a file.
     #[arg(long, value_name = "JSON|@FILE", default_value = "{}")]
-    params: Json,
+    params: JsonArg,
 
     /// The tenant that owns the workflow.
     #[arg(long, default_value = TENANT)]
@@ -86,9 +87,9 @@ pub(crate) struct Workflow {
 
 impl Workflow {
     /// The bytes of the component, or of the bundle that the source text makes; and the parameters.
-    pub(crate) fn read(&self, data: &Data, bounds: &Bounds) -> anyhow::Result<(Vec<u8>, String)> {
-        let params = self.params.params(bounds)?;
-        Ok((component(&self.guest, self.class.as_deref(), data, bounds)?, params))
+    pub(crate) fn read(&self, data: &Data, file_limits: &FileLimits) -> anyhow::Result<(Vec<u8>, String)> {
+        let params = self.params.params(file_limits)?;
+        Ok((component(&self.guest, self.class.as_deref(), data, file_limits)?, params))
     }
 
     /// The instance to be created, of this code.
@@ -130,11 +131,11 @@ pub(crate) fn component(
     guest: &Path,
     class: Option<&str>,
     data: &Data,
-    bounds: &Bounds,
+    file_limits: &FileLimits,
 ) -> anyhow::Result<Vec<u8>> {
-    if pack::is_source(guest) {
-        return Ok(pack::bundle(guest, class, data, bounds)?.bytes());
+    if source::is_source(guest) {
+        return Ok(source::bundle(guest, class, data, file_limits)?.bytes());
     }
-    pack::refuse_dialect(guest)?;
-    bounds.code(guest, 0)
+    source::refuse_dialect(guest)?;
+    file_limits.code(guest, 0)
 }

@@ -215,7 +215,7 @@ fn list(data: &Data, json: bool) -> anyhow::Result<()> {
             false => writeln!(out, "{}", invited(data, invitation))?,
         }
     }
-    trust_on_record::tell_of_freezes(data, &trust, |_| true);
+    trust_on_record::print_freezes(data, &trust, |_| true);
     Ok(())
 }
 

@@ -1,13 +1,13 @@
 //! `pp-host instances pause`, `resume`, `terminate`, `restart`, `delete`, `send-event` and `resolve`.
 
 use crate::cli::commands::arguments;
-use crate::cli::commands::arguments::Json;
-use crate::cli::commands::arguments::bounds::Bounds;
-use crate::cli::options::data_dir::{Data, Which};
+use crate::cli::commands::arguments::JsonArg;
+use crate::cli::commands::arguments::file_limits::FileLimits;
+use crate::cli::options::data_dir::{Data, InstanceArg};
 use crate::cli::output::json_line;
 use crate::cli::{Exit, output, session};
 use clap::{Args, ValueEnum};
-use engine::api::{Back, InstanceCommand, Operation, OperationOutcome};
+use engine::api::{InstanceCommand, Operation, OperationOutcome, RestartPoint};
 use serde_json::json;
 use std::io::Write as _;
 use std::num::NonZeroUsize;
@@ -17,17 +17,17 @@ use workflow::{EventType, ReceiptId};
 
 /// A command on an instance without further arguments.
 #[derive(Debug, Args)]
-pub(crate) struct Plain {
+pub(crate) struct PlainCommand {
     #[command(flatten)]
-    which: Which,
+    which: InstanceArg,
 
     #[command(flatten)]
-    how: How,
+    format: FormatArgs,
 }
 
 /// The output format.
 #[derive(Debug, Args)]
-struct How {
+struct FormatArgs {
     /// One JSON object.
     #[arg(long)]
     json: bool,
@@ -37,14 +37,14 @@ struct How {
 #[derive(Debug, Args)]
 pub(crate) struct Terminate {
     #[command(flatten)]
-    which: Which,
+    which: InstanceArg,
 
     /// The reason.
     #[arg(long)]
     reason: Option<String>,
 
     #[command(flatten)]
-    how: How,
+    format: FormatArgs,
 }
 
 /// Restart a workflow from an earlier place, or from its beginning.
@@ -54,7 +54,7 @@ pub(crate) struct Terminate {
 #[derive(Debug, Args)]
 pub(crate) struct Restart {
     #[command(flatten)]
-    which: Which,
+    which: InstanceArg,
 
     /// The step, sleep or wait to go back to, by its name: it is done again. Default: the beginning.
     #[arg(long, value_name = "NAME")]
@@ -65,22 +65,22 @@ pub(crate) struct Restart {
     nth: NonZeroUsize,
 
     /// Do not go back: all earlier calls count, and other code continues.
-    #[arg(long, conflicts_with = "from", requires = "component")]
-    here: bool,
+    #[arg(long, alias = "here", conflicts_with = "from", requires = "component")]
+    keep_calls: bool,
 
     /// Other code to continue with. Default: the component that it was loaded with.
     #[arg(long, value_name = "GUEST")]
     component: Option<PathBuf>,
 
     #[command(flatten)]
-    how: How,
+    format: FormatArgs,
 }
 
 /// Send an instance an event.
 #[derive(Debug, Args)]
 pub(crate) struct SendEvent {
     #[command(flatten)]
-    which: Which,
+    which: InstanceArg,
 
     /// The event's type.
     #[arg(value_name = "TYPE")]
@@ -88,17 +88,17 @@ pub(crate) struct SendEvent {
 
     /// The payload: JSON, or @FILE to read it from a file.
     #[arg(long, value_name = "JSON|@FILE", default_value = "null")]
-    payload: Json,
+    payload: JsonArg,
 
     #[command(flatten)]
-    how: How,
+    format: FormatArgs,
 }
 
 /// Record a finding about an action whose outcome was unknown. The signed attestation is not changed.
 #[derive(Debug, Args)]
 pub(crate) struct Resolve {
     #[command(flatten)]
-    which: Which,
+    which: InstanceArg,
 
     /// The receipt that the action spent: `instances show` names it.
     #[arg(long)]
@@ -117,7 +117,7 @@ pub(crate) struct Resolve {
     reason: String,
 
     #[command(flatten)]
-    how: How,
+    format: FormatArgs,
 }
 
 #[derive(Debug, Clone, Copy, ValueEnum)]
@@ -128,16 +128,16 @@ enum Finding {
     DidNotHappen,
 }
 
-impl Plain {
+impl PlainCommand {
     pub(crate) fn handle(&self, data: &Data, handling: InstanceCommand) -> anyhow::Result<Exit> {
-        handle(data, self.which.key()?, handling, &self.how)
+        handle(data, self.which.key()?, handling, &self.format)
     }
 }
 
 impl Terminate {
     pub(crate) fn execute(&self, data: &Data) -> anyhow::Result<Exit> {
         let terminate = InstanceCommand::Terminate { reason: self.reason.clone() };
-        handle(data, self.which.key()?, terminate, &self.how)
+        handle(data, self.which.key()?, terminate, &self.format)
     }
 }
 
@@ -145,25 +145,27 @@ impl Restart {
     pub(crate) fn execute(&self, data: &Data) -> anyhow::Result<Exit> {
         let key = self.which.key()?;
         let component = match &self.component {
-            Some(path) => arguments::component(path, None, data, &Bounds::of_the_owner(data, &key.tenant)?)?,
+            Some(path) => {
+                arguments::component(path, None, data, &FileLimits::of_the_owner(data, &key.tenant)?)?
+            }
             None => Vec::new(),
         };
-        let back = match &self.from {
-            Some(name) => Back::Before { name: name.clone(), nth: self.nth.get() - 1 },
-            None if self.here => Back::Nowhere,
-            None => Back::Beginning,
+        let point = match &self.from {
+            Some(name) => RestartPoint::Call { name: name.clone(), nth: self.nth.get() - 1 },
+            None if self.keep_calls => RestartPoint::Current,
+            None => RestartPoint::Beginning,
         };
-        let restart = InstanceCommand::Restart { back, component: component.into() };
-        handle(data, key, restart, &self.how)
+        let restart = InstanceCommand::Restart { point, component: component.into() };
+        handle(data, key, restart, &self.format)
     }
 }
 
 impl SendEvent {
     pub(crate) fn execute(&self, data: &Data) -> anyhow::Result<Exit> {
         let key = self.which.key()?;
-        let payload = self.payload.event(&Bounds::of_the_owner(data, &key.tenant)?)?;
+        let payload = self.payload.event(&FileLimits::of_the_owner(data, &key.tenant)?)?;
         let send = InstanceCommand::SendEvent { event_type: self.event_type.clone(), payload };
-        handle(data, key, send, &self.how)
+        handle(data, key, send, &self.format)
     }
 }
 
@@ -175,11 +177,16 @@ impl Resolve {
         };
         let (receipt, reason) = (self.receipt.clone(), self.reason.clone());
         let resolve = InstanceCommand::Resolve { receipt, finding, found_by: self.by.clone(), reason };
-        handle(data, self.which.key()?, resolve, &self.how)
+        handle(data, self.which.key()?, resolve, &self.format)
     }
 }
 
-fn handle(data: &Data, key: InstanceKey, handling: InstanceCommand, how: &How) -> anyhow::Result<Exit> {
+fn handle(
+    data: &Data,
+    key: InstanceKey,
+    handling: InstanceCommand,
+    format: &FormatArgs,
+) -> anyhow::Result<Exit> {
     let is_all = matches!(handling, InstanceCommand::Pause | InstanceCommand::Terminate { .. });
     let done = match &handling {
         InstanceCommand::SendEvent { event_type, .. } => format!("event {event_type} is received"),
@@ -196,7 +203,7 @@ fn handle(data: &Data, key: InstanceKey, handling: InstanceCommand, how: &How) -
         other => return Err(session::unexpected(&other)),
     };
     let mut out = output::stdout();
-    match (how.json, state) {
+    match (format.json, state) {
         (true, state) => {
             let line = json!({ "tenant": key.tenant, "instance": key.instance, "status": state });
             writeln!(out, "{}", json_line(&line)?)?;

@@ -73,9 +73,9 @@ impl List {
         let waiting = instances.iter().filter(|listed| listed.row.status == InstanceState::Waiting);
         let tenants: BTreeSet<_> = waiting.map(|listed| &listed.row.tenant).collect();
         if !tenants.is_empty() {
-            trust_on_record::tell_of_freezes(data, reading.trust(), |tenant| tenants.contains(tenant));
+            trust_on_record::print_freezes(data, reading.trust(), |tenant| tenants.contains(tenant));
         }
-        tell_of_due(data, &instances);
+        print_due_hint(data, &instances);
         Ok(Exit::Done)
     }
 
@@ -117,7 +117,7 @@ fn sentence(listed: &ListedInstance) -> String {
 }
 
 /// Tells of instances that are due, while no process works in the folder.
-fn tell_of_due(data: &Data, instances: &[ListedInstance]) {
+fn print_due_hint(data: &Data, instances: &[ListedInstance]) {
     let now = SystemClock.now();
     let mut due = instances.iter().filter(|listed| is_due(listed, now));
     let Some(first) = due.next() else { return };
@@ -125,7 +125,7 @@ fn tell_of_due(data: &Data, instances: &[ListedInstance]) {
         return;
     }
     let all = Hint::new(data, &["work"]);
-    let one = Hint::new(data, &["resume", &hint::name(&key(first))]);
+    let one = Hint::new(data, &["drive", &hint::name(&key(first))]);
     let ready = match due.count() + 1 {
         1 => "1 of these is ready to run".to_owned(),
         more => format!("{more} of these are ready to run"),

@@ -17,15 +17,15 @@ pub(crate) enum Instances {
     /// Show one instance: its state, its waits, and all its calls.
     Show(show::Show),
     /// Pause an instance until it is resumed.
-    Pause(control::Plain),
+    Pause(control::PlainCommand),
     /// Resume an instance that was paused, or that has diverged.
-    Resume(control::Plain),
+    Resume(control::PlainCommand),
     /// End an instance in any state.
     Terminate(control::Terminate),
     /// Restart a workflow from an earlier place, or from its beginning.
     Restart(control::Restart),
     /// Delete an ended instance. Its receipts are kept, with their state.
-    Delete(control::Plain),
+    Delete(control::PlainCommand),
     /// Send an instance an event.
     SendEvent(control::SendEvent),
     /// Record a finding about an action whose outcome was unknown.

@@ -1,6 +1,6 @@
 //! `pp-host instances show`.
 
-use crate::cli::options::data_dir::{Data, Which};
+use crate::cli::options::data_dir::{Data, InstanceArg};
 use crate::cli::options::limit::LimitArgs;
 use crate::cli::output::hint::Hint;
 use crate::cli::output::{hint, json_line};
@@ -16,7 +16,7 @@ use workflow::{Clipped, Escaped, Quoted, Status, Wait};
 #[derive(Debug, Args)]
 pub(crate) struct Show {
     #[command(flatten)]
-    which: Which,
+    which: InstanceArg,
 
     /// As one JSON object.
     #[arg(long)]
@@ -42,7 +42,7 @@ impl Show {
         }
         if matches!(&detail.history.status, Status::Waiting(wait) if wait.request().is_some()) {
             let trust = trust_on_record::read(data)?;
-            trust_on_record::tell_of_freezes(data, &trust, |tenant| *tenant == key.tenant);
+            trust_on_record::print_freezes(data, &trust, |tenant| *tenant == key.tenant);
         }
         Ok(Exit::Done)
     }
@@ -98,7 +98,7 @@ impl Shown<'_> {
                 writeln!(out, "             at call #{call}: {}", Quoted(message))?;
                 let restart = Hint::new(self.data, &["instances", "restart", &hint::name(key)]);
                 let (here, back) = (
-                    restart.clone().with(["--here", "--component", "GUEST"]),
+                    restart.clone().with(["--keep-calls", "--component", "GUEST"]),
                     restart.with(["--from", "STEP"]),
                 );
                 writeln!(out, "             go on with a guest that takes the old path: {here}")?;
@@ -134,7 +134,7 @@ impl Shown<'_> {
 
 fn write_call(out: &mut impl Write, call: &Call) -> std::io::Result<()> {
     let tried = if call.attempts > 1 { format!(" (attempt {})", call.attempts) } else { String::new() };
-    let void = if call.void { ", counts no longer" } else { "" };
-    writeln!(out, "  #{:<4} {}{tried}{void}", call.number, call.asked)?;
+    let superseded = if call.superseded { ", counts no longer" } else { "" };
+    writeln!(out, "  #{:<4} {}{tried}{superseded}", call.number, call.asked)?;
     writeln!(out, "        {}  {}", call.changed, call.stage)
 }

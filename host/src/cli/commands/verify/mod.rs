@@ -23,7 +23,7 @@ use requirement::Requirement;
 use std::io;
 use std::io::Write;
 use std::path::{Path, PathBuf};
-use verdict::{Attested, Brought, Verdict};
+use verdict::{Attested, GivenOpening, Verdict};
 
 /// The exit code when the command line makes no sense, or a file cannot be read or written: nothing was found out about a receipt.
 pub(crate) const USAGE: u8 = 64;
@@ -95,7 +95,7 @@ Exit codes. With several files it is that of the first that fails; each has its 
   64  usage, or a file cannot be read or written";
 
 /// The inputs that all files are judged by.
-struct Grounds {
+struct VerifyInputs {
     keys: KeySet,
     deciders: Option<DeciderSet>,
     opening: Option<Result<Opening, VerifyError>>,
@@ -122,10 +122,10 @@ impl Verify {
 
     /// One verdict per file, in the order of the command line.
     fn judge_all(&self) -> anyhow::Result<Vec<Verdict>> {
-        let grounds = self.grounds()?;
+        let inputs = self.inputs()?;
         let mut revocations = Vec::new();
         let mut verdicts: Vec<_> =
-            self.artifacts.iter().map(|path| self.judge(path, &grounds, &mut revocations)).collect();
+            self.artifacts.iter().map(|path| self.judge(path, &inputs, &mut revocations)).collect();
         let now = SystemClock.now();
         for verdict in &mut verdicts {
             if let Verdict::Receipt(receipt) = verdict {
@@ -138,7 +138,7 @@ impl Verify {
     }
 
     /// Reads the other files of the command line. A fault in them applies to every receipt.
-    fn grounds(&self) -> anyhow::Result<Grounds> {
+    fn inputs(&self) -> anyhow::Result<VerifyInputs> {
         let not = |what: &str, path: &Path| format!("{} is not {what}", path.display());
         let keys = KeySet::parse(&input::text(&self.keys)?);
         let keys = keys.with_context(|| not("a key set", &self.keys))?;
@@ -162,7 +162,7 @@ impl Verify {
                 return Err(error).with_context(|| format!("cannot read {}", path.display()));
             }
         };
-        Ok(Grounds { keys, deciders, opening: self.opening()?, receipt })
+        Ok(VerifyInputs { keys, deciders, opening: self.opening()?, receipt })
     }
 
     fn opening(&self) -> anyhow::Result<Option<Result<Opening, VerifyError>>> {
@@ -174,7 +174,7 @@ impl Verify {
     }
 
     /// The verdict on a file. The revocations in it are added to `revocations`.
-    fn judge(&self, path: &Path, grounds: &Grounds, revocations: &mut Vec<VerifiedReceipt>) -> Verdict {
+    fn judge(&self, path: &Path, inputs: &VerifyInputs, revocations: &mut Vec<VerifiedReceipt>) -> Verdict {
         let text = match Document::read(path) {
             Document::Text(text) => text,
             Document::Malformed(error) => return Verdict::Refused(error),
@@ -184,28 +184,33 @@ impl Verify {
             Ok(document) => document,
             Err(error) => return Verdict::Refused(error.into()),
         };
-        revocations.extend(revocation::signed(&text, &document, &grounds.keys));
+        revocations.extend(revocation::signed(&text, &document, &inputs.keys));
         let has = |name: &str| document.get(name).is_some_and(|member| *member != Json::Null);
         if !has("artifact") && has("attestation_artifact") {
-            return self.judge_attestation(&text, grounds);
+            return self.judge_attestation(&text, inputs);
         }
-        match self.judge_receipt(&text, &document, grounds) {
+        match self.judge_receipt(&text, &document, inputs) {
             Ok(receipt) => Verdict::Receipt(Box::new(receipt)),
             Err(error) => Verdict::Refused(error),
         }
     }
 
-    fn judge_receipt(&self, text: &str, document: &Json, grounds: &Grounds) -> Result<Receipt, VerifyError> {
+    fn judge_receipt(
+        &self,
+        text: &str,
+        document: &Json,
+        inputs: &VerifyInputs,
+    ) -> Result<Receipt, VerifyError> {
         let among_others = self.artifacts.len() > 1;
-        let brought = Brought { opening: grounds.opening.as_ref(), among_others };
-        let mut receipt = Receipt::read(text, document, &grounds.keys, brought)?;
-        if let Some(deciders) = &grounds.deciders {
+        let given = GivenOpening { opening: inputs.opening.as_ref(), among_others };
+        let mut receipt = Receipt::read(text, document, &inputs.keys, given)?;
+        if let Some(deciders) = &inputs.deciders {
             receipt.check_people(deciders)?;
         }
         Ok(receipt)
     }
 
-    fn judge_attestation(&self, text: &str, grounds: &Grounds) -> Verdict {
+    fn judge_attestation(&self, text: &str, inputs: &VerifyInputs) -> Verdict {
         let asked = [
             ("--request", self.request.is_some()),
             ("--deciders", self.deciders.is_some()),
@@ -214,7 +219,7 @@ impl Verify {
         if let Some((option, _)) = asked.iter().find(|(_, given)| *given) {
             return Verdict::NotJudged(format!("{option} is about receipts, and this is an attestation"));
         }
-        let attested = match &grounds.receipt {
+        let attested = match &inputs.receipt {
             None => {
                 return Verdict::NotJudged(
                     "an attestation is verified together with its receipt: name it with --receipt FILE"
@@ -222,7 +227,7 @@ impl Verify {
                 );
             }
             Some(Err(error)) => Err(error.clone()),
-            Some(Ok(receipt)) => Attested::read(text, receipt, &grounds.keys),
+            Some(Ok(receipt)) => Attested::read(text, receipt, &inputs.keys),
         };
         attested.map_or_else(Verdict::Refused, |attested| Verdict::Attestation(Box::new(attested)))
     }

@@ -54,13 +54,13 @@ pub(super) struct Attested {
 
 /// The opening that the caller brings.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct Brought<'a> {
+pub(super) struct GivenOpening<'a> {
     pub(super) opening: Option<&'a Result<Opening, VerifyError>>,
     /// Whether there are other files in the call. The opening is of a receipt then, and not of its revocation.
     pub(super) among_others: bool,
 }
 
-impl<'a> Brought<'a> {
+impl<'a> GivenOpening<'a> {
     fn of(self, receipt: &VerifiedReceipt) -> Option<&'a Result<Opening, VerifyError>> {
         self.opening.filter(|_| !self.among_others || receipt.revokes().is_none())
     }
@@ -85,7 +85,7 @@ impl Receipt {
         text: &str,
         document: &Json,
         keys: &KeySet,
-        opening: Brought<'_>,
+        opening: GivenOpening<'_>,
     ) -> Result<Self, VerifyError> {
         let artifact = Artifact::parse(text)?;
         let verified = receipt::verify(&artifact, keys)?;

@@ -8,16 +8,16 @@ use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::time::{Instant, Sleep, sleep_until};
 
 /// A stream with a bound on how long one write may take.
-pub(crate) struct Paced<S> {
+pub(crate) struct TimedStream<S> {
     stream: S,
-    patience: Duration,
+    write_timeout: Duration,
     /// Set while a write waits for the peer.
     stalled: Option<Pin<Box<Sleep>>>,
 }
 
-impl<S> Paced<S> {
-    pub(crate) fn new(stream: S, patience: Duration) -> Self {
-        Self { stream, patience, stalled: None }
+impl<S> TimedStream<S> {
+    pub(crate) fn new(stream: S, write_timeout: Duration) -> Self {
+        Self { stream, write_timeout, stalled: None }
     }
 
     /// The result of a write, or an error if the write has made no progress for too long.
@@ -26,14 +26,14 @@ impl<S> Paced<S> {
             self.stalled = None;
             return wrote;
         }
-        let until = Instant::now() + self.patience;
+        let until = Instant::now() + self.write_timeout;
         let stalled = self.stalled.get_or_insert_with(|| Box::pin(sleep_until(until)));
         ready!(stalled.as_mut().poll(cx));
         Poll::Ready(Err(io::ErrorKind::TimedOut.into()))
     }
 }
 
-impl<S: AsyncRead + Unpin> AsyncRead for Paced<S> {
+impl<S: AsyncRead + Unpin> AsyncRead for TimedStream<S> {
     fn poll_read(
         mut self: Pin<&mut Self>,
         cx: &mut Context<'_>,
@@ -43,7 +43,7 @@ impl<S: AsyncRead + Unpin> AsyncRead for Paced<S> {
     }
 }
 
-impl<S: AsyncWrite + Unpin> AsyncWrite for Paced<S> {
+impl<S: AsyncWrite + Unpin> AsyncWrite for TimedStream<S> {
     fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
         let wrote = Pin::new(&mut self.stream).poll_write(cx, bytes);
         self.judge(cx, wrote)

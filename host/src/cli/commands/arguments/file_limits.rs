@@ -20,13 +20,13 @@ const TEXT_ELSEWHERE: usize = 8 << 20;
 const SETTINGS: usize = 4 << 20;
 
 /// The limits of the host that takes what is read.
-pub(crate) struct Bounds {
+pub(crate) struct FileLimits {
     limits: Limits,
     /// They are those of that host, and not only what such a host takes at most.
     are_known: bool,
 }
 
-impl Bounds {
+impl FileLimits {
     /// Those of a host in this process.
     pub(crate) fn here(data: &Data, limits: &LimitArgs, tenant: &TenantId) -> anyhow::Result<Self> {
         Ok(Self { limits: limits.settings(data)?.of(tenant), are_known: true })

@@ -5,7 +5,7 @@ use rustix::process::{Resource, Signal, getrlimit};
 use std::io;
 use std::process::ExitCode;
 use std::thread;
-use store::process_limits;
+use store::ulimit_hints;
 use tokio::signal::unix::{SignalKind, signal};
 
 /// The stack of the thread that a command runs on.
@@ -27,7 +27,7 @@ pub(crate) fn on_own_stack(program: impl FnOnce() -> ExitCode + Send + 'static) 
             PANICKED.into()
         }),
         Err(error) => {
-            complain(&format!("cannot start a thread: {error}: {}", process_limits::THREADS));
+            complain(&format!("cannot start a thread: {error}: {}", ulimit_hints::THREADS));
             ExitCode::FAILURE
         }
     }
@@ -39,7 +39,7 @@ pub(crate) fn check(compiles: bool) -> Result<(), String> {
     match getrlimit(Resource::Nofile).current {
         Some(files) if files < FILES && !compiles => Err(format!(
             "the limit of {files} open files is too low: {FILES} are needed; {}",
-            process_limits::OPEN_FILES
+            ulimit_hints::OPEN_FILES
         )),
         _ => Ok(()),
     }

@@ -1,6 +1,6 @@
 //! The decider that a command line chooses.
 
-use crate::cli::commands::run::ask;
+use crate::cli::commands::foreground::ask;
 use anyhow::bail;
 use engine::api::{Account, Attended};
 use engine::issuer::{Judgement, Request};
@@ -9,7 +9,7 @@ use std::io::IsTerminal as _;
 
 /// The treatment of an action that waits for a decision.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Manner {
+pub(crate) enum DecisionMode {
     /// Approve everything.
     Approve,
     /// Deny everything.
@@ -20,7 +20,7 @@ pub(crate) enum Manner {
     Wait,
 }
 
-impl Manner {
+impl DecisionMode {
     /// The decision about `request`; none when it is to wait.
     pub(crate) fn decide(self, request: &Request) -> anyhow::Result<Option<Judgement>> {
         let automatic = |decision, reason: &str| {
@@ -42,11 +42,11 @@ impl Manner {
         if self == Self::Ask { Attended::InPerson } else { Attended::Automatic }
     }
 
-    /// Refuses a manner that cannot work here, before anything runs.
+    /// Refuses a mode that cannot work here, before anything runs.
     pub(crate) fn check(self) -> anyhow::Result<()> {
         if self == Self::Ask && !(std::io::stdin().is_terminal() && std::io::stderr().is_terminal()) {
             bail!(
-                "--ask needs a terminal to ask on: run it in one, or use --deny, or --wait and decide later with pp-host resume INSTANCE --ask"
+                "--ask needs a terminal to ask on: run it in one, or use --deny, or --wait and decide later with pp-host drive INSTANCE --ask"
             );
         }
         Ok(())

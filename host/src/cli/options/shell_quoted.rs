@@ -5,9 +5,9 @@ use std::fmt;
 use std::os::unix::ffi::OsStrExt as _;
 
 /// A word, quoted for a shell.
-pub(crate) struct Word<'a>(pub(crate) &'a OsStr);
+pub(crate) struct ShellQuoted<'a>(pub(crate) &'a OsStr);
 
-impl fmt::Display for Word<'_> {
+impl fmt::Display for ShellQuoted<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let bytes = self.0.as_bytes();
         let is_plain = |byte: &u8| byte.is_ascii_alphanumeric() || b"_@%+=:,./-".contains(byte);
@@ -35,7 +35,7 @@ mod tests {
 
     #[test]
     fn a_word_is_one_word_to_a_shell() {
-        let quoted = |word: &[u8]| Word(OsStr::from_bytes(word)).to_string();
+        let quoted = |word: &[u8]| ShellQuoted(OsStr::from_bytes(word)).to_string();
         assert_eq!(quoted(b"wf_1/a.b"), "wf_1/a.b");
         assert_eq!(quoted(b""), "''");
         assert_eq!(quoted(b"sp ace/d 1"), "'sp ace/d 1'");

@@ -3,21 +3,18 @@
 //! Following the imports from the main module finds the files of a bundle. A sandbox parses the modules; this process
 //! itself parses only the folder's settings.
 
-use crate::cli::commands::arguments::bounds;
-use crate::cli::commands::arguments::bounds::Bounds;
+use crate::cli::commands::arguments::file_limits;
+use crate::cli::commands::arguments::file_limits::FileLimits;
 use crate::cli::commands::arguments::jsonc::without_comments;
 use crate::cli::options::data_dir;
 use crate::cli::options::data_dir::Data;
-use crate::cli::{Exit, output};
 use anyhow::Context as _;
 use anyhow::bail;
-use clap::Args;
 use sandbox::script::{Bundle, Kind, Module, candidates, current_engine, relative};
 use sandbox::{Sandbox, SandboxLimits};
 use serde_json::Value;
 use std::cell::OnceCell;
 use std::collections::BTreeMap;
-use std::io::Write as _;
 use std::path::{Path, PathBuf};
 
 /// The paths of a folder's main module, unless its settings name one.
@@ -26,33 +23,6 @@ const MAIN: [&str; 6] =
 
 /// The endings of source text that no engine reads.
 const DIALECTS: [&str; 4] = ["tsx", "jsx", "cts", "cjs"];
-
-/// Print the bundle of a workflow's source text, as the HTTP API takes it.
-#[derive(Debug, Args)]
-pub(crate) struct Pack {
-    /// The workflow: TypeScript, JavaScript, or a folder of them.
-    source: PathBuf,
-
-    /// The class to run, where the main module exports several workflows.
-    #[arg(long, value_name = "NAME")]
-    class: Option<String>,
-}
-
-impl Pack {
-    pub(crate) fn execute(&self, data: &Data) -> anyhow::Result<Exit> {
-        refuse_dialect(&self.source)?;
-        if !is_source(&self.source) {
-            bail!("{} is no source text: name a .ts or .js file, or a folder", self.source.display());
-        }
-        if output::is_terminal() {
-            bail!("a bundle is not for a terminal: redirect the output to a file");
-        }
-        // Without a newline at its end: the digest is that of exactly these bytes.
-        let bundle = bundle(&self.source, self.class.as_deref(), data, &Bounds::elsewhere(data))?;
-        output::exact().write_all(&bundle.bytes())?;
-        Ok(Exit::Done)
-    }
-}
 
 /// Whether a path is source text, or a folder of it.
 pub(crate) fn is_source(path: &Path) -> bool {
@@ -77,7 +47,7 @@ pub(crate) fn bundle(
     path: &Path,
     class: Option<&str>,
     data: &Data,
-    bounds: &Bounds,
+    file_limits: &FileLimits,
 ) -> anyhow::Result<Bundle> {
     let Main { root, main, class: found } = match path.is_dir() {
         true => Main::of_folder(path)?,
@@ -85,7 +55,7 @@ pub(crate) fn bundle(
     };
     let class = class.map(str::to_owned).or(found);
     let root = root.canonicalize().with_context(|| format!("cannot read {}", root.display()))?;
-    let mut packing = Packing { root, data, bounds, sandbox: OnceCell::new(), modules: BTreeMap::new() };
+    let mut packing = Packing { root, data, file_limits, sandbox: OnceCell::new(), modules: BTreeMap::new() };
     packing.follow(&main)?;
     let bundle = Bundle { engine: current_engine(), main, class, modules: packing.modules };
     bundle.check()?;
@@ -136,7 +106,7 @@ fn tidy(name: &str) -> String {
 /// Refuses settings whose main module would not be the one that runs.
 fn refuse_toml(path: &Path) -> anyhow::Result<()> {
     let text = match path.is_file() {
-        true => bounds::settings(path)?,
+        true => file_limits::settings(path)?,
         false => return Ok(()),
     };
     let mut settings = text.lines().map(str::trim).take_while(|line| !line.starts_with('['));
@@ -156,7 +126,7 @@ fn settings(folder: &Path, names: &[&str]) -> anyhow::Result<Option<Value>> {
     let Some(path) = names.iter().map(|name| folder.join(name)).find(|path| path.is_file()) else {
         return Ok(None);
     };
-    let text = bounds::settings(&path)?;
+    let text = file_limits::settings(&path)?;
     let json = serde_json::from_str(&without_comments(&text));
     json.map(Some).with_context(|| format!("{} is not JSON", path.display()))
 }
@@ -165,7 +135,7 @@ fn settings(folder: &Path, names: &[&str]) -> anyhow::Result<Option<Value>> {
 struct Packing<'a> {
     root: PathBuf,
     data: &'a Data,
-    bounds: &'a Bounds,
+    file_limits: &'a FileLimits,
     /// Made when the first module has imports to follow.
     sandbox: OnceCell<Sandbox>,
     modules: BTreeMap<String, Module>,
@@ -205,7 +175,7 @@ impl Packing<'_> {
             bail!("{} leads out of {}", path.display(), self.root.display());
         }
         let before = self.modules.values().map(|module| module.content.len()).sum();
-        let content = self.bounds.code(&real, before)?;
+        let content = self.file_limits.code(&real, before)?;
         if kind != Kind::Data {
             std::str::from_utf8(&content).with_context(|| format!("{} is not UTF-8", path.display()))?;
         }

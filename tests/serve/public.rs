@@ -35,7 +35,7 @@ fn health_readiness_and_metrics_need_no_token() {
     assert_eq!(metrics.header("content-type"), Some("text/plain; version=0.0.4; charset=utf-8"));
     for line in [
         "pp_host_http_requests_total{method=\"GET\",route=\"/healthz\",status=\"200\"} 1",
-        "pp_host_http_request_seconds_count{method=\"GET\",route=\"/readyz\"} 1",
+        "pp_host_http_request_duration_seconds_count{method=\"GET\",route=\"/readyz\"} 1",
         "pp_host_requests_waiting 0",
     ] {
         assert!(metrics.body.lines().any(|found| found == line), "{line} is not in {}", metrics.body);

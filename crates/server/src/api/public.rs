@@ -1,7 +1,7 @@
 //! Routes for any caller: health, metrics, the key set, and the verification of a receipt.
 
 use crate::problem::Problem;
-use crate::request::Asked;
+use crate::request::RequestContext;
 use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse as _, Response};
 use engine::api::{AccessError, Query, ReceiptKind, ReceiptRow, View};
@@ -12,19 +12,19 @@ use store::RequestFilter;
 use workflow::ReceiptId;
 
 /// The process answers.
-pub(crate) fn health(_: &Asked) -> Result<Response, Problem> {
+pub(crate) fn health(_: &RequestContext) -> Result<Response, Problem> {
     Ok(text("ok\n".to_owned()))
 }
 
 /// The data folder can be read, and its operators' acts are valid.
-pub(crate) fn ready(asked: &Asked) -> Result<Response, Problem> {
-    asked.state.host.trust()?;
+pub(crate) fn ready(context: &RequestContext) -> Result<Response, Problem> {
+    context.state.host.trust()?;
     Ok(text("ready\n".to_owned()))
 }
 
 /// Counters for Prometheus.
-pub(crate) fn metrics(asked: &Asked) -> Result<Response, Problem> {
-    let state = &asked.state;
+pub(crate) fn metrics(context: &RequestContext) -> Result<Response, Problem> {
+    let state = &context.state;
     let waiting =
         state.host.store().requests(RequestFilter::Waiting).wait().map_err(engine::Error::from)?.len();
     let mut response = text(state.metrics.text(state.feed.facts(), state.feed.notices(), waiting as u64));
@@ -34,18 +34,18 @@ pub(crate) fn metrics(asked: &Asked) -> Result<Response, Problem> {
 }
 
 /// The public key set, in the specification's form.
-pub(crate) fn keys(asked: &Asked) -> Result<Response, Problem> {
-    let keys = asked.state.host.keys().to_json();
+pub(crate) fn keys(context: &RequestContext) -> Result<Response, Problem> {
+    let keys = context.state.host.keys().to_json();
     Ok(as_json(StatusCode::OK, keys.to_string()))
 }
 
 /// The protocol's verification: verifies the receipt in the body with this host's keys. It changes nothing.
-pub(crate) fn verify(asked: &Asked) -> Result<Response, Problem> {
-    let text = std::str::from_utf8(&asked.body).map_err(|_| Problem::invalid("the body is not UTF-8"))?;
+pub(crate) fn verify(context: &RequestContext) -> Result<Response, Problem> {
+    let text = std::str::from_utf8(&context.body).map_err(|_| Problem::invalid("the body is not UTF-8"))?;
     let document =
         Json::parse(text).map_err(|error| Problem::invalid(format!("the body is not JSON: {error}")))?;
     if let Some(id) = document.get("receiptId") {
-        return verify_kept(asked, id);
+        return verify_kept(context, id);
     }
     if document.get("scope").is_some() {
         let message = "receipts here are issued to workflows, one for each action: name one with receiptId";
@@ -56,25 +56,25 @@ pub(crate) fn verify(asked: &Asked) -> Result<Response, Problem> {
             "a receipt is expected: receiptId, or artifact as pp-host receipts export prints it",
         ));
     }
-    let keys = asked.state.host.keys();
+    let keys = context.state.host.keys();
     let verified = Artifact::parse(text).and_then(|artifact| receipt::verify(&artifact, &keys));
     let verdict = match verified.and_then(|receipt| Ok((revocation_in(&document, &receipt, &keys)?, receipt)))
     {
-        Ok((true, receipt)) => revoked(of_receipt(asked, &receipt)?),
-        Ok((false, receipt)) => of_posted(asked, &receipt)?,
+        Ok((true, receipt)) => revoked(of_receipt(context, &receipt)?),
+        Ok((false, receipt)) => of_posted(context, &receipt)?,
         Err(error) => refused(&error),
     };
     Ok(as_json(StatusCode::OK, verdict.to_string()))
 }
 
 /// A stored receipt, by the route that the protocol's clients use.
-pub(crate) fn receipt(asked: &Asked) -> Result<Response, Problem> {
+pub(crate) fn receipt(context: &RequestContext) -> Result<Response, Problem> {
     let View::Receipt(row) =
-        asked.view(&asked.principal()?, Query::Receipt { receipt: asked.part("receipt")? })?
+        context.view(&context.principal()?, Query::Receipt { receipt: context.part("receipt")? })?
     else {
         return Err(crate::api::unexpected(&"no receipt"));
     };
-    let mut verdict = of_stored(asked, &row)?;
+    let mut verdict = of_stored(context, &row)?;
     // A receipt that does not verify has no facts to show.
     let mut shown = match verdict["receipt"].take() {
         Value::Null => json!({ "id": row.receipt_id }),
@@ -87,21 +87,21 @@ pub(crate) fn receipt(asked: &Asked) -> Result<Response, Problem> {
 }
 
 /// A stored receipt, if the caller may see it.
-fn verify_kept(asked: &Asked, id: &Json) -> Result<Response, Problem> {
+fn verify_kept(context: &RequestContext, id: &Json) -> Result<Response, Problem> {
     let missing = || {
         let refusal = refusal("RECEIPT_NOT_FOUND", "there is no such receipt in a tenant of yours");
         Ok(as_json(StatusCode::OK, refusal.to_string()))
     };
     let id = id.as_str().ok_or_else(|| Problem::invalid("receiptId is not a string"))?;
-    let principal = asked.principal()?;
+    let principal = context.principal()?;
     let Ok(receipt) = id.parse() else { return missing() };
-    let row = match asked.state.host.view(&principal, Query::Receipt { receipt }) {
+    let row = match context.state.host.view(&principal, Query::Receipt { receipt }) {
         Ok(View::Receipt(row)) => row,
         Ok(other) => return Err(crate::api::unexpected(&other)),
         Err(engine::Error::NoReceipt(_) | engine::Error::Access(AccessError::NotFound)) => return missing(),
         Err(error) => return Err(error.into()),
     };
-    let mut verdict = of_stored(asked, &row)?;
+    let mut verdict = of_stored(context, &row)?;
     if let ReceiptKind::Decision { redeemed_at, .. } = &row.kind {
         verdict["redeemedAt"] = json!(redeemed_at);
     }
@@ -109,9 +109,9 @@ fn verify_kept(asked: &Asked, id: &Json) -> Result<Response, Problem> {
 }
 
 /// The verdict on a stored receipt.
-fn of_stored(asked: &Asked, row: &ReceiptRow) -> Result<Value, Problem> {
-    let verdict = match receipt::verify(&row.kept.receipt.artifact, &asked.state.host.keys()) {
-        Ok(receipt) => of_receipt(asked, &receipt)?,
+fn of_stored(context: &RequestContext, row: &ReceiptRow) -> Result<Value, Problem> {
+    let verdict = match receipt::verify(&row.kept.receipt.artifact, &context.state.host.keys()) {
+        Ok(receipt) => of_receipt(context, &receipt)?,
         Err(error) => refused(&error),
     };
     Ok(match &row.kind {
@@ -121,10 +121,10 @@ fn of_stored(asked: &Asked, row: &ReceiptRow) -> Result<Value, Problem> {
 }
 
 /// The verdict on a receipt in the body. Its revocation may be stored here, even if the document does not say so.
-fn of_posted(asked: &Asked, receipt: &VerifiedReceipt) -> Result<Value, Problem> {
-    let verdict = of_receipt(asked, receipt)?;
+fn of_posted(context: &RequestContext, receipt: &VerifiedReceipt) -> Result<Value, Problem> {
+    let verdict = of_receipt(context, receipt)?;
     let Ok(id) = receipt.id().parse::<ReceiptId>() else { return Ok(verdict) };
-    let stored = asked.state.host.store().receipt(&id).wait().map_err(engine::Error::from)?;
+    let stored = context.state.host.store().receipt(&id).wait().map_err(engine::Error::from)?;
     Ok(match stored.is_some_and(|stored| stored.state.revoked.is_some()) {
         true => revoked(verdict),
         false => verdict,
@@ -161,10 +161,10 @@ fn revoked(mut verdict: Value) -> Value {
 
 /// A receipt that verifies, in the form that the protocol's clients read. Valid means an approval that has not expired and is of the scope that
 /// counts here now.
-fn of_receipt(asked: &Asked, receipt: &VerifiedReceipt) -> Result<Value, Problem> {
-    let expired = receipt.is_expired(asked.state.host.now()?);
+fn of_receipt(context: &RequestContext, receipt: &VerifiedReceipt) -> Result<Value, Problem> {
+    let expired = receipt.is_expired(context.state.host.now()?);
     let approved = receipt.decision() == receipt::Decision::Approved;
-    let scope = asked.state.host.scope()?;
+    let scope = context.state.host.scope()?;
     let counts = receipt.scope() == Some(scope) && scope_of(receipt.key_id()) == scope;
     let (code, message) = match (approved, expired, counts) {
         (true, false, true) => (None, None),

@@ -13,10 +13,10 @@ use std::os::unix::net::UnixStream;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
-/// The callers of one socket.
+/// The connections of one socket.
 #[derive(Debug)]
-pub(crate) struct Callers {
-    at_once: usize,
+pub(crate) struct Connections {
+    most: usize,
     state: Mutex<State>,
 }
 
@@ -30,10 +30,10 @@ struct State {
     answering: BTreeSet<u64>,
 }
 
-/// A caller that has a place, until this is dropped.
+/// A connection that has a place, until this is dropped.
 #[derive(Debug)]
-pub(crate) struct Caller {
-    callers: Arc<Callers>,
+pub(crate) struct Connection {
+    connections: Arc<Connections>,
     number: u64,
     stream: Arc<UnixStream>,
 }
@@ -45,16 +45,16 @@ pub(crate) struct Deadline<'a> {
     until: Instant,
 }
 
-impl Callers {
+impl Connections {
     /// A server with this many places.
-    pub(crate) fn new(at_once: usize) -> Arc<Self> {
-        Arc::new(Self { at_once, state: Mutex::default() })
+    pub(crate) fn new(most: usize) -> Arc<Self> {
+        Arc::new(Self { most, state: Mutex::default() })
     }
 
     /// Takes a place for a caller that begins to send its request. `None` when every place is taken by a request that is being answered.
-    pub(crate) fn enter(self: &Arc<Self>, stream: UnixStream) -> Option<Caller> {
+    pub(crate) fn enter(self: &Arc<Self>, stream: UnixStream) -> Option<Connection> {
         let mut state = self.lock();
-        if state.transferring.len() + state.answering.len() >= self.at_once {
+        if state.transferring.len() + state.answering.len() >= self.most {
             let (_, longest) = state.transferring.pop_first()?;
             // The thread that reads or writes it gets an error, and ends.
             let _ = longest.shutdown(Shutdown::Both);
@@ -62,7 +62,7 @@ impl Callers {
         let (number, stream) = (state.next, Arc::new(stream));
         state.next += 1;
         state.transferring.insert(number, Arc::clone(&stream));
-        Some(Caller { callers: Arc::clone(self), number, stream })
+        Some(Connection { connections: Arc::clone(self), number, stream })
     }
 
     /// Closes the connections that are being read or written. Requests that are being answered are answered to the end.
@@ -77,7 +77,7 @@ impl Callers {
     }
 }
 
-impl Caller {
+impl Connection {
     /// The connection.
     pub(crate) fn stream(&self) -> &UnixStream {
         &self.stream
@@ -88,7 +88,7 @@ impl Caller {
     /// # Errors
     /// When its connection was closed to make room.
     pub(crate) fn begin_answer(&self) -> io::Result<()> {
-        let mut state = self.callers.lock();
+        let mut state = self.connections.lock();
         state.transferring.remove(&self.number).ok_or(io::ErrorKind::ConnectionAborted)?;
         state.answering.insert(self.number);
         Ok(())
@@ -96,16 +96,16 @@ impl Caller {
 
     /// The answer is ready, and is about to be written.
     pub(crate) fn begin_write(&self) {
-        let mut state = self.callers.lock();
+        let mut state = self.connections.lock();
         if state.answering.remove(&self.number) {
             state.transferring.insert(self.number, Arc::clone(&self.stream));
         }
     }
 }
 
-impl Drop for Caller {
+impl Drop for Connection {
     fn drop(&mut self) {
-        let mut state = self.callers.lock();
+        let mut state = self.connections.lock();
         state.transferring.remove(&self.number);
         state.answering.remove(&self.number);
     }
@@ -152,25 +152,25 @@ mod tests {
 
     #[test]
     fn the_caller_that_sends_the_longest_makes_room_and_one_being_answered_does_not() {
-        let callers = Callers::new(2);
+        let connections = Connections::new(2);
         let (mut first, near) = pair();
-        let first_caller = callers.enter(near).unwrap();
+        let first_connection = connections.enter(near).unwrap();
         let (_second, near) = pair();
-        let second_caller = callers.enter(near).unwrap();
-        second_caller.begin_answer().unwrap();
+        let second_connection = connections.enter(near).unwrap();
+        second_connection.begin_answer().unwrap();
         let (mut third, near) = pair();
-        let third_caller = callers.enter(near).unwrap();
+        let third_connection = connections.enter(near).unwrap();
         assert_eq!(first.read(&mut [0]).unwrap(), 0, "its connection was closed");
-        assert!(first_caller.begin_answer().is_err());
-        drop(first_caller);
-        third_caller.begin_answer().unwrap();
-        assert!(callers.enter(pair().1).is_none(), "both are being answered");
-        second_caller.begin_write();
-        drop(second_caller);
-        let fourth_caller = callers.enter(pair().1).unwrap();
-        callers.hang_up();
-        assert!(fourth_caller.stream().write(&[0]).is_err());
-        third_caller.stream().write_all(&[7]).unwrap();
+        assert!(first_connection.begin_answer().is_err());
+        drop(first_connection);
+        third_connection.begin_answer().unwrap();
+        assert!(connections.enter(pair().1).is_none(), "both are being answered");
+        second_connection.begin_write();
+        drop(second_connection);
+        let fourth_connection = connections.enter(pair().1).unwrap();
+        connections.hang_up();
+        assert!(fourth_connection.stream().write(&[0]).is_err());
+        third_connection.stream().write_all(&[7]).unwrap();
         third.read_exact(&mut [0]).unwrap();
     }
 

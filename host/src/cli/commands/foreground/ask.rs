@@ -1,6 +1,6 @@
 //! Asking at the terminal: the request on one screen with the question below it, and the full text behind a pager.
 
-use crate::cli::commands::run::screen;
+use crate::cli::commands::foreground::screen;
 use crate::cli::output::visible_json;
 use anyhow::Context as _;
 use engine::issuer::Request;

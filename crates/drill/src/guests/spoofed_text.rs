@@ -1,7 +1,7 @@
 //! Words that try to be more than words: on an approver's screen, in a log, in an audit.
 
 use crate::fixture::{ATTACKER, Fixture, HOSTILE};
-use crate::{Attack, By, Ending, Refusal, SetupError, Way};
+use crate::{Attack, Attacker, Ending, Method, Refusal, SetupError};
 use receipt::Decision;
 use workflow::Escaped;
 
@@ -54,7 +54,7 @@ pub(crate) fn attacks() -> Vec<Attack> {
             "no terminal obeys",
             printed,
         ),
-        words("print", "Prints four megabytes.", "limit log-bytes is", print),
+        words("print", "Prints four megabytes.", "limit output-bytes is", print),
     ]
 }
 
@@ -62,9 +62,15 @@ fn words(
     name: &'static str,
     tries: &'static str,
     refusal: &'static str,
-    way: fn(&Fixture) -> Result<Ending, SetupError>,
+    method: fn(&Fixture) -> Result<Ending, SetupError>,
 ) -> Attack {
-    Attack { name, tries, by: By::Guest, refusal: Refusal::Words(refusal), way: Way::Shared(way) }
+    Attack {
+        name,
+        tries,
+        attacker: Attacker::Guest,
+        refusal: Refusal::Words(refusal),
+        method: Method::Shared(method),
+    }
 }
 
 fn params(attack: &str) -> String {

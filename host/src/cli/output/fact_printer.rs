@@ -16,45 +16,45 @@ const WAITING: usize = 4_096;
 
 /// What is printed, and how.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Feed {
+pub(crate) enum Verbosity {
     /// Notable facts, for people.
-    Notes,
+    Notable,
     /// Every fact, for people.
-    Everything,
+    All,
     /// Every fact as a JSON object.
     Json,
 }
 
 /// A queue of lines.
 #[derive(Clone)]
-pub(crate) struct Bulletin {
-    telling: Feed,
+pub(crate) struct FactPrinter {
+    verbosity: Verbosity,
     lines: SyncSender<String>,
     left_out: Arc<AtomicU64>,
 }
 
-/// The thread that prints. It ends when every [`Bulletin`] has gone.
+/// The thread that prints. It ends when every [`FactPrinter`] has gone.
 #[derive(Debug)]
-pub(crate) struct Printer(JoinHandle<()>);
+pub(crate) struct PrinterThread(JoinHandle<()>);
 
-impl Bulletin {
-    /// A bulletin and the thread that prints it.
-    pub(crate) fn open(telling: Feed) -> std::io::Result<(Self, Printer)> {
+impl FactPrinter {
+    /// A queue and the thread that prints it.
+    pub(crate) fn open(verbosity: Verbosity) -> std::io::Result<(Self, PrinterThread)> {
         let (lines, waiting) = sync_channel(WAITING);
         let left_out = Arc::<AtomicU64>::default();
         let missing = Arc::clone(&left_out);
         let thread = thread::Builder::new()
-            .name("pp-host-bulletin".to_owned())
+            .name("pp-host-facts".to_owned())
             .spawn(move || print(&waiting, &missing))?;
-        Ok((Self { telling, lines, left_out }, Printer(thread)))
+        Ok((Self { verbosity, lines, left_out }, PrinterThread(thread)))
     }
 
     /// Prints a fact, if it is to be printed.
-    pub(crate) fn fact(&self, fact: &Fact) {
-        match self.telling {
-            Feed::Notes if !is_notable(&fact.entry) => {}
-            Feed::Notes | Feed::Everything => self.hand_over(line(fact)),
-            Feed::Json => json_line(fact).into_iter().for_each(|line| self.hand_over(line)),
+    pub(crate) fn print(&self, fact: &Fact) {
+        match self.verbosity {
+            Verbosity::Notable if !is_notable(&fact.entry) => {}
+            Verbosity::Notable | Verbosity::All => self.hand_over(line(fact)),
+            Verbosity::Json => json_line(fact).into_iter().for_each(|line| self.hand_over(line)),
         }
     }
 
@@ -65,8 +65,8 @@ impl Bulletin {
     }
 }
 
-impl Printer {
-    /// Waits until everything is printed. Call it when no bulletin is left.
+impl PrinterThread {
+    /// Waits until everything is printed. Call it when no [`FactPrinter`] is left.
     pub(crate) fn finish(self) {
         // A panic there has been reported on standard error.
         let _ = self.0.join();

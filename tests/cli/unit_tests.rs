@@ -12,8 +12,8 @@ mod moment;
 #[path = "../../host/src/cli/output/progress.rs"]
 #[expect(dead_code, reason = "the program's commands use the rest")]
 mod progress;
-#[path = "../../host/src/cli/commands/run/screen.rs"]
+#[path = "../../host/src/cli/commands/foreground/screen.rs"]
 #[expect(dead_code, reason = "the program's question uses the rest")]
 mod screen;
-#[path = "../../host/src/cli/options/word.rs"]
-mod word;
+#[path = "../../host/src/cli/options/shell_quoted.rs"]
+mod shell_quoted;

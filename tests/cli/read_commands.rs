@@ -84,7 +84,7 @@ fn resuming_beside_a_worker_names_what_goes_on_there() {
     submit(data, "tenant-workflow", &["--id", "one"]);
     until(data, "one", "requested");
     succeeds(data, &["instances", "pause", "one"]);
-    let error = fails(data, &["resume", "one"], 1);
+    let error = fails(data, &["drive", "one"], 1);
     assert!(error.contains(" instances resume one ends a pause") && error.contains(" watch one "), "{error}");
     assert!(!error.contains("submit"), "{error}");
     assert!(fails(data, &["run", GUEST], 1).contains("submit"));

@@ -1,34 +1,14 @@
-//! `pp-host completions` and `pp-host man`: from the same description of the command line that parses it.
+//! `pp-host man`: a page of the manual, from the same description of the command line that parses it.
 
 use crate::cli::{Cli, Exit, output};
 use clap::{Args, CommandFactory as _};
-use clap_complete::Shell;
 use std::io::Write as _;
-
-/// Print a script that completes commands in a shell.
-///
-/// For bash: `pp-host completions bash > ~/.local/share/bash-completion/completions/pp-host`.
-#[derive(Debug, Args)]
-pub(crate) struct Completions {
-    /// The shell.
-    shell: Shell,
-}
 
 /// Print the manual page, or that of one command: `pp-host man | man -l -`.
 #[derive(Debug, Args)]
 pub(crate) struct Man {
     /// The command: `approvals`, `approvals show`. Default: the program.
     command: Vec<String>,
-}
-
-impl Completions {
-    pub(crate) fn execute(&self) -> anyhow::Result<Exit> {
-        // The generator stops at a write that fails; this one never does.
-        let mut script = Vec::new();
-        clap_complete::generate(self.shell, &mut Cli::command(), "pp-host", &mut script);
-        output::stdout().write_all(&script)?;
-        Ok(Exit::Done)
-    }
 }
 
 impl Man {

@@ -4,7 +4,7 @@ use super::cluster::Cluster;
 use super::races::hosts;
 use crate::support::cli::{GUEST, command, run};
 use crate::support::postgres;
-use crate::support::{PATIENCE, start, until};
+use crate::support::{TIMEOUT, start, until};
 use engine::WorkerOptions;
 use std::time::Instant;
 
@@ -53,7 +53,7 @@ fn a_host_that_is_always_busy_drives_what_another_host_creates() {
     let first = start(&busy, "paces", "{}");
     until("it works", || ends(first.clone()));
     let key = start(&other, "paces", "{}");
-    let end = Instant::now() + PATIENCE;
+    let end = Instant::now() + TIMEOUT;
     while !ends(key.clone()) {
         assert!(Instant::now() < end, "it polls only when it has nothing else to do");
         start(&busy, "paces", "{}");
