@@ -114,7 +114,7 @@ pub enum LoadError {
     },
     /// Source text that a parser has not enough stack for.
     #[error(
-        "the source text is nested too deeply to be read (thousands of parentheses, brackets or blocks inside each other)"
+        "the source text is nested too deeply to be read (hundreds of functions, parentheses, brackets or blocks inside each other)"
     )]
     SourceTooDeep,
     /// Source text that a parser has not enough memory for.
