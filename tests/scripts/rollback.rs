@@ -69,6 +69,22 @@ fn a_workflow_that_fails_by_a_mistake_undoes_its_steps() {
     }
 }
 
+/// A rollback settles what the workflow waits for, and the workflow throws. Its other steps are undone all the same.
+#[test]
+fn a_workflow_that_goes_on_while_it_is_undone_changes_nothing() {
+    for then in ["throw new Error('later');", "return 'done';"] {
+        let (message, printed) = undone(&format!(
+            "let settle;
+             await step.do('first', async () => 1, undo);
+             await step.do('second', async () => 2, {{ rollback: async () => settle() }});
+             await new Promise((resolve) => {{ settle = resolve; }});
+             {then}"
+        ));
+        assert!(message.contains("never settle"), "{then}: {message}");
+        assert_eq!(printed, ["undo first-1 1"], "{then}");
+    }
+}
+
 #[test]
 fn a_rollback_that_never_settles_leaves_the_workflow_with_its_own_error() {
     let (message, _) = undone(

@@ -37,24 +37,25 @@ export function begin(main, rollback) {
 }
 
 async function settle(main) {
+  let outcome;
   try {
-    const text = await main();
-    if (!failure) root.outcome = { __proto__: null, text };
+    outcome = { __proto__: null, text: await main() };
   } catch (error) {
-    fail(error);
+    outcome = { __proto__: null, error };
   }
+  // It may have failed before: a workflow that is stuck can go on when a rollback settles what it waits for.
+  if (failure) return;
+  if ('error' in outcome) fail(outcome.error);
+  else root.outcome = outcome;
 }
 
 // What the workflow has failed with: its outcome once its steps are undone.
 let failure;
 
 async function fail(error) {
-  // A workflow that is stuck while its steps are undone fails with its first error.
-  if (!failure) {
-    failure = { __proto__: null, error };
-    root.outcome = undefined;
-    await undo(error);
-  }
+  failure = { __proto__: null, error };
+  root.outcome = undefined;
+  await undo(error);
   root.outcome = failure;
 }
 
@@ -188,6 +189,7 @@ function stuck() {
   const why = outsideGoesOn() ? 'something that was begun outside of it: await that before the step' : 'a promise that can never settle: nothing is left that could settle it';
   const { error } = unhandled(scope) ?? { error: named('NeverSettlesError', `${where} waits for ${why}${atPlace(entry?.stack)}`) };
   if (entry) scope.outcome = { __proto__: null, error, retry: NEVER };
+  else if (failure) root.outcome = failure;
   else fail(error);
 }
 
