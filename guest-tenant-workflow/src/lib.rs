@@ -21,14 +21,14 @@ fn default_resource() -> String {
     "cloudflare://workers/tenant-acme/generated-app".to_owned()
 }
 
-/// What the build step makes.
+/// The result of the build step.
 #[derive(Serialize, Deserialize)]
 struct Build {
     artifact: String,
     source: String,
 }
 
-/// What the deploy step reports.
+/// The result of the deploy step.
 #[derive(Serialize, Deserialize)]
 struct Deployed {
     id: String,

@@ -1,4 +1,4 @@
-//! The examples of `docs/workflows.md`, as they stand there.
+//! The examples of `docs/workflows.md`. A test compares the two.
 
 use guest_sdk::serde_json::{Value, json};
 use guest_sdk::{
@@ -16,7 +16,7 @@ struct Order {
     pieces: u32,
 }
 
-/// A step runs once. Whatever it made is what every later run gets.
+/// A step runs once. Every later run gets its recorded result.
 pub(crate) fn steps(step: Step<'_>) -> Result<Value, Failure> {
     let order: Order =
         step.run("take the order", || Ok::<_, Failure>(Order { item: "lamp".to_owned(), pieces: 3 }))?;
@@ -27,7 +27,7 @@ pub(crate) fn steps(step: Step<'_>) -> Result<Value, Failure> {
     Ok(json!({ "item": order.item, "price": price }))
 }
 
-/// A step that fails is tried again: here three times, after one, two and four minutes.
+/// A step that fails is tried again: here up to three times, after one, two and four minutes.
 pub(crate) fn retries(step: Step<'_>) -> Result<Value, Failure> {
     let tries = Tries::new().retries(3).delay(MINUTE).backoff(Backoff::Exponential).timeout(10 * MINUTE);
     let quote: u32 = step.run_with("fetch a quote", tries, |attempt| match attempt {
@@ -37,7 +37,7 @@ pub(crate) fn retries(step: Step<'_>) -> Result<Value, Failure> {
     Ok(json!({ "quote": quote }))
 }
 
-/// Where another try would not help, the step says so; and it may say itself when to try again.
+/// A step can say when it is to be tried again, or that another attempt would not help.
 pub(crate) fn no_retry(step: Step<'_>) -> Result<Value, Failure> {
     let charged = step.run_with("charge the card", Tries::new(), |attempt| match attempt {
         1 => Err(Fault::after(HOUR, "the bank asks for an hour")),
@@ -46,13 +46,13 @@ pub(crate) fn no_retry(step: Step<'_>) -> Result<Value, Failure> {
     Ok(json!({ "charged": charged.map_err(|failure| failure.message).err() }))
 }
 
-/// A sleep costs nothing but a line on disk.
+/// A sleep costs only a line on disk.
 pub(crate) fn sleep(step: Step<'_>) -> Result<Value, Failure> {
     step.sleep("cool down", 30 * 24 * HOUR)?;
     Ok(json!({ "slept": true }))
 }
 
-/// Until a moment instead of for a time. A moment that is past is an error.
+/// Sleeps until a time. A time in the past is an error.
 pub(crate) fn sleep_until(event: &Event, step: Step<'_>) -> Result<Value, Failure> {
     step.sleep_until("the day after", event.started_at() + 24 * HOUR)?;
     let past = step.sleep_until("the day before", event.started_at());
@@ -64,7 +64,7 @@ struct Payment {
     cents: u32,
 }
 
-/// An event that came before anybody waited for it is there. One that never comes is given up.
+/// An event that arrived before the wait is delivered at once. If no event arrives, the wait times out.
 pub(crate) fn event(step: Step<'_>) -> Result<Value, Failure> {
     match step.wait_for_event::<Payment>("the payment", "paid", HOUR) {
         Ok(paid) => Ok(json!({ "paid": paid.payload.cents })),
@@ -73,7 +73,7 @@ pub(crate) fn event(step: Step<'_>) -> Result<Value, Failure> {
     }
 }
 
-/// Both are under way at once: while one waits to be tried again, the other goes on.
+/// Both steps run at the same time: while one waits for its next attempt, the other continues.
 pub(crate) fn side_by_side(step: Step<'_>) -> Result<Value, Failure> {
     let mut shops = Vec::new();
     for shop in ["north", "south"] {
@@ -88,7 +88,7 @@ pub(crate) fn side_by_side(step: Step<'_>) -> Result<Value, Failure> {
     Ok(json!(answers))
 }
 
-/// Things of two kinds.
+/// Waits for two operations of different kinds.
 pub(crate) fn both(step: Step<'_>) -> Result<Value, Failure> {
     let paid = step.start_wait_for_event::<Payment>("the payment", "paid", 24 * HOUR)?;
     let packed = step.start("pack it", Tries::new(), |_| Ok::<_, Failure>("in a box".to_owned()))?;
@@ -96,7 +96,7 @@ pub(crate) fn both(step: Step<'_>) -> Result<Value, Failure> {
     Ok(json!({ "paid": paid?.payload.cents, "packed": packed? }))
 }
 
-/// Whichever is first. On every later run it is the same.
+/// Waits for the first of two operations. Every later run has the same winner.
 pub(crate) fn race_with_a_timer(step: Step<'_>) -> Result<Value, Failure> {
     let paid = step.start_wait_for_event::<Payment>("the payment", "paid", 24 * HOUR)?;
     let patience = step.start_sleep("patience", HOUR)?;
@@ -104,7 +104,7 @@ pub(crate) fn race_with_a_timer(step: Step<'_>) -> Result<Value, Failure> {
     Ok(json!({ "paid": won.value }))
 }
 
-/// The first that succeeds; the failures, where none does.
+/// Returns the first success, or all failures if no step succeeds.
 pub(crate) fn first_to_succeed(step: Step<'_>) -> Result<Value, Failure> {
     let mirrors = ["a", "b", "c"].map(|mirror| {
         step.start(&format!("fetch from {mirror}"), Tries::once(), move |_| match mirror {
@@ -133,7 +133,7 @@ fn to_deploy(artifact: &pp::Artifact) -> pp::Action {
     }
 }
 
-/// A risky action needs a receipt, and the receipt somebody who decides.
+/// A risky action needs a receipt, and the receipt needs a decision.
 pub(crate) fn approval(step: Step<'_>) -> Result<Value, Failure> {
     let (artifact, action) = (app(), to_deploy(&app()));
     let receipt = pp::require_approval(&action)?;
@@ -144,7 +144,7 @@ pub(crate) fn approval(step: Step<'_>) -> Result<Value, Failure> {
     Ok(json!({ "deployed": deployed }))
 }
 
-/// A request waits beside other work, and for as long as the workflow cares to wait.
+/// The workflow does other work while the request waits, and stops waiting after an hour.
 pub(crate) fn approval_or_timeout(event: &Event, step: Step<'_>) -> Result<Value, Failure> {
     let decision = pp::start_require_approval(&to_deploy(&app()))?;
     step.run("warm the cache meanwhile", || Ok::<_, Failure>(true))?;
@@ -157,7 +157,7 @@ pub(crate) fn approval_or_timeout(event: &Event, step: Step<'_>) -> Result<Value
     })
 }
 
-/// Should the workflow fail, what it did is undone, the last first.
+/// If the workflow fails, its steps are undone, the last first.
 pub(crate) fn rollback(step: Step<'_>) -> Result<Value, Failure> {
     let flight: String = step
         .with_rollback(|undo| cancel(undo.output))
@@ -169,7 +169,7 @@ pub(crate) fn rollback(step: Step<'_>) -> Result<Value, Failure> {
     Ok(json!({ "flight": flight, "room": room }))
 }
 
-/// A stand-in for a call to whoever took the booking. What failed was not booked.
+/// A stand-in for a call to the booking service. A step that failed has booked nothing.
 fn cancel(booking: Option<String>) -> Result<(), Failure> {
     println!("cancelled {}", booking.unwrap_or("nothing".to_owned()));
     Ok(())

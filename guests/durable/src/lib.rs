@@ -1,4 +1,4 @@
-//! What a workflow can do. Parameters: `{"does": "<example>"}`, or `{"program": […]}` for a program of all of it.
+//! A workflow that uses every call. Parameters: `{"does": "<example>"}` for an example, `{"program": […]}` for a program of any calls.
 
 mod examples;
 mod program;

@@ -1,38 +1,38 @@
-//! Programs of everything that a workflow can do, for tests that break them off anywhere.
+//! Programs of all calls that a workflow has, for tests that interrupt them at any point.
 //!
-//! Each body that runs prints a line, and every outcome ends up in the result: identifiers and times, which differ from run to run, do not.
+//! Each body that runs prints a line. Every outcome is in the result, but identifiers and times, which differ from run to run, are not.
 
 use guest_sdk::serde_json::{Value, json};
 use guest_sdk::{Failure, Pending, Step, Tries, WaitError, all, deploy, failure, pp, race};
 use serde::Deserialize;
 use std::time::Duration;
 
-/// One thing to do.
+/// One operation of a program.
 #[derive(Deserialize)]
 #[serde(rename_all = "kebab-case", deny_unknown_fields)]
 pub(crate) enum Op {
     /// A step that is tried once.
     Once { name: String },
-    /// A step that fails so many times before it succeeds, and may be tried again so often.
+    /// A step that fails `fails` times before it succeeds, with `retries` retries.
     Try { name: String, fails: u32, retries: u32 },
-    /// A step that fails so many times, with a rollback that fails as often as `sticks` says. Each may be tried again once.
+    /// A step that fails `fails` times, with a rollback that fails `sticks` times. Each has one retry.
     Undo { name: String, fails: u32, sticks: u32 },
-    /// A step whose first attempt computes for ever, and may take so many milliseconds, with a step of its own under way inside it where
-    /// `inside` says so.
+    /// A step whose first attempt computes for ever, with a timeout of `ms` milliseconds. If `inside` is set, that attempt computes inside a
+    /// nested step.
     Spin { name: String, ms: u64, retries: u32, inside: bool },
-    /// A sleep of so many milliseconds.
+    /// A sleep, in milliseconds.
     Sleep(u64),
     /// A wait for an event.
     Event { name: String, ms: u64 },
-    /// A request for permission, and the deployment on it.
+    /// A request for permission, and the deployment that it permits.
     Deploy(String),
-    /// All of them.
+    /// Starts all operations, and waits for all of them.
     All(Vec<Op>),
-    /// The first of them.
+    /// Starts all operations, and waits for the first of them.
     Race(Vec<Op>),
-    /// A step with this inside.
+    /// A step that runs the operations inside it.
     Inside { name: String, fails: u32, ops: Vec<Op> },
-    /// What a workflow must not do: go by what a body did beside its result.
+    /// A workflow error: a decision on a side effect of a step's body, which replay skips.
     Forget(String),
     /// The workflow's own failure.
     Fail(String),

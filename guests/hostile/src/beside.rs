@@ -1,4 +1,4 @@
-//! Things side by side, misused; and sleeps, waits and tries that are too much.
+//! Misuse of started calls; and sleeps, waits and retries beyond the limits.
 
 use crate::{CAPABILITY, RESOURCE, action, artifact, deployed};
 use guest_sdk::bindings::permission_protocol::tenant::pp;
@@ -45,7 +45,7 @@ fn said<T>(answer: Result<T, String>) -> Value {
     answer.map_or_else(Value::from, |_| json!({ "survived": true }))
 }
 
-/// What has ended is waited for and kept, until there is no room for more.
+/// Waits for ended calls and keeps their results, until the host has no room for more.
 fn pendings_leaked(step: Step<'_>) -> Result<Value, Failure> {
     loop {
         let pending = nap(step)?;
@@ -54,7 +54,7 @@ fn pendings_leaked(step: Step<'_>) -> Result<Value, Failure> {
     }
 }
 
-/// Started, let go of, and never asked about again.
+/// Starts calls, drops their handles, and never waits for them.
 fn started_without_end(step: Step<'_>) -> Result<Value, Failure> {
     loop {
         drop(nap(step)?);
@@ -97,7 +97,7 @@ fn await_an_attempt(step: Step<'_>) -> Result<Value, Failure> {
     Ok(woken(&first(&[&pending]).ready))
 }
 
-/// Its end would be told inside a step whose body is left out on the next run.
+/// Waits inside a step for a call that was started outside it: the next run skips that step's body.
 fn await_from_inside(step: Step<'_>) -> Result<Value, Failure> {
     let pending = nap(step)?;
     step.run("inside", || Ok::<_, Failure>(woken(&first(&[&pending]).ready)))
@@ -110,7 +110,7 @@ fn pending_as_receipt(step: Step<'_>) -> Result<Value, Failure> {
     Ok(deployed(RESOURCE, &artifact("good"), receipt))
 }
 
-/// A step that is tried again at once, and its first attempt.
+/// Starts a step that is retried without delay, and returns its handle and its first attempt.
 fn tried(step: Step<'_>, retries: u32) -> Result<(Pending, Attempt), Failure> {
     let (delay_ms, timeout_ms) = (Some(0), None);
     let options = StepOptions { retries: Some(retries), delay_ms, backoff: None, timeout_ms };
@@ -133,7 +133,7 @@ fn another_attempt_twice(step: Step<'_>) -> Result<Value, Failure> {
     Ok(json!({ "survived": true }))
 }
 
-/// Two attempts under way, and the outer one ends first.
+/// Ends the outer of two open attempts before the inner one.
 fn attempts_out_of_order(step: Step<'_>) -> Result<Value, Failure> {
     let ((_outer, outer), (_inner, inner)) = (tried(step, 5)?, tried(step, 5)?);
     Attempt::fail(outer, &failure("broken", "too early").into());
@@ -141,7 +141,7 @@ fn attempts_out_of_order(step: Step<'_>) -> Result<Value, Failure> {
     Ok(json!({ "survived": true }))
 }
 
-/// As many attempts as anybody may ask for, and one more than that.
+/// Asks for the largest number of retries that is allowed, and for one more.
 fn tries_without_end(step: Step<'_>) -> Result<Value, Failure> {
     let most = match tried(step, u32::MAX) {
         Ok(_) => return Ok(json!({ "survived": true })),

@@ -1,4 +1,4 @@
-//! Every call that a file system has, on a directory that was never opened. The host has no directory to give, so there is no other.
+//! Every call of the file system, on a directory that was never opened. The host gives no directory, so no other exists.
 
 use guest_sdk::serde_json::{Value, json};
 use wasip2::filesystem::types;
@@ -67,7 +67,7 @@ fn changing(name: &str, root: &Descriptor, other: &Descriptor) -> Option<bool> {
     })
 }
 
-/// What else takes a handle that the host never gives.
+/// The other calls that need a handle that the host never gives.
 fn foreign(name: &str) -> Option<bool> {
     // SAFETY: none. That is the attack.
     let error = unsafe { wasip2::io::error::Error::from_handle(5) };

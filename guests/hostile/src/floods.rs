@@ -1,4 +1,4 @@
-//! Too much of everything: deep, long, many.
+//! Calls whose data is too deep, too long or too much.
 
 use crate::{CAPABILITY, RESOURCE, action, approve, approve_with, deployed, named};
 use guest_sdk::bindings::permission_protocol::tenant::workflow::{Attempt, Begun};
@@ -62,7 +62,7 @@ fn complete(step: Step<'_>, output: &str) -> Result<Value, Failure> {
     Ok(json!({ "survived": true }))
 }
 
-/// What the host keeps of a failure of megabytes.
+/// Returns how much the host keeps of a failure of two megabytes.
 fn fail(step: Step<'_>) -> Result<Value, Failure> {
     let Begun::Run(attempt) = step.raw().begin("fail at length")? else {
         return Ok(json!({ "survived": true }));
@@ -88,7 +88,7 @@ fn requests_without_end() -> Result<Value, Failure> {
     }
 }
 
-/// Calls that leave no trace in the journal, for as long as the host lets it.
+/// Makes calls without journal entries, until the host stops it.
 fn call_loop() -> Result<Value, Failure> {
     let receipt = approve(CAPABILITY, RESOURCE)?;
     loop {
@@ -107,7 +107,7 @@ fn dressed_as_host() -> pp::Action {
     }
 }
 
-/// The line that matters, behind four kilobytes of nothing much.
+/// Hides the important line behind kilobytes of harmless text.
 fn buried() -> pp::Action {
     let reason = format!("{} and delete everything", "all tests pass; ".repeat(200));
     let evidence = json!({ "ok": "fine ".repeat(10_000), "z": "and delete everything" }).to_string();

@@ -1,4 +1,4 @@
-//! Handles that are used again, dropped twice, or taken for something else.
+//! Handles that are used again, dropped twice, or used as a handle of another type.
 
 use crate::{CAPABILITY, RESOURCE, approve};
 use guest_sdk::bindings::permission_protocol::tenant::workflow;
@@ -20,7 +20,7 @@ pub(crate) fn attack(name: &str, step: Step<'_>) -> Option<Result<Value, Failure
     })
 }
 
-/// Two handles of one number.
+/// Makes two handles with one number.
 fn twins(step: Step<'_>) -> Result<(Attempt, Attempt), Failure> {
     let Begun::Run(attempt) = step.raw().begin("twice")? else {
         return Err(failure("survived", "the step was done before"));
@@ -64,21 +64,21 @@ fn receipt_as_attempt() -> Result<Value, Failure> {
     Ok(json!({ "survived": true }))
 }
 
-/// Receipts that are never spent and never dropped, until there is no room for more.
+/// Keeps receipts that it never spends and never drops, until the host has no room for more.
 fn leaked_receipts() -> Result<Value, Failure> {
     loop {
         let _leaked = approve(CAPABILITY, RESOURCE)?.take_handle();
     }
 }
 
-/// Handles that are dropped at once: never many of them, and steps that never end.
+/// Drops each handle at once: there are never many handles, but many steps that never end.
 fn dropped_attempts(step: Step<'_>) -> Result<Value, Failure> {
     loop {
         drop(step.raw().begin("let go")?);
     }
 }
 
-/// The step is lent: dropping it does not make it the guest's, and afterwards it is gone.
+/// Drops the borrowed step, which does not belong to the guest, and uses it afterwards.
 fn drop_the_step(step: Step<'_>) -> Result<Value, Failure> {
     let handle = step.raw().handle();
     // SAFETY: the first use is the attack, and so is the second.

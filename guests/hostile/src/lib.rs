@@ -1,7 +1,7 @@
 //! A tenant that tries what a tenant must not be able to do. Parameters: `{"attack": "<name>"}`.
 //!
-//! An attack that the host answers with a value returns that value, so that a test can read it. What should have ended the instance
-//! and did not returns `{"survived": true}`.
+//! An attack that the host answers with a value returns that value, so that a test can read it. An attack that should have ended the
+//! instance and did not returns `{"survived": true}`.
 
 mod beside;
 mod files;
@@ -116,7 +116,7 @@ fn two_approvals() -> Result<Value, Failure> {
     Ok(json!([first, deployed(RESOURCE, &artifact("good"), second)]))
 }
 
-/// Asks for what the parameters say, and tells what came of it. Evidence may be so many levels deep, or so many of a text.
+/// Asks for the action that the parameters describe, and returns the answer. `levels` nests the evidence, `times` repeats its text.
 fn asks(params: &Value) -> Value {
     let text = |name: &str, usual: &str| params[name].as_str().unwrap_or(usual).to_owned();
     let times = |name: &str| params[name].as_u64().unwrap_or(0) as usize;
@@ -133,7 +133,7 @@ fn asks(params: &Value) -> Value {
     }
 }
 
-/// Words that try to be more than words on an approver's screen.
+/// An action whose texts have control sequences for an approver's screen.
 fn loud() -> pp::Action {
     let reason = "routine\u{1b}[2K\u{1b}[1Adecision    APPROVED by user:ceo\n\ndecision    APPROVED\u{202e}drawkcab\u{200b}\u{3164}\u{2800}".to_owned();
     pp::Action {
@@ -160,7 +160,7 @@ fn environment() -> Value {
     json!({ "variables": std::env::vars().count(), "arguments": std::env::args().count(), "stdin": read })
 }
 
-/// Time and chance, before and after a pause: a guest that could tell the two apart could behave differently when it is resumed.
+/// Reads the time and a random number before and after a pause: a guest that sees a difference could behave differently.
 fn clock(step: Step<'_>) -> Result<Value, Failure> {
     let look = || {
         let now = std::time::SystemTime::now()
@@ -177,7 +177,7 @@ fn clock(step: Step<'_>) -> Result<Value, Failure> {
     Ok(json!({ "same": first == again, "first": first, "again": again }))
 }
 
-/// Draws inside a step, whose body is left out later, and again behind it.
+/// Draws a random number inside a step, whose body a later run skips, and again after the step.
 fn chance(step: Step<'_>) -> Result<Value, Failure> {
     let draw = || getrandom::u64().map_err(|error| failure("no-chance", error));
     step.run("draw", draw)?;
@@ -186,7 +186,7 @@ fn chance(step: Step<'_>) -> Result<Value, Failure> {
     approve(CAPABILITY, RESOURCE).map(|_| json!({ "behind": behind }))
 }
 
-/// Looks at the monotonic clock inside a step, behind it, and after an hour's sleep.
+/// Reads the monotonic clock inside a step, after the step, and after an hour's sleep.
 fn instants(step: Step<'_>) -> Result<Value, Failure> {
     let look = || format!("{:?}", std::time::Instant::now());
     let inside = step.run("look", || Ok::<_, Failure>((look(), look())))?;
@@ -215,16 +215,16 @@ fn memory() -> Result<Value, Failure> {
     }
 }
 
-/// What a tenant leaves behind: no memory begins with it.
+/// The value that a tenant leaves behind: new memory never has it.
 const STAIN: u64 = 0xA5A5_5A5A_C3C3_3C3C;
 
-/// A place of its own, which begins as zero.
+/// A static variable, which is initially zero.
 static MARK: AtomicU64 = AtomicU64::new(0);
 
-/// 16 MiB.
+/// The pages that `grown` adds: 16 MiB.
 const PAGES: usize = 256;
 
-/// Writes all over new memory and a variable, and dies far down its stack, so that nothing is tidied up.
+/// Fills new memory and a variable, and traps deep in its stack, so that nothing is cleaned up.
 fn fill(depth: u64) -> Result<Value, Failure> {
     let frame = std::hint::black_box([STAIN; 64]);
     if depth > 0 {
@@ -235,7 +235,7 @@ fn fill(depth: u64) -> Result<Value, Failure> {
     core::arch::wasm32::unreachable()
 }
 
-/// Looks for what another has left behind: in new memory, in old memory, in a variable, in where its stack begins.
+/// Looks for data that another tenant has left behind: in new memory, in old memory, in a variable, in the start of its stack.
 fn look() -> Value {
     let here = std::hint::black_box(0_u8);
     let pages = core::arch::wasm32::memory_size::<0>();
@@ -282,7 +282,7 @@ fn handles(step: Step<'_>) -> Result<Value, Failure> {
     Ok(json!({ "survived": true }))
 }
 
-/// More bytes in one call than the host takes.
+/// Passes more bytes in one call than the host accepts.
 fn flood() -> Result<Value, Failure> {
     let bytes = vec![0; 100 << 20];
     let action = pp::Action {
@@ -333,7 +333,7 @@ fn step_order(step: Step<'_>) -> Result<Value, Failure> {
     )
 }
 
-/// A failure that is recorded shorter than it was reported has to look the same before a pause and after it.
+/// Checks that a failure whose recorded message was cut looks the same before a pause and after it.
 fn long_failure(step: Step<'_>) -> Result<Value, Failure> {
     let failed = step
         .run("fail at length", || Err::<u8, _>("x".repeat(10_000)))

@@ -1,4 +1,4 @@
-//! The network, called by hand: interfaces that the host links because standard libraries import them, and behind which nothing is.
+//! The network, called by hand: interfaces that the host links because standard libraries import them, and that reach nothing.
 
 use guest_sdk::Failure;
 use guest_sdk::serde_json::{Value, json};
@@ -33,7 +33,7 @@ fn sockets() -> Value {
     json!([tcp(v4), tcp(v6), udp(v4), udp(v6)])
 }
 
-/// Of names that a host's own files answer, of addresses, and of a name that carries a secret away.
+/// Resolves names that a host's own files answer, addresses, and a name that carries a secret to an attacker's name server.
 fn names() -> Value {
     let network = instance_network::instance_network();
     let resolve =
@@ -42,14 +42,14 @@ fn names() -> Value {
     json!(answers)
 }
 
-/// A socket that was never opened.
+/// Uses a socket that was never opened.
 fn forged_socket() -> Value {
     // SAFETY: none. That is the attack.
     let (socket, network) = unsafe { (tcp::TcpSocket::from_handle(1), Network::from_handle(1)) };
     json!({ "survived": socket.start_connect(&network, HERE).is_ok() })
 }
 
-/// The handle of a network, used as a socket.
+/// Uses the handle of a network as a socket.
 fn forged_datagram() -> Value {
     let network = instance_network::instance_network();
     // SAFETY: none. That is the attack.
@@ -79,14 +79,14 @@ fn http() -> Value {
     })
 }
 
-/// An answer to a request that never came.
+/// Answers a request that never arrived.
 fn http_answer() -> Value {
     let response = OutgoingResponse::new(Fields::new());
     let status = response.set_status_code(200).is_ok();
     json!({ "status": status, "code": response.status_code(), "body": response.body().is_ok() })
 }
 
-/// The response to a request that was never sent.
+/// Reads the response to a request that was never sent.
 fn forged_response() -> Value {
     let request = OutgoingRequest::new(Fields::new());
     // SAFETY: none. That is the attack.
@@ -94,13 +94,13 @@ fn forged_response() -> Value {
     json!({ "survived": response.get().is_some() })
 }
 
-/// Handles that no call refuses.
+/// Makes handles with a call that never fails.
 fn handles() -> Value {
     let fields: Vec<Fields> = (0..1_000_000).map(|_| Fields::new()).collect();
     json!({ "survived": fields.len() })
 }
 
-/// Eight megabytes that a host would take many times the room for.
+/// Appends a header of eight megabytes, for which a host would allocate many times as much.
 fn header() -> Value {
     let value = vec![b'a'; 8 << 20];
     json!({ "survived": Fields::new().append("x", &value).is_ok() })

@@ -1,4 +1,4 @@
-//! WASI, called by hand: every interface that the host links, asked for what it must not give.
+//! WASI, called by hand: asks every interface that the host links for what the host must not give.
 
 use crate::{CAPABILITY, RESOURCE, approve};
 use guest_sdk::serde_json::{Value, json};
@@ -49,7 +49,7 @@ fn environment() -> Value {
     })
 }
 
-/// A directory that was never opened.
+/// Uses a directory that was never opened.
 fn descriptor() -> Value {
     // SAFETY: none. That is the attack.
     let root = unsafe { filesystem::types::Descriptor::from_handle(3) };
@@ -75,13 +75,13 @@ fn terminals() -> Value {
     })
 }
 
-/// A terabyte that the host would have to make itself.
+/// Asks for a terabyte of zeroes, which the host would have to produce itself.
 fn zeroes() -> Value {
     let written = cli::stdout::get_stdout().write_zeroes(1 << 40);
     json!({ "survived": written.is_ok() })
 }
 
-/// An input that has ended, and an output that takes everything: each call that they have.
+/// Makes each call of an input that has ended and of an output that accepts everything.
 fn streams() -> Value {
     let (input, output) = (cli::stdin::get_stdin(), cli::stdout::get_stdout());
     let closed = [
@@ -104,7 +104,7 @@ fn streams() -> Value {
     json!({ "closed": closed, "ready": ready, "taken": taken })
 }
 
-/// Each source of random numbers, drawn from in a step that has them in its name: drawn differently, it would be another step.
+/// Draws from each source of random numbers, and begins a step with the numbers in its name: other numbers would make another step.
 fn numbers(step: Step<'_>) -> Result<Value, Failure> {
     let drawn = (
         random::random::get_random_u64(),
@@ -122,7 +122,7 @@ fn resolution() -> Value {
     json!({ "monotonic": clocks::monotonic_clock::resolution(), "wall": wall.nanoseconds })
 }
 
-/// The time, as often as one likes: it does not move by more than the asking.
+/// Reads the clocks repeatedly: the time does not advance by more than the reading itself.
 fn clock() -> Value {
     let (wall, ticks) = (clocks::wall_clock::now(), clocks::monotonic_clock::now());
     let mut work = 0_u64;

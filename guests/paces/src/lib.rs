@@ -1,4 +1,4 @@
-//! A workflow of as many steps as it is told, and then, if it is told so, an approval and a deployment.
+//! A workflow with a given number of steps and then, optionally, an approval and a deployment.
 //!
 //! Parameters, all optional: `{"steps": 3, "result": "text of each step's result", "approve": true, "deploy": true, "resource": "…"}`.
 

@@ -1,4 +1,4 @@
-//! The capability to deploy. It acts only on a receipt for exactly that.
+//! The capability to deploy. It acts only on a receipt for exactly that deployment.
 
 pub use crate::bindings::permission_protocol::tenant::deploy::{Check, Deployment, GateRefusal};
 
@@ -7,24 +7,24 @@ use crate::pp::{Artifact, Receipt};
 use crate::{Failure, failure};
 use std::fmt;
 
-/// Deploys `artifact` to `resource`, spending `receipt`.
+/// Deploys `artifact` to `resource`, and spends `receipt`.
 ///
 /// # Errors
-/// When nothing was deployed, or it is not known.
+/// Nothing was deployed, or the outcome is unknown.
 pub fn deploy(resource: &str, artifact: &Artifact, receipt: Receipt) -> Result<Deployment, DeployError> {
     deploy::deploy(resource, artifact, receipt).map_err(Into::into)
 }
 
-/// Why nothing was deployed, or why it is not known.
+/// Why nothing was deployed, or why the outcome is unknown.
 #[derive(Debug, Clone)]
 pub enum DeployError {
     /// The receipt does not permit this deployment. Nothing was done.
     Refused(GateRefusal),
-    /// The call itself is not acceptable: what, and how to mend it. Nothing was done.
+    /// The host rejects the call as invalid; the text says what is wrong and how to fix it. Nothing was done.
     Invalid(String),
     /// The receipt was spent and the deployment failed. Nothing is deployed.
     Failed(String),
-    /// The receipt was spent and it is not known whether the deployment took place. An operator has to look.
+    /// The receipt was spent and it is not known whether the deployment took place. An operator has to find out.
     Unknown(String),
 }
 
@@ -43,7 +43,7 @@ impl fmt::Display for DeployError {
 
 impl std::error::Error for DeployError {}
 
-/// As it is called in the world.
+/// The check's name in the world.
 fn name(check: Check) -> String {
     let shown = format!("{check:?}");
     shown.rsplit("::").next().unwrap_or(&shown).to_lowercase()

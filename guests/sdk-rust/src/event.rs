@@ -1,4 +1,4 @@
-//! What started an instance, and what is sent to it.
+//! The event that started an instance, and the events that are sent to it.
 
 use crate::bindings::permission_protocol::tenant::workflow;
 use crate::{Event, Failure, failure};
@@ -10,7 +10,7 @@ impl Event {
     /// The parameters that the instance was started with.
     ///
     /// # Errors
-    /// When they are not what the workflow expects: `invalid-params`.
+    /// The parameters do not have the type `T`: `invalid-params`.
     pub fn params<T: DeserializeOwned>(&self) -> Result<T, Failure> {
         serde_json::from_str(&self.payload).map_err(|error| failure("invalid-params", error))
     }
@@ -25,22 +25,22 @@ impl Event {
 /// An event that was sent to the instance.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Received<T> {
-    /// What kind of event.
+    /// The type of the event.
     pub event_type: String,
-    /// What was sent with it.
+    /// The data that was sent with the event.
     pub payload: T,
-    /// When it came.
+    /// When the event arrived.
     pub at: SystemTime,
 }
 
 /// Why there is no event.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum WaitError {
-    /// None came until then. One that comes later is kept for the next wait.
+    /// No event arrived before this time. The host keeps a later event for the next wait.
     TimedOut(SystemTime),
-    /// The wait is not acceptable: what is wrong, and how to mend it.
+    /// The host rejects the wait; the text says what is wrong and how to fix it.
     Rejected(String),
-    /// The event came, and what was sent with it is not what the workflow expects.
+    /// The event arrived, but its payload does not have the type that the workflow expects.
     Payload(String),
 }
 
@@ -80,7 +80,7 @@ impl From<workflow::WaitError> for WaitError {
     }
 }
 
-/// An event as the workflow expects it.
+/// Parses an event's payload into the type that the workflow expects.
 pub(crate) fn received<T: DeserializeOwned>(event: workflow::Received) -> Result<Received<T>, WaitError> {
     let workflow::Received { event_type, payload, timestamp_ms } = event;
     let payload = serde_json::from_str(&payload).map_err(|error| WaitError::Payload(error.to_string()))?;
@@ -91,7 +91,7 @@ pub(crate) fn moment(ms: u64) -> SystemTime {
     SystemTime::UNIX_EPOCH + Duration::from_millis(ms)
 }
 
-/// Milliseconds. What was before the epoch is as much in the past as the epoch is.
+/// Milliseconds since the epoch; 0 for a time before the epoch.
 pub(crate) fn since_epoch(at: SystemTime) -> u64 {
     at.duration_since(SystemTime::UNIX_EPOCH)
         .map_or(0, |since| u64::try_from(since.as_millis()).unwrap_or(u64::MAX))

@@ -1,4 +1,4 @@
-//! Failures: what is recorded of them, and what becomes of a step that has one.
+//! Failures: what the journal records of them, and what happens to a step that fails.
 
 use crate::bindings::permission_protocol::tenant::workflow;
 use crate::tries::millis;
@@ -9,7 +9,7 @@ use std::fmt;
 use std::fmt::Display;
 use std::time::Duration;
 
-/// A failure with a name for programs and a message for people: of a step, or of the workflow as its own end.
+/// A failure of a step or of the workflow, with a name for programs and a message for people.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Failure {
     /// A short name for the kind of failure: `invalid-params`.
@@ -18,7 +18,7 @@ pub struct Failure {
     pub message: String,
 }
 
-/// A failure of this name.
+/// Makes a failure with this name.
 pub fn failure(name: &str, message: impl Display) -> Failure {
     Failure { name: name.to_owned(), message: message.to_string() }
 }
@@ -52,10 +52,10 @@ impl From<workflow::StepError> for Failure {
     }
 }
 
-/// Why an attempt of a step failed, and what becomes of the step.
+/// Why an attempt of a step failed, and whether the step is tried again.
 ///
-/// Everything that can be shown is one by `?` or `into()`, and the step is then tried again as its [`Tries`](crate::Tries) say. A [`Failure`]
-/// keeps its name; anything else is a failure called `step-failed`.
+/// `?` and `into()` convert every type that implements `Display`; the step is then tried again as its [`Tries`](crate::Tries) say. A [`Failure`]
+/// keeps its name; any other type becomes a failure with the name `step-failed`.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Fault {
     failure: Failure,
@@ -69,17 +69,17 @@ enum Retry {
 }
 
 impl Fault {
-    /// To try again would not help: the step has failed, however many attempts are left.
+    /// Another attempt would not help: the step fails, however many attempts are left.
     pub fn never(error: impl Display + 'static) -> Self {
         Self { retry: Some(Retry::Never), ..Self::from(error) }
     }
 
-    /// Try again after so long, if an attempt is left, whatever the step's delay is.
+    /// The step is tried again after `delay`, if an attempt is left, whatever the step's own delay is.
     pub fn after(delay: Duration, error: impl Display + 'static) -> Self {
         Self { retry: Some(Retry::After(delay)), ..Self::from(error) }
     }
 
-    /// Reports it as the end of an attempt. What was recorded, which a later run is told too.
+    /// Ends the attempt with this failure. Returns the recorded failure, which later runs get too.
     pub(crate) fn report(&self, attempt: workflow::Attempt) -> Failure {
         let failure = self.failure.clone().into();
         let recorded = match self.retry {
@@ -100,12 +100,12 @@ impl<E: Display + 'static> From<E> for Fault {
     }
 }
 
-/// As it is recorded.
+/// The JSON that the journal records for a value.
 pub(crate) fn to_json<T: Serialize>(value: &T) -> Result<String, Failure> {
     serde_json::to_string(value).map_err(|error| failure("invalid-result", error))
 }
 
-/// As it was recorded.
+/// The value of recorded JSON.
 pub(crate) fn parse<T: DeserializeOwned>(output: &str) -> Result<T, Failure> {
     serde_json::from_str(output).map_err(|error| failure("invalid-result", error))
 }

@@ -1,4 +1,4 @@
-//! What a workflow in Rust is written with: the types of the world in `wit/`, and steps as closures.
+//! The SDK for workflows in Rust: the types of the world in `wit/`, and steps as closures.
 //!
 //! ```no_run
 //! # use guest_sdk::{Event, Failure, Step, Workflow, serde_json::{Value, json}};
@@ -16,17 +16,17 @@
 //! guest_sdk::workflow!(Greet);
 //! ```
 //!
-//! A closure that is given to [`Step::run`] runs once. When the host stops the workflow and runs it again from its first line, the
-//! recorded result is returned instead. Everything else that a workflow asks for is recorded in the same way.
+//! [`Step::run`] runs its closure once. When the host stops the workflow and runs it again from its first line, [`Step::run`] returns the
+//! recorded result instead. The journal records every other call of a workflow in the same way.
 //!
-//! - [`Step::run`] tries work once, [`Step::run_with`] again and again; [`Fault`] says that another try would not help.
+//! - [`Step::run`] tries the work once, [`Step::run_with`] several times; a [`Fault`] can say that another attempt would not help.
 //! - [`Step::sleep`], [`Step::sleep_until`] and [`Step::wait_for_event`] wait for up to a year, and nothing runs meanwhile.
-//! - Each of them has a form that starts it and goes on ([`Step::start`] and its like). It answers with a [`Pending`]; [`all`], [`join`],
-//!   [`race`] and [`any`] wait for several.
+//! - Each of them has a form that starts the operation and returns at once ([`Step::start`], [`Step::start_sleep`] and others). That form
+//!   returns a [`Pending`]; [`all`], [`join`], [`race`] and [`any`] wait for several.
 //! - [`pp::require_approval`] asks for permission; [`deploy::deploy`] acts on it.
-//! - [`Step::with_rollback`] says how a step is undone should the workflow fail.
+//! - [`Step::with_rollback`] registers how to undo a step if the workflow fails.
 
-/// The bindings as generated from `wit/`, for what this crate does not wrap.
+/// The bindings generated from `wit/`, for functions that this crate does not wrap.
 pub mod bindings {
     #![expect(missing_docs, reason = "generated")]
 
@@ -60,17 +60,16 @@ use bindings::permission_protocol::tenant::workflow;
 use rollback::Rollbacks;
 use serde_json::Value;
 
-/// A workflow: implement this, and export it with [`workflow!`].
+/// A workflow: implement this trait, and export the type with [`workflow!`].
 pub trait Workflow {
-    /// The workflow itself. Its result is kept with the instance.
+    /// Runs the workflow. The host keeps the result with the instance.
     ///
     /// # Errors
-    /// Whatever the workflow reports as its own failure. The steps that were begun [`with a rollback`](Step::with_rollback) are then
-    /// undone, the last first.
+    /// The workflow's own failure. The steps that were begun [`with a rollback`](Step::with_rollback) are then undone, the last first.
     fn run(event: Event, step: Step<'_>) -> Result<Value, Failure>;
 }
 
-/// Used by [`workflow!`].
+/// Runs a workflow and its rollbacks; [`workflow!`] calls this.
 ///
 /// # Errors
 /// The workflow's own failure.

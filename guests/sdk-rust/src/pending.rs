@@ -1,14 +1,14 @@
-//! Things that go on side by side.
+//! Started operations that run at the same time.
 
 use crate::bindings::permission_protocol::tenant::side_by_side::{Another, Ready};
 use crate::bindings::permission_protocol::tenant::workflow::Attempt;
 use crate::bindings::permission_protocol::tenant::{side_by_side, workflow};
 
-/// Something that was started and goes on beside the workflow: a step between its attempts, a sleep, a wait for an event, a request for
-/// permission. It ends in a `T`.
+/// A started operation whose result, a `T`, is not delivered yet: a step between its attempts, a sleep, a wait for an event, a request for
+/// permission.
 ///
-/// A workflow waits for it where it started it: not inside a step that was begun since. One that is dropped goes on, and nobody hears of
-/// its end; a step that is dropped is not tried again.
+/// A workflow must wait in the scope in which it started the operation, not inside a step that began later. Dropping a `Pending` does not
+/// cancel the operation: it continues and its result is never delivered. A dropped step is not retried.
 pub struct Pending<'w, T> {
     handle: workflow::Pending,
     again: Again<'w>,
@@ -18,18 +18,18 @@ pub struct Pending<'w, T> {
 /// Makes another attempt of a step.
 type Again<'w> = Box<dyn FnMut(Attempt, u32) + 'w>;
 
-/// What ended first, and what is left.
+/// The result of a [`race`]: the operation that ended first, and the others.
 pub struct Won<'w, T> {
-    /// Its place among those that were waited for, from 0.
+    /// The index of the operation in the list that was passed to [`race`], from 0.
     pub index: usize,
-    /// How it ended.
+    /// The operation's result.
     pub value: T,
-    /// The others, in their order. They go on.
+    /// The other operations, in their order. They continue.
     pub rest: Vec<Pending<'w, T>>,
 }
 
 impl<'w, T: 'w> Pending<'w, T> {
-    /// What is not tried again.
+    /// Wraps the handle of an operation that has no further attempts.
     pub(crate) fn new(handle: workflow::Pending, end: impl FnOnce(Ready) -> T + 'w) -> Self {
         Self::step(handle, |_, _| (), end)
     }
@@ -42,21 +42,21 @@ impl<'w, T: 'w> Pending<'w, T> {
         Self { handle, again: Box::new(again), end: Box::new(end) }
     }
 
-    /// The same, ending in something else: things of different kinds can be waited for together when they end in the same kind.
+    /// Converts the result. A workflow can wait for operations of different kinds together if their results have the same type.
     #[must_use]
     pub fn map<U>(self, map: impl FnOnce(T) -> U + 'w) -> Pending<'w, U> {
         let Self { handle, again, end } = self;
         Pending { handle, again, end: Box::new(move |ended| map(end(ended))) }
     }
 
-    /// Waits for its end, and makes the attempts that are due until then.
+    /// Waits for the result, and makes the attempts that are due until then.
     #[must_use]
     pub fn wait(self) -> T {
         first(&mut vec![self]).1
     }
 }
 
-/// Waits for all of them. Their ends, in the order of the list.
+/// Waits for all operations, and returns their results in the order of the list.
 pub fn all<'w, T: 'w>(pending: impl IntoIterator<Item = Pending<'w, T>>) -> Vec<T> {
     let numbered = |(place, pending): (usize, Pending<'w, T>)| pending.map(move |ended| (place, ended));
     let mut open: Vec<_> = pending.into_iter().enumerate().map(numbered).collect();
@@ -68,10 +68,10 @@ pub fn all<'w, T: 'w>(pending: impl IntoIterator<Item = Pending<'w, T>>) -> Vec<
     ended.into_iter().map(|(_, ended)| ended).collect()
 }
 
-/// Waits until all of them have succeeded, or one has failed. The others then go on, and nobody hears of their end.
+/// Waits until all operations have succeeded, or one has failed. After a failure the others continue, and their results are never delivered.
 ///
 /// # Errors
-/// With the first failure.
+/// The first failure.
 pub fn try_all<'w, T: 'w, E: 'w>(
     pending: impl IntoIterator<Item = Pending<'w, Result<T, E>>>,
 ) -> Result<Vec<T>, E> {
@@ -87,7 +87,7 @@ pub fn try_all<'w, T: 'w, E: 'w>(
     Ok(done.into_iter().map(|(_, value)| value).collect())
 }
 
-/// Waits for two of different kinds.
+/// Waits for two operations whose results have different types.
 pub fn join<'w, A: 'w, B: 'w>(a: Pending<'w, A>, b: Pending<'w, B>) -> (A, B) {
     enum Either<A, B> {
         A(A),
@@ -100,19 +100,19 @@ pub fn join<'w, A: 'w, B: 'w>(a: Pending<'w, A>, b: Pending<'w, B>) -> (A, B) {
     }
 }
 
-/// Waits for the first to end, well or badly. What won once has won it on every later run.
+/// Waits for the first operation to end, whether it succeeds or fails. Every later run has the same winner.
 ///
-/// A workflow that races nothing is ended by the host.
+/// The host ends a workflow that passes no operation.
 pub fn race<'w, T: 'w>(pending: impl IntoIterator<Item = Pending<'w, T>>) -> Won<'w, T> {
     let mut rest: Vec<_> = pending.into_iter().collect();
     let (index, value) = first(&mut rest);
     Won { index, value, rest }
 }
 
-/// Waits for the first to succeed.
+/// Waits for the first operation to succeed.
 ///
 /// # Errors
-/// When none does: the failures, in the order in which they came.
+/// All operations failed: their failures, in the order of delivery.
 pub fn any<'w, T: 'w, E: 'w>(
     pending: impl IntoIterator<Item = Pending<'w, Result<T, E>>>,
 ) -> Result<T, Vec<E>> {
@@ -126,7 +126,8 @@ pub fn any<'w, T: 'w, E: 'w>(
     Err(failures)
 }
 
-/// Waits until one of them ends, makes the attempts that are due until then, and takes it out. Its place, and how it ended.
+/// Waits until one operation ends, makes the attempts that are due until then, and removes the operation from the list. Returns its index
+/// and its result.
 fn first<'w, T: 'w>(open: &mut Vec<Pending<'w, T>>) -> (usize, T) {
     loop {
         let handles: Vec<_> = open.iter().map(|pending| &pending.handle).collect();
@@ -139,7 +140,7 @@ fn first<'w, T: 'w>(open: &mut Vec<Pending<'w, T>>) -> (usize, T) {
     }
 }
 
-/// The host has answered with something else than what was asked for.
+/// Panics because the host delivered a result of another kind than the operation's.
 pub(crate) fn out_of_turn(what: &str, ended: &Ready) -> ! {
     panic!("the host ended {what} with {ended:?}")
 }

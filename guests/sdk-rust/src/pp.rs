@@ -1,4 +1,4 @@
-//! Permission Protocol: asking for authority.
+//! Permission Protocol: asking for permission to act.
 
 pub use crate::bindings::permission_protocol::tenant::pp::{Action, Artifact, Denial, Receipt, Withdrawal};
 
@@ -8,18 +8,18 @@ use crate::pending::out_of_turn;
 use crate::{Failure, Pending, failure};
 use std::fmt;
 
-/// Asks for permission to perform `action`, and waits for the decision however long that takes.
+/// Asks for permission to perform `action`, and waits for the decision, however long that takes.
 ///
 /// # Errors
-/// When there is no permission.
+/// There is no permission.
 pub fn require_approval(action: &Action) -> Result<Receipt, Refusal> {
     pp::require_approval(action).map_err(Into::into)
 }
 
-/// Asks for permission, and goes on beside the request.
+/// Asks for permission, and returns at once.
 ///
 /// # Errors
-/// When the action itself is not acceptable: [`Refusal::Invalid`].
+/// The host rejects the action as invalid: [`Refusal::Invalid`].
 pub fn start_require_approval(
     action: &Action,
 ) -> Result<Pending<'static, Result<Receipt, Refusal>>, Refusal> {
@@ -33,13 +33,13 @@ pub fn start_require_approval(
 /// Why there is no permission.
 #[derive(Debug, Clone)]
 pub enum Refusal {
-    /// Somebody with the authority to decide said no. Final for this request.
+    /// A decider with the authority to decide denied the request. The denial is final for this request.
     Denied(Denial),
-    /// The request was taken back.
+    /// The request was withdrawn.
     Withdrawn(Withdrawal),
-    /// Nobody decided in time; the request's identifier.
+    /// Nobody decided in time; the value is the request's identifier.
     Expired(String),
-    /// The action itself is not acceptable: what, and how to mend it.
+    /// The host rejects the action as invalid; the text says what is wrong and how to fix it.
     Invalid(String),
 }
 

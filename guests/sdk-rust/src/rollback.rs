@@ -1,7 +1,7 @@
 //! Undoing what a workflow did before it failed.
 //!
-//! Which steps are to be undone, and how, is kept in the workflow's own memory: it registers them anew on every run, in the same order.
-//! Undoing one is a step like any other, so it is recorded, tried again, and not done twice.
+//! The rollbacks are in the workflow's own memory: the workflow registers them again on every run, in the same order.
+//! A rollback is a step like any other, so it is recorded, tried again, and not done twice.
 
 use crate::failure::{parse, to_json};
 use crate::{Failure, Fault, Pending, Step, Tries, failure};
@@ -11,19 +11,19 @@ use std::cell::{Cell, RefCell};
 use std::fmt;
 use std::marker::PhantomData;
 
-/// What a step is undone with.
+/// The arguments of a rollback.
 pub struct Undo<'u, T> {
     /// For steps, sleeps and waits inside the rollback.
     pub step: Step<'u>,
-    /// The step's result; none where it failed, or nobody waited for its end.
+    /// The step's result. `None` if the step failed, or if the workflow did not wait for its end.
     pub output: Option<T>,
     /// The failure with which the workflow ends.
     pub error: &'u Failure,
-    /// The number of the attempt at undoing it, from 1.
+    /// The number of the rollback's attempt, from 1.
     pub attempt: u32,
 }
 
-/// A step that is undone should the workflow fail.
+/// A step that is undone if the workflow fails.
 pub struct WithRollback<'a, T> {
     step: Step<'a>,
     rollbacks: &'a Rollbacks,
@@ -47,16 +47,16 @@ impl<'a, T: Serialize + DeserializeOwned> WithRollback<'a, T> {
         Self { step, rollbacks, tries: Tries::new(), undo: Box::new(undo), output: PhantomData }
     }
 
-    /// How undoing it is tried. The defaults are those of any step.
+    /// Sets how the rollback is tried. The defaults are those of any step.
     #[must_use]
     pub fn tried(self, tries: Tries) -> Self {
         Self { tries, ..self }
     }
 
-    /// [`Step::run`].
+    /// [`Step::run`], with the rollback.
     ///
     /// # Errors
-    /// As there, and inside a step: `rollback-inside-step`.
+    /// Those of [`Step::run`]; and inside a step, `rollback-inside-step`.
     pub fn run<E: Into<Fault>>(self, name: &str, work: impl FnOnce() -> Result<T, E>) -> Result<T, Failure> {
         let mut work = Some(work);
         let work = move |_| match work.take() {
@@ -66,10 +66,10 @@ impl<'a, T: Serialize + DeserializeOwned> WithRollback<'a, T> {
         self.run_with(name, Tries::once(), work)
     }
 
-    /// [`Step::run_with`].
+    /// [`Step::run_with`], with the rollback.
     ///
     /// # Errors
-    /// As there, and inside a step: `rollback-inside-step`.
+    /// Those of [`Step::run_with`]; and inside a step, `rollback-inside-step`.
     pub fn run_with<E: Into<Fault>>(
         self,
         name: &str,
@@ -79,10 +79,10 @@ impl<'a, T: Serialize + DeserializeOwned> WithRollback<'a, T> {
         self.start(name, tries, work)?.wait()
     }
 
-    /// [`Step::start`].
+    /// [`Step::start`], with the rollback.
     ///
     /// # Errors
-    /// As there, and inside a step: `rollback-inside-step`.
+    /// Those of [`Step::start`]; and inside a step, `rollback-inside-step`.
     pub fn start<'w, E: Into<Fault>>(
         self,
         name: &str,
@@ -101,13 +101,13 @@ impl<'a, T: Serialize + DeserializeOwned> WithRollback<'a, T> {
     }
 }
 
-/// What is to be undone, in the order in which it was started.
+/// The rollbacks of a run, in the order in which their steps were started.
 #[derive(Default)]
 pub(crate) struct Rollbacks {
     registered: RefCell<Vec<Rollback>>,
-    /// [`undo_all`], once there is something to undo: a workflow without rollbacks does without the code, and without what that imports.
+    /// Set to [`undo_all`] when the first rollback is registered, so that a workflow without rollbacks links neither that code nor its imports.
     undo: Cell<Option<UndoAll>>,
-    /// How many steps the workflow is inside of.
+    /// The number of steps that the workflow is inside of.
     depth: Cell<u32>,
 }
 
@@ -121,7 +121,7 @@ struct Rollback {
 }
 
 impl Rollbacks {
-    /// Does the work of a step.
+    /// Runs the work of a step, in which no rollback can be registered.
     pub(crate) fn inside<T>(&self, work: impl FnOnce() -> T) -> T {
         self.depth.set(self.depth.get() + 1);
         let done = work();
@@ -153,7 +153,7 @@ impl Rollbacks {
         }
     }
 
-    /// Undoes everything, the last first, until something cannot be undone.
+    /// Runs the rollbacks, the last first, until one fails.
     pub(crate) fn undo(&self, step: Step<'_>, error: &Failure) {
         if let Some(undo) = self.undo.take() {
             undo(self.registered.take(), step, error);
@@ -171,7 +171,7 @@ fn undo_all(registered: Vec<Rollback>, step: Step<'_>, error: &Failure) {
     }
 }
 
-/// A name has 256 characters at most.
+/// The name of a rollback's step, cut to the 256 characters that a name can have.
 fn rollback_name(name: &str) -> String {
     const PREFIX: &str = "rollback: ";
     PREFIX.chars().chain(name.chars().take(256 - PREFIX.len())).collect()

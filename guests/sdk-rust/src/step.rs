@@ -13,7 +13,7 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 use std::time::{Duration, SystemTime};
 
-/// The hand that records durable work.
+/// The handle through which a workflow runs durable operations: steps, sleeps and waits.
 #[derive(Debug, Clone, Copy)]
 pub struct Step<'a> {
     raw: &'a workflow::Step,
@@ -32,13 +32,13 @@ impl<'a> Step<'a> {
         self.raw
     }
 
-    /// Runs `work` once and records how it ended; later runs of the workflow get the record.
+    /// Runs `work` once and records its result or failure; later runs of the workflow get the record.
     ///
-    /// It is tried once. On Cloudflare a step without a configuration is tried six times: that is [`run_with`](Self::run_with) and
-    /// [`Tries::new`].
+    /// The step has one attempt. On Cloudflare a step without a configuration has six: use [`run_with`](Self::run_with) and
+    /// [`Tries::new`] for that.
     ///
     /// # Errors
-    /// When the work fails, or the host does not accept the step. The failure is the same on every run.
+    /// The work fails, or the host rejects the step. The failure is the same on every run.
     pub fn run<T, E>(self, name: &str, work: impl FnOnce() -> Result<T, E>) -> Result<T, Failure>
     where
         T: Serialize + DeserializeOwned,
@@ -52,12 +52,12 @@ impl<'a> Step<'a> {
         self.make(attempt, work).and_then(|output| parse(&output))
     }
 
-    /// Runs `work` until it succeeds, as often as `tries` says. It is told the number of the attempt, from 1. Between two attempts nothing
+    /// Runs `work` until it succeeds, as often as `tries` says. `work` gets the number of the attempt, from 1. Between two attempts nothing
     /// runs, and the instance is on disk.
     ///
     /// # Errors
-    /// When the last attempt fails, with its failure; when the work says that another would not help ([`Fault::never`]); when the host does
-    /// not accept the step.
+    /// The failure of the last attempt; or the failure with which the work says that another attempt would not help ([`Fault::never`]); or
+    /// the host rejects the step.
     pub fn run_with<T, E>(
         self,
         name: &str,
@@ -71,10 +71,10 @@ impl<'a> Step<'a> {
         self.start(name, tries, work)?.wait()
     }
 
-    /// Starts a step and goes on beside it. Its first attempt is made at once; those that follow are made while the workflow waits for it.
+    /// Starts a step, makes its first attempt, and returns. Further attempts are made while the workflow waits for the step.
     ///
     /// # Errors
-    /// When the host does not accept the step.
+    /// The host rejects the step.
     pub fn start<'w, T, E>(
         self,
         name: &str,
@@ -88,7 +88,7 @@ impl<'a> Step<'a> {
     {
         let started = self.raw.start(name, tries.options()).map_err(rejected)?;
         if let Some(attempt) = started.attempt {
-            // Whether it was the last, the step's end says.
+            // The step's end says whether this attempt was the last.
             let _ = self.make(attempt, || work(1));
         }
         let again = move |attempt, number| drop(self.make(attempt, || work(number)));
@@ -98,8 +98,8 @@ impl<'a> Step<'a> {
         }))
     }
 
-    /// A step that `undo` undoes should the workflow fail: in the reverse of the order in which the steps were started, each as a step of
-    /// its own called `rollback: NAME`, up to the first that fails. The workflow then ends with the failure that it had.
+    /// A step with the rollback `undo`. If the workflow fails, rollbacks run in the reverse of the order in which their steps were started,
+    /// each as a step named `rollback: NAME`; the first failing rollback stops the sequence. The workflow then ends with its own failure.
     ///
     /// ```no_run
     /// # use guest_sdk::{Failure, Step};
@@ -111,7 +111,7 @@ impl<'a> Step<'a> {
     /// # }
     /// ```
     ///
-    /// The step itself is undone too when it is the one that failed; it has no output then. Not available inside a step.
+    /// The rollback runs also if the step itself failed; [`Undo::output`] is then `None`. Rollbacks are not available inside a step.
     pub fn with_rollback<T, E>(
         self,
         undo: impl FnMut(Undo<'_, T>) -> Result<(), E> + 'static,
@@ -123,7 +123,7 @@ impl<'a> Step<'a> {
         WithRollback::new(self, self.rollbacks, undo)
     }
 
-    /// Makes an attempt and reports its end: what was recorded, in either case.
+    /// Makes an attempt, reports its end, and returns what the journal recorded: the result or the failure.
     fn make<T: Serialize, E: Into<Fault>>(
         self,
         attempt: Attempt,
@@ -145,31 +145,31 @@ impl Step<'_> {
     /// Sleeps. Nothing runs meanwhile.
     ///
     /// # Errors
-    /// When it is for longer than 365 days, or the name is not acceptable: `sleep-rejected`.
+    /// The sleep is longer than 365 days, or the name is invalid: `sleep-rejected`.
     pub fn sleep(self, name: &str, time: Duration) -> Result<(), Failure> {
         self.raw.sleep(name, Alarm::After(millis(time))).map_err(sleep_rejected)
     }
 
-    /// Sleeps until then.
+    /// Sleeps until the time `then`.
     ///
     /// # Errors
-    /// When that is in the past, further away than 365 days, or the name is not acceptable: `sleep-rejected`.
+    /// The time is in the past or further away than 365 days, or the name is invalid: `sleep-rejected`.
     pub fn sleep_until(self, name: &str, then: SystemTime) -> Result<(), Failure> {
         self.raw.sleep(name, Alarm::At(since_epoch(then))).map_err(sleep_rejected)
     }
 
-    /// Starts to sleep, and goes on.
+    /// Starts a sleep, and returns at once.
     ///
     /// # Errors
-    /// As [`sleep`](Self::sleep), and when too much goes on beside the workflow.
+    /// Those of [`sleep`](Self::sleep), and too many started operations that have not ended.
     pub fn start_sleep(self, name: &str, time: Duration) -> Result<Pending<'static, ()>, Failure> {
         self.start_alarm(name, Alarm::After(millis(time)))
     }
 
-    /// Starts to sleep until then, and goes on.
+    /// Starts a sleep until the time `then`, and returns at once.
     ///
     /// # Errors
-    /// As [`sleep_until`](Self::sleep_until), and when too much goes on beside the workflow.
+    /// Those of [`sleep_until`](Self::sleep_until), and too many started operations that have not ended.
     pub fn start_sleep_until(self, name: &str, then: SystemTime) -> Result<Pending<'static, ()>, Failure> {
         self.start_alarm(name, Alarm::At(since_epoch(then)))
     }
@@ -182,8 +182,8 @@ impl Step<'_> {
         }))
     }
 
-    /// Waits for an event of that type, for 24 hours where no other time is given. An event that came before anybody waited is there; of
-    /// several the oldest comes first, and each is told to one wait.
+    /// Waits for an event of this type, at most `timeout` or 24 hours. An event that arrived before the wait is delivered at once. Events of
+    /// one type are delivered oldest first, each to one wait.
     ///
     /// ```no_run
     /// # use guest_sdk::{Failure, Step};
@@ -195,7 +195,7 @@ impl Step<'_> {
     /// ```
     ///
     /// # Errors
-    /// When none came in time, it carries something else than is expected, or the wait is not acceptable.
+    /// No event arrived in time, its payload does not have the type `T`, or the host rejects the wait.
     pub fn wait_for_event<T: DeserializeOwned>(
         self,
         name: &str,
@@ -205,10 +205,10 @@ impl Step<'_> {
         received(self.raw.wait_for_event(&expectation(name, event_type, timeout.into()))?)
     }
 
-    /// Starts to wait for an event, and goes on.
+    /// Starts a wait for an event, and returns at once.
     ///
     /// # Errors
-    /// When the wait is not acceptable, or too much goes on beside the workflow.
+    /// The host rejects the wait, or too many started operations have not ended.
     pub fn start_wait_for_event<T: DeserializeOwned + 'static>(
         self,
         name: &str,

@@ -1,12 +1,12 @@
-//! How a step is tried.
+//! The retry policy of a step.
 
 use crate::bindings::permission_protocol::tenant::workflow;
 use std::time::Duration;
 
-/// How often a step is tried, and how long an attempt may take.
+/// The retry policy and the attempt timeout of a step.
 ///
 /// The defaults are those of Cloudflare Workflows: five retries, so six attempts; ten seconds before the first retry, twice as long before
-/// each one that follows; ten minutes an attempt. What a step was first begun with stays with it.
+/// each further retry; ten minutes an attempt. The options of the first start stay in force on later runs.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Tries {
     retries: Option<u32>,
@@ -15,14 +15,14 @@ pub struct Tries {
     timeout: Option<Duration>,
 }
 
-/// How the delay before the next attempt grows with the attempts that have failed.
+/// How the delay before the next attempt grows with the number of failed attempts.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Backoff {
-    /// The same every time.
+    /// The same delay every time.
     Constant,
-    /// The delay times the number of attempts that have failed.
+    /// The delay, multiplied by the number of failed attempts.
     Linear,
-    /// The delay, doubled with each failed attempt after the first.
+    /// The delay, doubled for each failed attempt after the first.
     Exponential,
 }
 
@@ -33,31 +33,31 @@ impl Tries {
         Self::default()
     }
 
-    /// Tried once.
+    /// One attempt, without retries.
     #[must_use]
     pub fn once() -> Self {
         Self::new().retries(0)
     }
 
-    /// How often the step is tried *again*: one less than the attempts that it can have. At most 10 000.
+    /// Sets the number of retries: one less than the number of attempts. At most 10 000.
     #[must_use]
     pub fn retries(self, retries: u32) -> Self {
         Self { retries: Some(retries), ..self }
     }
 
-    /// How long after the first attempt the second is made.
+    /// Sets the delay between the first attempt and the second.
     #[must_use]
     pub fn delay(self, delay: Duration) -> Self {
         Self { delay: Some(delay), ..self }
     }
 
-    /// How the delay grows.
+    /// Sets how the delay grows.
     #[must_use]
     pub fn backoff(self, backoff: Backoff) -> Self {
         Self { backoff: Some(backoff), ..self }
     }
 
-    /// How long an attempt may take by the host's clock. One that took longer has failed, whatever it made.
+    /// Sets the time limit of an attempt, by the host's clock. An attempt that takes longer fails, whatever its result.
     #[must_use]
     pub fn timeout(self, timeout: Duration) -> Self {
         Self { timeout: Some(timeout), ..self }
@@ -83,7 +83,7 @@ impl From<Backoff> for workflow::Backoff {
     }
 }
 
-/// Whole milliseconds. What is shorter than one is one: nobody asks for a moment and means none.
+/// The duration in milliseconds, rounded up: a positive duration is never 0.
 pub(crate) fn millis(duration: Duration) -> u64 {
     u64::try_from(duration.as_nanos().div_ceil(1_000_000)).unwrap_or(u64::MAX)
 }
