@@ -41,7 +41,7 @@ fn evidence_too_deep_for_a_receipt_is_refused_whatever_the_policy_says() {
             let told = refused(&fixture.host, &nested(levels));
             assert_eq!(
                 told,
-                "the evidence is nested deeper than the 125 levels that a receipt has room for: make it flatter"
+                "the evidence is nested deeper than the 125 levels that a receipt can have: make it flatter"
             );
         }
     }
@@ -99,7 +99,7 @@ fn what_a_raised_limit_lets_in_is_still_measured_as_a_whole() {
     // A number of five bytes that is written with twenty-one.
     let growing = format!("[{}1]", "1e20,".repeat(200_000));
     let told = refused(&host, &json!({ "attack": "asks", "evidence": growing }));
-    assert!(told.contains("would not be read from a receipt: 4400"), "{told}");
+    assert!(told.contains("could not parse the evidence in a receipt: 4400"), "{told}");
     let quotes = json!({ "attack": "asks", "evidence": "\"", "times": 1 << 20 });
     let told = refused(&host, &quotes);
     assert!(told.contains("the request takes ") && told.contains("make the evidence"), "{told}");

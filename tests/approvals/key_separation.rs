@@ -179,7 +179,7 @@ fn another_account_s_process_is_not_taken_for_the_authority() {
     let authority = authority(&keys, &folder.path().join("socket"), &[]);
     let refused = with(&authority, &host, &["--authority-account", "4294967294", "run", GUEST]);
     assert_eq!(refused.code, Some(1));
-    assert!(refused.stderr.contains("expected to be account 4294967294's"), "{}", refused.stderr);
+    assert!(refused.stderr.contains("expected to run under account 4294967294"), "{}", refused.stderr);
     assert!(!host.join("keys").exists());
     let own = engine::issuer::own_account().to_string();
     let parked = with(&authority, &host, &["--authority-account", &own, "run", GUEST]);

@@ -231,7 +231,7 @@ fn an_invitation_is_used_once_and_in_time() {
     fixture.clock.move_by_minutes(15);
     not_open(register(&last, &dora));
     let late = Invite { lifetime: Duration::from_secs(25 * 3600), ..invite("dora", &["release"]) };
-    assert!(host.invite("operator", late).unwrap_err().to_string().contains("a day at most"));
+    assert!(host.invite("operator", late).unwrap_err().to_string().contains("at most a day"));
     assert!(host.invite("operator", invite("dora", &[])).unwrap_err().to_string().contains("role"));
     // A registered key, under any record, cannot be registered for another person.
     given(&fixture, "dora", &["release"], &dora);
@@ -315,7 +315,7 @@ fn a_policy_may_ask_for_passkeys_that_stay_in_one_device() {
     given(&fixture, "dora", &["release"], &synced);
     given(&fixture, "erin", &["release"], &bound);
     assert!(fixture.host.waiting_request(&id).unwrap().shortfalls.is_empty());
-    let words = "cannot count with that key: the policy says ask 1 of release, by device-bound passkey";
+    let words = "cannot count with this key: the policy says ask 1 of release, by device-bound passkey";
     let said = refused(fixture.approve(&id, ("alice", 1)));
     assert!(said.contains(words), "{said}");
     let said = refused(answered(&fixture, &id, &asked(&fixture, &id, "dora", Decision::Approved), &synced));

@@ -140,7 +140,7 @@ fn policy_check_compares_the_rules_with_what_is_here() {
     let warned: Vec<_> = said.lines().filter(|line| line.starts_with("warning")).collect();
     assert_eq!(warned.len(), 2, "{said}");
     assert!(warned[0].contains("line 1: rule two: this cannot be met for tenant acme: 2 of release is asked for, and 1 person here can decide as release"), "{said}");
-    assert!(warned[1].contains("line 7: rule typo: nothing here has the capability \"cloudflare.dynamic-worker.deplo\"; there is cloudflare.dynamic-worker.deploy"), "{said}");
+    assert!(warned[1].contains("line 7: rule typo: this host does not have the capability \"cloudflare.dynamic-worker.deplo\"; it has cloudflare.dynamic-worker.deploy"), "{said}");
     // The request has the same warning when it is made.
     fs::write(data.path().join("policy.toml"), text).unwrap();
     let ran = cli::run(data.path(), &["run", cli::GUEST, "--tenant", "acme"]);

@@ -272,7 +272,7 @@ fn an_operator_invites_and_confirms_a_passkey() {
         &["deciders", "invite", "dora", "--role", "release", "--url", "http://127.0.0.1:8787"],
         "no passkey",
     );
-    fails(&["deciders", "invite", "dora", "--role", "release", "--expires", "2d"], "a day at most");
+    fails(&["deciders", "invite", "dora", "--role", "release", "--expires", "2d"], "at most a day");
     let invited = succeeds(here, &["deciders", "invite", "dora", "--role", "release"]);
     let link = invited.lines().next().unwrap();
     let code = link.strip_prefix("http://localhost:8787/register#").unwrap();
@@ -320,9 +320,9 @@ fn a_key_that_is_not_the_decider_s_is_named_as_what_it_is() {
     for (name, key, words) in [
         ("alice", public.as_str(), "it is a public key, and signing takes the private half"),
         ("alice", bob, "is bob's, not alice's"),
-        ("alice", carol, "is that of carol, who was removed at"),
+        ("alice", carol, "belongs to carol, who was removed at"),
         ("carol", carol, "carol was removed"),
-        ("alice", &stranger, "is not one of alice's, nor anybody's here"),
+        ("alice", &stranger, "is not alice's, and no other decider's on this host"),
     ] {
         let refused = run(here, &["approve", &asks, "--as", name, "--key", key]);
         assert_eq!(refused.code, Some(1), "{}", refused.stdout);

@@ -282,7 +282,7 @@ fn bad_components_are_refused_with_a_hint() {
         (at("text.wasm", b"hello"), vec!["not a WebAssembly file", "cargo component build"]),
         (at("empty.wasm", b""), vec!["not a WebAssembly file"]),
         (at("module.wasm", &component("(module)")), vec!["core WebAssembly module", "cargo component build"]),
-        (at("short.wasm", &good[..good.len() / 2]), vec!["not a valid component", "cut short"]),
+        (at("short.wasm", &good[..good.len() / 2]), vec!["not a valid component", "truncated in transfer"]),
         (at("header.wasm", &good[..8]), vec!["not a workflow", "exports nothing"]),
         (
             at("world.wasm", &component(r#"(component (import "wasi:sockets/types@0.3.0" (instance)))"#)),

@@ -75,7 +75,7 @@ fn an_approval_for_one_environment_permits_nothing_in_another() {
     let instance = listed[0]["instance"].as_str().unwrap();
     fs::write(data.join("pp-host.toml"), "environment = \"production\"\n").unwrap();
     let refused = ends(data, &["drive", instance, "--approve"], 1).stdout;
-    let words = "gate        refused by the policy check: \"the receipt is for development, and actions take effect in production\"";
+    let words = "gate        refused by the policy check: \"the receipt is for environment development, but this host acts in production\"";
     assert!(refused.contains(words), "{refused}");
     assert!(!ends(data, &["deployments"], 0).stdout.contains("rcpt_"));
 }
@@ -98,7 +98,7 @@ fn a_policy_whose_file_is_away_is_not_the_default() {
     }
     fs::remove_file(&file).unwrap();
     let gone = ends(data, &["run", GUEST], 1).stderr;
-    assert!(gone.contains("governs here, and its file is gone"), "{gone}");
+    assert!(gone.contains("is in force here, but its file is missing"), "{gone}");
     assert_eq!(adopted(), before, "nothing was recorded");
     fs::write(&file, "[default]\nthen = \"ask\"\n").unwrap();
     ends(data, &["run", GUEST], 3);
@@ -111,12 +111,12 @@ fn a_rule_for_a_tenant_that_nothing_here_knows_is_a_probable_mistake() {
     let folder = governed(&rule("Lokal"));
     let warned = ends(folder.path(), &["policy", "check"], 0).stdout;
     assert!(
-        warned.contains("rule own: no instance, setting or decider here is of a tenant Lokal"),
+        warned.contains("rule own: no instance, setting or decider on this host belongs to a tenant Lokal"),
         "{warned}"
     );
     fs::write(folder.path().join("policy.toml"), rule("local")).unwrap();
-    assert!(!ends(folder.path(), &["policy", "check"], 0).stdout.contains("is of a tenant"));
+    assert!(!ends(folder.path(), &["policy", "check"], 0).stdout.contains("belongs to a tenant"));
     fs::write(folder.path().join("policy.toml"), rule("acme")).unwrap();
     fs::write(folder.path().join("pp-host.toml"), "[tenants.acme.limits]\ninstances = 5\n").unwrap();
-    assert!(!ends(folder.path(), &["policy", "check"], 0).stdout.contains("is of a tenant"));
+    assert!(!ends(folder.path(), &["policy", "check"], 0).stdout.contains("belongs to a tenant"));
 }

@@ -220,7 +220,7 @@ fn the_bundle_that_pack_prints_is_the_code_that_a_run_names() {
     assert!(readme.contains(&format!("on engine sha256 {engine}")), "the README names another engine");
     let component = run(data.path(), &["pack", GUEST]);
     assert!(
-        component.code == Some(1) && component.stderr.contains("is no source text"),
+        component.code == Some(1) && component.stderr.contains("is not source text"),
         "{}",
         component.stderr
     );

@@ -22,7 +22,7 @@ fn an_interrupted_run_says_how_to_go_on() {
         let (status, mut stderr) = (child.wait().unwrap(), String::new());
         child.stderr.take().unwrap().read_to_string(&mut stderr).unwrap();
         assert_eq!(status.code(), Some(128 + signal.as_raw()), "{signal:?}: {stderr}");
-        let (interrupted, go_on) = stderr.trim_end().rsplit_once("go on with pp-host ").unwrap();
+        let (interrupted, go_on) = stderr.trim_end().rsplit_once("continue with pp-host ").unwrap();
         assert!(interrupted.contains("was interrupted"), "{stderr}");
         assert!(go_on.ends_with("--limit fuel=900000000"), "{stderr}");
         let instance = go_on.split(' ').nth_back(2).unwrap();

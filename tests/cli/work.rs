@@ -33,7 +33,10 @@ fn what_is_submitted_waits_for_a_server() {
     let worker = Worker::begin(data);
     let requested = until(data, &instance, "requested");
     let said = approve(data, &requested, &key);
-    assert!(said.contains("local/nightly-1 goes on in the process that works here"), "{said}");
+    assert!(
+        said.contains("local/nightly-1 continues in the process that drives this folder's instances"),
+        "{said}"
+    );
     until(data, &instance, "completed");
     let ran = worker.stop();
     assert_eq!(ran.code, Some(0), "{}", ran.stderr);
@@ -251,7 +254,7 @@ fn of_many_decisions_at_once_one_counts_and_the_others_are_told_so() {
     let issued = ends.iter().filter(|ran| ran.code == Some(0)).count();
     assert_eq!(issued, 1);
     for ran in ends.iter().filter(|ran| ran.code != Some(0)) {
-        let clear = ["does not wait for a decision", "has signed that", "was decided"];
+        let clear = ["does not wait for a decision", "has already signed this decision", "was decided"];
         assert!(clear.iter().any(|words| ran.stderr.contains(words)), "{}", ran.stderr);
     }
     until(data, &id, "completed");

@@ -24,7 +24,7 @@ export async function onThis(host, data, prefix, programs, sources, { patience, 
   });
   const send = (early) => pool(programs, early ? 1 : 4, async ({ events }, number) => {
     for (const event of events.filter((event) => event.early === early)) {
-      // One that nothing waits for any more is too late: the instance has ended.
+      // The event is too late: the instance has ended.
       await sent(call, `${prefix}${number}`, event);
     }
   });
@@ -47,8 +47,8 @@ async function sent(call, instance, { type, payload }) {
     try {
       return await call('instances', 'send-event', instance, type, '--payload', JSON.stringify(payload));
     } catch (error) {
-      // One that nothing waits for any more is too late: the instance has ended.
-      if (error.stderr.includes('nothing reaches it any more')) return;
+      // The event is too late: the instance has ended.
+      if (error.stderr.includes('and accepts no')) return;
       // The server was killed meanwhile. Each event has a type of its own, so one that comes twice is taken once.
       if (tries === 5 || !error.stderr.includes('did not answer')) throw error;
     }

@@ -204,7 +204,8 @@ fn a_workflow_that_takes_another_path_is_stopped() {
     let status = harness.drive(&key);
     let Status::Diverged { call: 1, message } = &status else { panic!("{status:?}") };
     assert!(
-        message.contains("recorded is step \"remembered\", now it asked for sleep \"sleep\""),
+        message
+            .contains("the journal records step \"remembered\", now the workflow asked for sleep \"sleep\""),
         "{message}"
     );
     let after = harness.entries(&key);

@@ -362,17 +362,17 @@ fn a_settings_file_that_is_not_understood_is_refused_with_file_line_and_the_near
         ),
         (
             "[limits]\ncalls = 4294967296\n",
-            ":2: limit calls cannot be 4294967296: it is too large; the largest is 4294967295",
+            ":2: limit calls cannot be 4294967296: the value is too large; the largest is 4294967295",
         ),
         (
             "[limits]\nfuel = 99999999999999999999\n",
-            ":2: limit fuel cannot be 99999999999999999999: it is too large",
+            ":2: limit fuel cannot be 99999999999999999999: the value is too large",
         ),
         ("[limits]\nfuel = [1]\n", ":2: limit fuel cannot be [1]: a whole number is expected"),
         ("[limits]\nfuel = 1\nfuel = 2\n", ":3: not TOML: duplicate key"),
         (
             "[limits]\ncache-bytes = 1\n[tenants.acme.limits]\ncache-bytes = 2\n",
-            ":4: limit cache-bytes is the whole host's, and no tenant has one of its own: set it under [limits]",
+            ":4: limit cache-bytes applies to the whole host and cannot be set for a tenant: set it under [limits]",
         ),
         ("[limits\n", ":1: not TOML: "),
     ] {
@@ -470,7 +470,7 @@ fn a_tenant_has_no_limit_of_the_host_s() {
     for name in &names {
         let text = format!("[tenants.acme.limits]\n{name} = 1\n");
         let refused = Settings::parse(Path::new("pp-host.toml"), &text).unwrap_err().to_string();
-        assert!(refused.contains("whole host's"), "{refused}");
+        assert!(refused.contains("whole host"), "{refused}");
     }
     let page = fs::read_to_string(support::root().join("docs/operations.md")).unwrap();
     let (_, listed) = page.split_once("bound what all tenants share").unwrap();

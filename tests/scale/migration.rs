@@ -234,7 +234,7 @@ fn a_damaged_folder_is_not_moved() {
             let artifacts = support::files(&data.join("deployments/artifacts"));
             File::options().write(true).open(&artifacts[0]).unwrap().write_at(b"#", 0).unwrap();
         }),
-        ("not whole", |data| fs::remove_file(data.join("keys/keys.json")).unwrap()),
+        ("is incomplete", |data| fs::remove_file(data.join("keys/keys.json")).unwrap()),
     ];
     for (words, damage) in damages {
         let data = cli::folder();
@@ -301,7 +301,7 @@ fn a_move_that_is_killed_in_its_commit_is_found_out() {
     standing_still(&server, &url, data, "CONSTRAINT TRIGGER waits AFTER INSERT");
     // Whether or not the server has committed the move, the folder refuses writes.
     let refused = fails(data, &["submit", GUEST], 1);
-    assert!(refused.contains("where the move was broken off"), "{refused}");
+    assert!(refused.contains("if the move was interrupted"), "{refused}");
     let elsewhere = migrate(&server.empty_schema(), data);
     assert!(elsewhere.code == Some(1) && elsewhere.stderr.contains("was moved to"), "{}", elsewhere.stderr);
     let again = migrate(&url, data);

@@ -169,7 +169,7 @@ fn a_log_in_text_says_the_same_and_nothing_below_its_level() {
 fn a_level_that_is_none_is_refused_with_those_that_are() {
     let data = TempDir::new().unwrap();
     for (level, expected) in [
-        ("loud", "loud is no level: off, error, warn, info, debug or trace"),
+        ("loud", "loud is not a level: off, error, warn, info, debug or trace"),
         ("info,guest=debug", "the targets that log are engine, server, host"),
     ] {
         let refused = cli::run(data.path(), &["serve", "--log", level]);

@@ -40,7 +40,10 @@ fn an_approval_with_a_key_that_cannot_count_is_refused_as_such() {
     let path = format!("/v1/approvals/{request}/signatures");
     let answer = served.post_as(&token, &path, &json!({ "envelope": envelope }));
     assert_eq!((answer.status, answer.code().as_str()), (422, "cannot-count"), "{answer:?}");
-    assert!(answer.json()["detail"].as_str().unwrap().contains("sign with such a key"), "{answer:?}");
+    assert!(
+        answer.json()["detail"].as_str().unwrap().contains("sign with a key of that class"),
+        "{answer:?}"
+    );
 }
 
 #[test]

@@ -2,7 +2,7 @@
 
 /// Words for the record that are longer than is kept.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-#[error("the {what} has {bytes} bytes, and at most {most} are kept: say it shorter")]
+#[error("the {what} has {bytes} bytes, and at most {most} are kept: shorten it")]
 pub struct TooLong {
     /// The name of the text.
     pub what: &'static str,

@@ -89,7 +89,7 @@ pub enum PolicyErrorKind {
     },
     /// A star where it means nothing.
     #[error(
-        "{key} has a star inside {}; it may only stand at the end, for everything that begins so",
+        "{key} has a star inside {}; a star is valid only at the end, for every name that begins with the text before it",
         Quoted(pattern)
     )]
     Star {
@@ -99,14 +99,14 @@ pub enum PolicyErrorKind {
         pattern: String,
     },
     /// An empty value.
-    #[error("{key} is empty: write what it has to be, or leave it out where it may be anything")]
+    #[error("{key} is empty: write the value to match, or remove the key to match any value")]
     Empty {
         /// The key.
         key: &'static str,
     },
     /// A key that goes with another answer.
     #[error(
-        "{key} goes with then = \"{goes_with}\", and this says then = \"{kind}\": change the one or remove the other"
+        "{key} is valid only with then = \"{goes_with}\", and this rule has then = \"{kind}\": change one or remove the other"
     )]
     Misplaced {
         /// The key.
@@ -131,7 +131,7 @@ pub enum PolicyErrorKind {
     #[error("a policy has {0} operators and opening brackets, and may have {1}: write it as several")]
     TooManySigns(usize, usize),
     /// A name that another rule has.
-    #[error("rule {id} is there already, on line {first}: each needs an id of its own")]
+    #[error("rule {id} already exists, on line {first}: each rule needs its own id")]
     Duplicate {
         /// The id.
         id: String,
@@ -139,7 +139,7 @@ pub enum PolicyErrorKind {
         first: usize,
     },
     /// An annotation of a Cedar policy that belongs to the other effect.
-    #[error("{key} goes with a {}: move it there or remove it", if *goes_with == AnswerKind::Deny { "forbid" } else { "permit" })]
+    #[error("{key} is valid only on a {}: move it there or remove it", if *goes_with == AnswerKind::Deny { "forbid" } else { "permit" })]
     Annotation {
         /// The annotation.
         key: &'static str,

@@ -54,7 +54,10 @@ fn approvals_that_take_away() {
         ("permit", "when", "if context.componentKnown then context.approvals.a < 1 else true"),
     ] {
         let error = condition(effect, kind, text);
-        assert!(error.starts_with("line 3: rule it: an approval more may only help"), "{text}: {error}");
+        assert!(
+            error.starts_with("line 3: rule it: an additional approval must never withdraw permission"),
+            "{text}: {error}"
+        );
     }
 }
 
@@ -102,7 +105,7 @@ fn what_could_fail_when_it_is_asked() {
         "context.approvals.a + context.approvals.b >= 2",
     ] {
         let error = condition("permit", "when", text);
-        let expected = ["not available", "attributes are read of", "compared with a whole number"];
+        let expected = ["not available", "have attributes", "compared with a whole number"];
         assert!(expected.iter().any(|expected| error.contains(expected)), "{text}: {error}");
     }
 }
@@ -195,7 +198,7 @@ fn annotations() {
         (format!("@id {permit}"), "line 1: \"\" is not a rule id"),
         (
             format!("@id(\"a\") {permit}\n// b;\n@id(\"a\") {permit}"),
-            "line 3: rule a is there already, on line 1: each needs an id of its own",
+            "line 3: rule a already exists, on line 1: each rule needs its own id",
         ),
         (
             format!("@id(\"a\") @expire(\"1h\") {permit}"),
@@ -203,11 +206,11 @@ fn annotations() {
         ),
         (
             format!("@id(\"a\") @message(\"no\") {permit}"),
-            "line 1: @message goes with a forbid: move it there or remove it",
+            "line 1: @message is valid only on a forbid: move it there or remove it",
         ),
         (
             "@id(\"a\") @expires(\"1h\") forbid (principal, action, resource);".to_owned(),
-            "line 1: @expires goes with a permit: move it there or remove it",
+            "line 1: @expires is valid only on a permit: move it there or remove it",
         ),
         (
             format!("@id(\"a\") @expires(\"soon\") {permit}"),

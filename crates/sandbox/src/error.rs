@@ -36,10 +36,10 @@ pub enum LoadError {
     )]
     CoreModule,
     /// Damaged.
-    #[error("not a valid component, perhaps cut short on its way: {0}")]
+    #[error("not a valid component, perhaps truncated in transfer: {0}")]
     Invalid(String),
     /// A feature of WebAssembly that guests may not use.
-    #[error("the component uses what no workflow may: {0}")]
+    #[error("the component uses a feature that no workflow may use: {0}")]
     Feature(String),
     /// More than may be compiled.
     #[error(
@@ -65,13 +65,13 @@ pub enum LoadError {
         bound: u64,
     },
     /// The compiler itself.
-    #[error("the component could not be compiled, through no fault of its own that is known: {0}")]
+    #[error("compilation failed for a reason that is not known to be the component's: {0}")]
     Compiler(String),
     /// More than an instance may have.
     #[error("the component needs more than an instance may have: {0}")]
     TooDemanding(String),
     /// The folder of compiled code.
-    #[error("the cache of compiled code in {} cannot be used: {error} (mend it, or delete the folder: it is made again)", .folder.display())]
+    #[error("the cache of compiled code in {} cannot be used: {error} (repair it, or delete the folder: it is made again)", .folder.display())]
     Cache {
         /// The folder.
         folder: PathBuf,

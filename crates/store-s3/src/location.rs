@@ -14,7 +14,7 @@ pub struct BucketUrl {
 /// A text that is not the URL of a bucket.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error(
-    "not the URL of a bucket: s3://BUCKET/PREFIX is one, of letters, digits, dots, hyphens and underscores; credentials and the endpoint are given in AWS_ACCESS_KEY_ID, AWS_SECRET_ACCESS_KEY and AWS_ENDPOINT_URL"
+    "not a bucket URL, such as s3://BUCKET/PREFIX, of letters, digits, dots, hyphens and underscores; credentials and the endpoint are given in AWS_ACCESS_KEY_ID, AWS_SECRET_ACCESS_KEY and AWS_ENDPOINT_URL"
 )]
 pub struct InvalidBucketUrl;
 

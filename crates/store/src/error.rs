@@ -20,33 +20,37 @@ pub enum StoreError {
     Unavailable(Arc<dyn std::error::Error + Send + Sync>),
     /// No room.
     #[error(
-        "{0} cannot be written, the disk is full or a size limit is reached: make room and resume; nothing is lost"
+        "{0} cannot be written, the disk is full or a size limit is reached: free some space and resume; nothing is lost"
     )]
     Full(Medium),
     /// Two writers.
-    #[error("another writer changed instance {0} meanwhile: nothing was written; look at it and try again")]
+    #[error(
+        "another writer has changed instance {0} in the meantime: nothing was written; look at the instance and try again"
+    )]
     Conflict(InstanceKey),
     /// A driver whose claim is over.
-    #[error("another host drives instance {0} by now: nothing was written")]
+    #[error("another host now drives instance {0}: nothing was written")]
     ClaimLost(InstanceKey),
     /// An operator's act was recorded meanwhile.
-    #[error("an operator has changed who may decide meanwhile: nothing was written; try again")]
+    #[error("an operator has changed the deciders in the meantime: nothing was written; try again")]
     ActsMoved,
     /// The state of a receipt has changed meanwhile.
-    #[error("receipt {0} was spent or taken back meanwhile: nothing was written; look at it and try again")]
+    #[error(
+        "receipt {0} was spent or revoked in the meantime: nothing was written; look at the receipt and try again"
+    )]
     ReceiptMoved(ReceiptId),
     /// The receipt is spent and cannot be revoked.
-    #[error("receipt {0} is spent already: its action is under way or done (pp-host receipts show {0})")]
+    #[error("receipt {0} is already spent: its action is in progress or done (pp-host receipts show {0})")]
     AlreadyRedeemed(ReceiptId),
     /// Taken back before.
-    #[error("receipt {0} is revoked already")]
+    #[error("receipt {0} is already revoked")]
     Revoked(ReceiptId),
     /// A name that is taken.
     #[error("tenant {} already has an instance {}", .0.tenant, .0.instance)]
     Exists(InstanceKey),
     /// A name that nothing has.
     #[error(
-        "there is no instance {0} (pp-host instances list shows what there is; another tenant's is named with --tenant)"
+        "there is no instance {0} (pp-host instances list lists the instances; --tenant names another tenant's)"
     )]
     NoInstance(String),
     /// The tenant has reached a quota.
@@ -56,7 +60,9 @@ pub enum StoreError {
     #[error("the data is damaged: {0}")]
     Damaged(String),
     /// The thread that writes has ended.
-    #[error("the store has stopped; whether this was written is in the journal: open it again and look")]
+    #[error(
+        "the store has stopped; the journal shows whether this was written: open the store again and look"
+    )]
     Stopped,
     /// Any other error of the database.
     #[error("the database says: {0}")]
@@ -125,11 +131,11 @@ pub enum FolderError {
         problem: String,
     },
     /// The folder has no data yet.
-    #[error("there is no data in {} yet, and this command makes none: run a workflow first, or name another folder with --data DIR or PP_HOST_DATA", .0.display())]
+    #[error("there is no data in {} yet, and this command creates none: run a workflow first, or name another folder with --data DIR or PP_HOST_DATA", .0.display())]
     NoData(PathBuf),
     /// A part is gone.
     #[error(
-        "the data folder {} is not whole: {part} is {problem}, and the rest is there; nothing was made in its place: restore the whole folder from a copy that pp-host backup made, or name another with --data DIR", path.display()
+        "the data folder {} is incomplete: {part} is {problem}, and the other parts exist; nothing was created in its place: restore the whole folder from a copy that pp-host backup made, or name another with --data DIR", path.display()
     )]
     Incomplete {
         /// The path.
@@ -144,7 +150,7 @@ pub enum FolderError {
     Locked(PathBuf),
     /// Its state is in a database by now.
     #[error(
-        "the state of the data folder {} was moved to {to}: name that with --store (the folder stays a host's folder, with its keys); where the move was broken off, run the same pp-host migrate --from once more", path.display()
+        "the state of the data folder {} was moved to {to}: name that with --store (the folder stays a host's folder, with its keys); if the move was interrupted, run the same pp-host migrate --from again", path.display()
     )]
     Moved {
         /// Where it was.

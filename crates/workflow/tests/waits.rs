@@ -351,7 +351,7 @@ fn an_event_beyond_a_bound_is_refused_to_its_sender() {
             send(&[about::event("paid", 1_234_567_890_123)], "12345678"),
             "limit journal-bytes reached: at most 20 ",
         ),
-        (send(&[about::completed()], "1"), "the instance is complete"),
+        (send(&[about::completed()], "1"), "the instance has ended (complete)"),
     ];
     for (told, part) in refused {
         assert!(told.clone().is_err_and(|message| message.contains(part)), "{part:?} is missing in {told:?}");

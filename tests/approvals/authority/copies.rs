@@ -11,7 +11,7 @@ fn another_account_on_the_socket_is_not_the_authority() {
         .authority_account(own_account() + 1);
     let refused = opened(stranger.open());
     let (found, expected) = (own_account(), own_account() + 1);
-    assert!(refused.contains(&format!("is account {found}'s")), "{refused}");
+    assert!(refused.contains(&format!("runs under account {found}")), "{refused}");
     assert!(refused.contains(&format!("account {expected}'s")) && refused.contains("--authority-account"));
     assert!(!host.join("keys").exists(), "nothing is taken over");
     crate::support::storage::builder(&host)

@@ -477,7 +477,7 @@ fn a_folder_that_had_a_policy_needs_one_and_is_no_demonstration_again() {
     };
     drop(open(Some(policy::Toml::parse(TWO).unwrap())).unwrap());
     let gone = open(None).map(drop).unwrap_err().to_string();
-    assert!(gone.contains("governs here, and its file is gone"), "{gone}");
+    assert!(gone.contains("is in force here, but its file is missing"), "{gone}");
     // The default policy has to be said once. From then on it needs no file.
     drop(open(Some(policy::ask_one())).unwrap());
     let host = open(None).unwrap();

@@ -39,7 +39,7 @@ fn a_revoked_receipt_is_not_spent() {
             .revoke(&receipt.id, "operator", None)
             .unwrap_err()
             .to_string()
-            .contains("revoked already")
+            .contains("already revoked")
     );
     assert_eq!(refused_by(&fixture, &key), Check::Revocation);
 }

@@ -117,7 +117,7 @@ fn impostors() -> Vec<Attack> {
         attack(
             "stranger-on-the-socket",
             "Another account's process listens where the authority should.",
-            "nothing was asked of it",
+            "nothing was sent to it",
             || {
                 let elsewhere = RemoteAuthority::new(&Arc::default())?;
                 let folder = TempDir::with_prefix("pp-host-drill-")?;
@@ -130,7 +130,7 @@ fn impostors() -> Vec<Attack> {
         attack(
             "another-authority",
             "Another authority listens on the socket, with deciders of its own.",
-            "nothing was taken over",
+            "nothing was copied",
             || {
                 let (_elsewhere, fixture) = apart()?;
                 let impostor = RemoteAuthority::new(&Arc::default())?;

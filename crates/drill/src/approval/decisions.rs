@@ -21,7 +21,7 @@ fn asking() -> Vec<Attack> {
         shared(
             "self-approval",
             "The agent that acts approves itself.",
-            "cannot decide about it",
+            "cannot decide or review it",
             self_approval,
         ),
         shared(

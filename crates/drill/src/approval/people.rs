@@ -74,7 +74,7 @@ pub(crate) fn attacks() -> Vec<Attack> {
         for_show(
             "self-approval-in-capitals",
             "The agent that acts approves itself, spelled in capitals.",
-            "cannot decide about it",
+            "cannot decide or review it",
             |fixture| {
                 let (_, request) = fixture.victim()?;
                 let by = DemoDecider::new("AGENT:Builder".parse()?);

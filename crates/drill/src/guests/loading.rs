@@ -54,7 +54,7 @@ fn worlds() -> Vec<Attack> {
 
 fn features() -> Vec<Attack> {
     vec![
-        load!("two-memories", "what no workflow may: several memories"),
+        load!("two-memories", "a feature that no workflow may use: several memories"),
         load!("memory64", INVALID),
         load!("shared-memory", INVALID),
         load!("heap-objects", INVALID),

@@ -176,7 +176,7 @@ fn sizes() -> Vec<Attack> {
             "evidence-as-deep-as-a-receipt",
             "Evidence that is within the bounds by itself but not inside a request, which could not be decided.",
             Some(r#"{"attack":"asks","levels":126}"#),
-            Answers(&["nested deeper than the 125 levels that a receipt has room for"]),
+            Answers(&["nested deeper than the 125 levels that a receipt can have"]),
         ),
         with(
             "number-beside-a-number",

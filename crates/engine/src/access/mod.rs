@@ -193,12 +193,12 @@ pub enum AccessError {
     #[error("only an operator of this host may {}: use pp-host on its machine", .0.words())]
     OperatorsOnly(Right),
     /// In another person's name.
-    #[error("only {0} draws up what {0} signs: sign in as {0}")]
+    #[error("only {0} can prepare a statement for {0} to sign: sign in as {0}")]
     OtherPerson(PersonId),
     /// There is no such thing, or it is another tenant's: the caller does not learn which.
     #[error("there is no such instance, request or receipt in a tenant of yours")]
     NotFound,
     /// A decider of several tenants asks for one tenant's list without naming the tenant.
-    #[error("name the tenant whose instances are meant: one that you decide for")]
+    #[error("name the tenant of the instances: a tenant that you decide for")]
     TenantNeeded,
 }

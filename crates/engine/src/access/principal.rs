@@ -103,7 +103,7 @@ impl fmt::Display for TokenScope {
 /// A name that is no scope's.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error(
-    "not a scope: instances:read, instances:write, events:send, approvals:read, approvals:write, receipts:read and operate are"
+    "not a scope; the scopes are instances:read, instances:write, events:send, approvals:read, approvals:write, receipts:read and operate"
 )]
 pub struct UnknownScope;
 

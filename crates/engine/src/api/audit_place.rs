@@ -29,7 +29,7 @@ pub(in crate::api) struct FactPlace {
 
 /// A text that names no place of an audit.
 #[derive(Debug, thiserror::Error)]
-#[error("{0:?} is no place of an audit: take the one that the page before gives")]
+#[error("{0:?} is not an audit position: use the one that the previous page gives")]
 pub struct InvalidAuditPlace(String);
 
 impl Default for AuditPlace {

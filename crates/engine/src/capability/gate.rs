@@ -228,8 +228,10 @@ fn check_authority(
         .map_err(|error| Refusal { check: Check::Policy, message: error.to_string() })?;
     // The environment of this folder was changed since. People, or the policy, have agreed to an action in the other one.
     if subject.environment != environment {
-        let message =
-            format!("the receipt is for {}, and actions take effect in {environment}", subject.environment);
+        let message = format!(
+            "the receipt is for environment {}, but this host acts in {environment}",
+            subject.environment
+        );
         return refuse(Check::Policy, message);
     }
     if scope == Scope::Demo {

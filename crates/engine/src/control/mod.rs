@@ -48,11 +48,11 @@ pub enum ControlError {
         error: io::Error,
     },
     /// A process of another account.
-    #[error("the process that listens on the control socket is not yours but user {0}'s")]
+    #[error("the process that listens on the control socket belongs to user {0}, not to you")]
     Stranger(u32),
     /// Another pp-host.
     #[error(
-        "the pp-host that owns the folder is another version (it speaks {found}, this one {VERSION}): use the same"
+        "the pp-host that owns the folder is another version (its protocol is {found}, this one's is {VERSION}): use the same version"
     )]
     Version {
         /// The other side's version.
@@ -60,7 +60,7 @@ pub enum ControlError {
     },
     /// Broken off. Whether it was done has to be looked up.
     #[error(
-        "the pp-host that owns the folder did not answer ({0}): look whether it was done before trying again"
+        "the pp-host that owns the folder did not answer ({0}): check whether the operation took place before you try again"
     )]
     BrokenOff(io::Error),
     /// It refused the operation.

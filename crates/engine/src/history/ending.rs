@@ -91,7 +91,7 @@ fn receipt(facts: &[Fact], id: &RequestId) -> Option<ReceiptId> {
 
 /// A word that is not an outcome.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-#[error("not an outcome: approved, denied, lapsed and withdrawn are")]
+#[error("not an outcome; the outcomes are approved, denied, lapsed and withdrawn")]
 pub struct UnknownOutcome;
 
 impl FromStr for RequestOutcome {

@@ -32,7 +32,7 @@ pub enum IssueError {
     Frozen(Freeze),
     /// A break-glass decision is not reviewed yet.
     #[error(
-        "{decider} decided {request} of tenant {tenant} alone; nothing more is approved there until another person has reviewed that: pp-host review {request} --as NAME --key FILE --reason WORDS"
+        "{decider} decided {request} of tenant {tenant} alone; no request of that tenant is approved until another person has reviewed this decision: pp-host review {request} --as NAME --key FILE --reason WORDS"
     )]
     Unreviewed {
         /// The tenant.
@@ -55,7 +55,7 @@ pub enum IssueError {
     },
     /// Another account's process listens there.
     #[error(
-        "the process that listens on {} is account {found}'s, and the authority is expected to be account {expected}'s: nothing was asked of it (--authority-account names the account of the authority)", socket.display()
+        "the process that listens on {} runs under account {found}, and the authority is expected to run under account {expected}: nothing was sent to it (--authority-account names the account of the authority)", socket.display()
     )]
     Stranger {
         /// The path of the socket.

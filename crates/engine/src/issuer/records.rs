@@ -111,7 +111,7 @@ fn admit_new(
     match AdmittedEnvelope::is_full(kept, decision.person()) {
         false => Ok(Some(decision.envelope().clone())),
         true => Err(IssueError::Refused(format!(
-            "{} has signed as many statements about {} as are kept",
+            "{} has signed as many statements about {} as the authority keeps",
             decision.person(),
             request.id
         ))),

@@ -192,14 +192,14 @@ impl Default for Governed {
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum InvalidRequest {
     /// The evidence is not read again as it would be signed.
-    #[error("the evidence would not be read from a receipt: {0}")]
+    #[error("a reader could not parse the evidence in a receipt: {0}")]
     Evidence(#[from] JsonError),
     /// More people have to decide than a receipt commits to.
     #[error(transparent)]
     People(#[from] TooManyPeople),
     /// The evidence is nested too deep to be read from a receipt.
     #[error(
-        "the evidence is nested deeper than the {DEEPEST} levels that a receipt has room for: make it flatter"
+        "the evidence is nested deeper than the {DEEPEST} levels that a receipt can have: make it flatter"
     )]
     TooDeep,
     /// The whole request is too long.

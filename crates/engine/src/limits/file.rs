@@ -56,7 +56,7 @@ pub enum SettingsErrorKind {
     #[error(transparent)]
     Tenant(#[from] InvalidId),
     /// A limit that no tenant has of its own.
-    #[error("limit {limit} is the whole host's, and no tenant has one of its own: set it under [limits]")]
+    #[error("limit {limit} applies to the whole host and cannot be set for a tenant: set it under [limits]")]
     OfTheHost {
         /// The limit.
         limit: &'static str,

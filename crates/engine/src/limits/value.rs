@@ -50,10 +50,10 @@ pub enum InvalidValue {
     )]
     NotAnAge,
     /// Less than the limit can be.
-    #[error("it is too small; the least is {0}")]
+    #[error("the value is too small; the smallest is {0}")]
     TooSmall(String),
     /// Too large to be stored.
-    #[error("it is too large; the largest is {0}")]
+    #[error("the value is too large; the largest is {0}")]
     TooLarge(u64),
 }
 

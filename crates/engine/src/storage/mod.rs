@@ -35,7 +35,7 @@ pub struct StoreUrl {
 
 /// Not the URL of a database.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-#[error("not the URL of a database: postgres://USER@HOST/DATABASE is one")]
+#[error("not a database URL, such as postgres://USER@HOST/DATABASE")]
 pub struct InvalidStoreUrl;
 
 impl FromStr for StoreUrl {

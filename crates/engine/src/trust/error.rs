@@ -12,7 +12,7 @@ pub enum ActError {
     NoDecider(PersonId),
     /// A decider who was removed.
     #[error(
-        "decider {0} was removed; a name is not used twice, so that old receipts keep their meaning: add them under another"
+        "decider {0} was removed; a name is not used twice, so that old receipts keep their meaning: add the person under another name"
     )]
     Removed(PersonId),
     /// A person without a role.
@@ -22,27 +22,27 @@ pub enum ActError {
     #[error("the key cannot be used: {0}")]
     Key(#[from] PublicKeyError),
     /// Not a kind of key that is known.
-    #[error("{} is not a kind of key that is known here", Quoted(.0))]
+    #[error("{} is not a known kind of key", Quoted(.0))]
     Kind(String),
     /// An invitation that cannot be used.
     #[error(
-        "the invitation is not open: it was used, has expired, was replaced, or never was one (pp-host deciders invite makes another)"
+        "the invitation is not open: it was used, has expired, was replaced, or never existed (pp-host deciders invite makes another)"
     )]
     NoInvitation,
     /// An invitation whose lifetime is zero or too long.
-    #[error("an invitation stays open for at least a moment, and for a day at most")]
+    #[error("an invitation is open for more than 0 s and for at most a day")]
     InvitationTime,
     /// A passkey for other pages.
-    #[error("the passkey belongs to other pages than its invitation names")]
+    #[error("the passkey belongs to another page than its invitation names")]
     OtherRelyingParty,
     /// Not the id of a key.
     #[error("{} is not the id of a key (pp-host deciders list shows them)", Quoted(.0))]
     KeyId(String),
     /// Revoked already.
-    #[error("key {0} is revoked already")]
+    #[error("key {0} is already revoked")]
     KeyRevoked(KeyId),
     /// A time of compromise that adds nothing to the recorded one.
-    #[error("key {0} counts as compromised since {1} already: only an earlier time is recorded")]
+    #[error("key {0} already counts as compromised since {1}: only an earlier time is recorded")]
     Compromised(KeyId, Timestamp),
     /// The set of deciders does not allow it.
     #[error(transparent)]
@@ -54,18 +54,18 @@ pub enum ActError {
     #[error("request {0} was not decided by one person alone, or has been reviewed")]
     NothingToReview(RequestId),
     /// A token without a use or a future.
-    #[error("a token needs a scope and an end that is still to come: --scope SCOPE --expires 90d")]
+    #[error("a token needs a scope and an expiry in the future: --scope SCOPE --expires 90d")]
     Token,
     /// A token's id is taken.
-    #[error("there is a token {0} already")]
+    #[error("a token {0} already exists")]
     TokenExists(TokenId),
     /// No token of that id.
-    #[error("there is no token {0} (pp-host tokens list shows them)")]
+    #[error("there is no token {0} (pp-host tokens list shows the tokens)")]
     NoToken(TokenId),
     /// Revoked already.
-    #[error("token {0} is revoked already")]
+    #[error("token {0} is already revoked")]
     TokenRevoked(TokenId),
     /// A review of one's own decision.
-    #[error("{0} decided this alone: another person has to review it")]
+    #[error("{0} made this decision alone: another person has to review it")]
     OwnReview(PersonId),
 }

@@ -77,7 +77,7 @@ impl FromStr for InvitationCode {
 
 /// A text that is no invitation's code.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-#[error("not the code of an invitation: {PREFIX} and 64 hexadecimal digits are expected")]
+#[error("not an invitation code: {PREFIX} and 64 hexadecimal digits are expected")]
 pub struct InvalidInvitationCode;
 
 /// An open invitation, or one that was used and not yet confirmed.

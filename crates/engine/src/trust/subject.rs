@@ -31,7 +31,7 @@ pub struct Subject {
 
 /// A request document that does not state its subject.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("the request does not say its {0}, or says it in a way that is not understood")]
+#[error("the request has no {0}, or its {0} cannot be read")]
 pub struct InvalidRequestDocument(&'static str);
 
 impl Subject {

@@ -36,7 +36,7 @@ pub struct TokenId(String);
 
 /// Not a token's id.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("a token's id is 12 hexadecimal digits (pp-host tokens list shows them)")]
+#[error("a token's id has 12 hexadecimal digits (pp-host tokens list shows the ids)")]
 pub struct InvalidTokenId;
 
 impl FromStr for TokenId {
@@ -114,7 +114,7 @@ impl Token {
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum TokenError {
     /// No token has that text.
-    #[error("the token is none of this host's: it is mistyped, or of another host")]
+    #[error("the token is not this host's: it is mistyped, or belongs to another host")]
     Unknown,
     /// It was good once.
     #[error("the token has expired, on {0}: ask an operator for another (pp-host tokens create)")]

@@ -49,24 +49,22 @@ impl Monotonicity {
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub(super) enum ConditionError {
     #[error(
-        "an approval more may only help: a permit asks for approvals with >= or >, and a forbid holds while there are < or <= so many"
+        "an additional approval must never withdraw permission: compare approvals with >= or > in a permit, and with < or <= in a forbid"
     )]
     Direction,
-    #[error(
-        "context.approvals.ROLE is compared with a whole number by >=, >, < or <=, and used in no other way"
-    )]
+    #[error("context.approvals.ROLE can only be compared with a whole number, by >=, >, < or <=")]
     Use,
-    #[error("approvals are compared with {0}: a number that makes a difference is from 1 to {most}", most = Ask::MOST)]
+    #[error("approvals are compared with {0}: only a number from 1 to {most} makes a difference", most = Ask::MOST)]
     Threshold(i64),
     #[error("{0}")]
     Role(#[from] crate::InvalidName),
-    #[error("attributes are read of principal, resource and context, and of nothing else")]
+    #[error("only principal, resource and context have attributes")]
     Attribute,
     #[error(transparent)]
     Environment(#[from] vocabulary::Unknown),
     #[error("`in` has principal, action or resource on its left, and nothing else")]
     Within,
-    #[error("{0} is not available: what it does could fail when the policy is asked")]
+    #[error("{0} is not available: it could fail when the policy is evaluated")]
     Unavailable(String),
 }
 

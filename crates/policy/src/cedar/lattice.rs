@@ -28,7 +28,7 @@ struct Axis {
 /// A policy that distinguishes too many combinations.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error(
-    "the policies tell {0} combinations of approvals apart, and at most {MOST_POINTS} are tried: ask for fewer roles or numbers"
+    "the policies distinguish {0} combinations of approvals, and at most {MOST_POINTS} are tried: ask for fewer roles or numbers"
 )]
 pub(super) struct TooManyPoints(usize);
 

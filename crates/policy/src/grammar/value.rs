@@ -20,7 +20,7 @@ pub enum InvalidValue {
     #[error("a duration is at least 1s and at most 365d")]
     OutOfRange,
     /// A size that no number holds.
-    #[error("it is too large; the largest is {}", u64::MAX)]
+    #[error("the value is too large; the largest is {}", u64::MAX)]
     TooLarge,
 }
 

@@ -19,11 +19,11 @@ pub enum MintError {
     #[error("the request carries the reserved key `{0}`; leave it out, minting adds it")]
     RequestReservedKey(&'static str),
     /// The request does not say what people would decide about.
-    #[error("the request is not one that people decide about: {0}")]
+    #[error("people cannot decide this kind of request: {0}")]
     Undecidable(ShapeError),
     /// The request is longer than readers accept, or would be with the members that minting adds.
     #[error(
-        "the request takes {len} bytes in a receipt's export with everything that may be added to it, more than {most}"
+        "the request takes {len} bytes in a receipt's export, with the members that may be added to it; the most is {most}"
     )]
     TooLong {
         /// The length in bytes.
@@ -31,11 +31,11 @@ pub enum MintError {
         /// The bound in bytes.
         most: usize,
     },
-    /// Its own text is not read.
-    #[error("the request would not be read again from a receipt: {0}")]
+    /// The request's own text cannot be parsed.
+    #[error("a reader could not parse the request in a receipt: {0}")]
     Unreadable(JsonError),
-    /// Its own text is read as something else: a number in it is not finite.
-    #[error("the request would be read again from a receipt as another one")]
+    /// The request's own text parses as a different request: a number in it is not finite.
+    #[error("reading the request back from a receipt would give a different request")]
     NotReadBack,
     /// The stated reason is longer than a decider's may be.
     #[error("a reason of {0} bytes, more than the {MAX_REASON_LEN} that a receipt commits to")]
@@ -50,10 +50,10 @@ pub enum MintError {
     #[error("contradiction: {0}")]
     Contradiction(&'static str),
     /// A demo decision outside the demo scope, or the reverse.
-    #[error("demo and production do not mix: {0}")]
+    #[error("the receipt mixes demo and production: {0}")]
     ScopeMixed(&'static str),
     /// A person's decision without that person's signature, or with other people's.
-    #[error("the decision is not borne out by its approvals: {0}")]
+    #[error("the approvals do not support the decision: {0}")]
     Approvals(#[from] ApprovalError),
     /// The signer's own key cannot be pinned.
     #[error("the signer's key is unusable: {0}")]

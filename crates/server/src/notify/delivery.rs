@@ -62,7 +62,9 @@ impl Delivery {
         }
         match self.keep(pending, SentNotices::delivered(pending.notice)).await {
             Ok(()) => Outcome::Delivered,
-            Err(error) => Outcome::Failed(format!("it is delivered, and that cannot be recorded: {error}")),
+            Err(error) => Outcome::Failed(format!(
+                "the notice was delivered, but the delivery could not be recorded: {error}"
+            )),
         }
     }
 

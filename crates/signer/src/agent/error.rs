@@ -32,7 +32,7 @@ pub enum AgentError {
     },
     /// Another account's process.
     #[error(
-        "the process that listens at {} is account {account}'s, and not yours ({user}): nothing was asked of it; SSH_AUTH_SOCK names the socket", socket.display()
+        "the process that listens at {} runs under account {account}, and not under yours ({user}): nothing was sent to it; SSH_AUTH_SOCK names the socket", socket.display()
     )]
     Stranger {
         /// The path of the socket.

@@ -56,7 +56,7 @@ pub struct HostId(String);
 
 /// Not a host's id.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-#[error("not the id of a host: 1 to 64 lowercase letters, digits, - and _ make one")]
+#[error("not a host id: a host id has 1 to 64 lowercase letters, digits, - and _")]
 pub struct UnknownHostId;
 
 impl HostId {

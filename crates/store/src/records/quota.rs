@@ -67,8 +67,8 @@ pub struct Usage {
 /// A quota that is reached. Nothing was written.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error(
-    "limit {name} reached: tenant {tenant} may have {limit} {what}, and with this it would have {asked}; nothing was written. \
-     Make room, or have an operator raise it with --limit {name}=N, or permanently in pp-host.toml"
+    "limit {name} reached: tenant {tenant} may have {limit} {what}, and with this write it would have {asked}; nothing was written. \
+     Delete something, or have an operator raise the limit with --limit {name}=N, or permanently in pp-host.toml"
 )]
 pub struct OverQuota {
     /// The limit.

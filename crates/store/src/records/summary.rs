@@ -67,7 +67,9 @@ impl fmt::Display for InstanceState {
 
 /// A word that is not a state.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("not a status: queued, running, waiting, paused, diverged, errored, complete and terminated are")]
+#[error(
+    "not a status; the statuses are queued, running, waiting, paused, diverged, errored, complete and terminated"
+)]
 pub struct UnknownState;
 
 impl FromStr for InstanceState {

@@ -262,7 +262,7 @@ impl Replay {
     /// When the instance has ended, or the event exceeds a limit; the message says which of the two.
     pub fn receive(&self, event_type: EventType, payload: String, now: Timestamp) -> Result<Entry, Failure> {
         if let Some(end) = &self.end {
-            let message = format!("the instance is {end}, and no event reaches it any more");
+            let message = format!("the instance has ended ({end}) and accepts no events");
             return Err(Failure { name: "ended".to_owned(), message });
         }
         self.limits.check_event(&payload, self.calls.mailbox().waiting(), self.calls.kept())?;

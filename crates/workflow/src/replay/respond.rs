@@ -12,7 +12,7 @@ use receipt::Timestamp;
 /// The guest's command differs from the recorded one.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error(
-    "the workflow took another path than the one in its journal, at call #{call}: recorded is {recorded}, now it {now}; \
+    "the workflow took another path than the one in its journal, at call #{call}: the journal records {recorded}, now the workflow {now}; \
      nothing was done and nothing is lost. A workflow has to ask for the same things in the same order on every run: \
      usual causes are a decision on something that is not in a step's result, and code that changed under a running instance"
 )]

@@ -127,7 +127,7 @@ fn tell(out: &mut impl Write, data: &Data, scope: Scope, row: &RequestRow) -> an
     let RequestRow { request, capability, resource, tenant, expires_at, .. } = row;
     let what = format!("{request}  {capability} on {}  tenant {tenant}", QuotedWhole(resource));
     if row.lapsed {
-        return Ok(writeln!(out, "{what}  lapsed {expires_at}: it can be decided no more")?);
+        return Ok(writeln!(out, "{what}  lapsed {expires_at}: it can no longer be decided")?);
     }
     let so_far = so_far(&row.approved, &row.denied).map_or_else(String::new, |so_far| format!(", {so_far}"));
     writeln!(out, "{what}  {}{so_far}  until {expires_at}", row.policy)?;
@@ -183,7 +183,7 @@ fn logged_line(logged: &LoggedRequest) -> String {
     let end = match &logged.end {
         Some(end) => end.to_string(),
         None if logged.waiting => format!("waits until {expires_at}"),
-        None => "its instance ended or went back before it was decided".to_owned(),
+        None => "its instance ended or was restarted before it was decided".to_owned(),
     };
     format!("{request}  {capability} on {}  tenant {tenant}  {end}", QuotedWhole(resource))
 }

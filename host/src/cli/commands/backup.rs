@@ -30,7 +30,7 @@ impl Backup {
     pub(crate) fn execute(&self, data: &Data) -> anyhow::Result<Exit> {
         anyhow::ensure!(
             !data.is_shared(),
-            "a database is backed up with its own programs (pg_basebackup, pg_dump): copy the keys folder of each host besides, and leave out --store"
+            "a database is backed up with its own programs (pg_basebackup, pg_dump): copy the keys folder of each host too, and leave out --store"
         );
         let copied = back_up(&DataFolder::read(&data.path)?, &self.to)?;
         let left_out: Vec<_> = copied.left_out.iter().map(|name| name.display().to_string()).collect();

@@ -30,7 +30,7 @@ pub(crate) struct Bench {
 fn section(name: &str) -> Result<Section, String> {
     let known = || Section::ALL.map(Section::name).join(", ");
     let found = Section::ALL.into_iter().find(|section| section.name() == name);
-    found.ok_or_else(|| format!("not a section: {} are", known()))
+    found.ok_or_else(|| format!("not a section; the sections are {}", known()))
 }
 
 impl Bench {

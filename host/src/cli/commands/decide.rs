@@ -107,7 +107,7 @@ impl Decide {
             && role.is_none_or(|role| statement.role == role);
         match asked && is_about(session, &self.request, &statement)? {
             true => Ok(statement),
-            false => bail!("the host drew up something else than was asked for: nothing was signed"),
+            false => bail!("the host returned a statement about something else; nothing was signed"),
         }
     }
 }
@@ -132,7 +132,7 @@ fn names<'a>(people: impl IntoIterator<Item = &'a PersonId>) -> String {
 /// Checks that a statement is about that request as it is in the folder: its text, and the view of an approver.
 fn is_about(session: &Session<'_>, id: &RequestId, statement: &DecisionStatement) -> anyhow::Result<bool> {
     let View::Request(request) = session.view(Query::Request { request: id.clone() })? else {
-        bail!("request {id} was answered with something else");
+        bail!("the host answered the query for request {id} with something else");
     };
     let matter = &statement.matter;
     Ok(matter.request_id == id.as_str()

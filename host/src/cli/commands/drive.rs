@@ -52,7 +52,7 @@ impl Drive {
         }
         let name = hint::name(&key);
         let instead = format!(
-            "it lets {key} go on as soon as it can; pp-host watch {name} shows it, pp-host instances resume {name} ends a pause, and pp-host approvals lists what waits for a decision"
+            "that process continues {key} when it can; pp-host watch {name} shows it, pp-host instances resume {name} ends a pause, and pp-host approvals lists what waits for a decision"
         );
         let foreground = Foreground::open(data, &self.common, (mode, DecisionMode::Wait), &instead)?;
         foreground.transcript.print_labelled(Style::new().bold(), "instance", &key);

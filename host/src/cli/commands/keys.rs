@@ -46,7 +46,7 @@ impl Keys {
                 let keys = Keyring::public(&data.path.join("keys"))?;
                 ensure!(
                     keys.keys().any(|key| key.key_id == *key_id),
-                    "there is no key {} (pp-host keys list shows what there is)",
+                    "there is no key {} (pp-host keys list lists the keys)",
                     Quoted(key_id)
                 );
                 match owned {

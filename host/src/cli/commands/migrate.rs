@@ -32,7 +32,7 @@ impl Migrate {
     pub(crate) fn execute(&self, data: &Data) -> anyhow::Result<Exit> {
         let StoreLocation::Database(url) = data.location()? else {
             anyhow::bail!(
-                "name the database with --store URL or PP_HOST_STORE; a data folder is brought up to date when it is opened"
+                "name the database with --store URL or PP_HOST_STORE; a data folder is upgraded when it is opened"
             );
         };
         let Some(from) = &self.from else {

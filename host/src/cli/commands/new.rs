@@ -171,14 +171,16 @@ impl New {
         let is_letter = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '-';
         if !name.starts_with(|c: char| c.is_ascii_lowercase()) || !name.chars().all(is_letter) {
             bail!(
-                "{} is no name for a workflow: a-z 0-9 -, and a letter first, as npm and cargo take it",
+                "{} is not a name for a workflow: use a-z 0-9 -, and a letter first, as npm and cargo require",
                 workflow::Quoted(name)
             );
         }
         let folder = self.path.display().to_string();
         // Never into an existing folder: it may have the user's work.
         fs::create_dir(&self.path).map_err(|error| match error.kind() {
-            io::ErrorKind::AlreadyExists => anyhow!("{folder} exists already: name a folder that does not"),
+            io::ErrorKind::AlreadyExists => {
+                anyhow!("{folder} already exists: name a folder that does not exist")
+            }
             _ => anyhow::Error::new(error).context(format!("cannot make the folder {folder}")),
         })?;
         if let Err(error) = self.fill(name) {

@@ -24,7 +24,7 @@ impl Pack {
     pub(crate) fn execute(&self, data: &Data) -> anyhow::Result<Exit> {
         source::refuse_dialect(&self.source)?;
         if !source::is_source(&self.source) {
-            bail!("{} is no source text: name a .ts or .js file, or a folder", self.source.display());
+            bail!("{} is not source text: name a .ts or .js file, or a folder", self.source.display());
         }
         if output::is_terminal() {
             bail!("a bundle is not for a terminal: redirect the output to a file");

@@ -232,7 +232,7 @@ fn unmet(demand: &Demand, PolicyContext { settings, found }: &PolicyContext) -> 
     let here = engine::capability::built_in_names();
     if !here.iter().any(|name| demand.fits(name)) {
         warnings.push(format!(
-            "{rule}nothing here has the capability {}; there is {}",
+            "{rule}this host does not have the capability {}; it has {}",
             demand.capabilities(),
             here.join(", ")
         ));
@@ -246,7 +246,8 @@ fn unmet(demand: &Demand, PolicyContext { settings, found }: &PolicyContext) -> 
     }
     let Some((trust, unknown)) = found else { return warnings };
     for tenant in demand.tenants.iter().filter(|tenant| unknown.contains(*tenant)) {
-        warnings.push(format!("{rule}no instance, setting or decider here is of a tenant {tenant}"));
+        warnings
+            .push(format!("{rule}no instance, setting or decider on this host belongs to a tenant {tenant}"));
     }
     let Some(ask) = demand.ask.as_ref() else { return warnings };
     let tenants = match demand.tenants.as_slice() {

@@ -105,7 +105,7 @@ impl Create {
         // Standard output has only the token, for programs; the text for people goes to standard error.
         writeln!(output::stdout(), "{}", token.text())?;
         crate::cli::output::complain(&format!(
-            "token {} is good until {expires_at}; it is shown this once, and kept nowhere",
+            "token {} is valid until {expires_at}; it is shown only now, and the host does not keep it",
             token.id
         ));
         Ok(())

@@ -245,7 +245,7 @@ impl InstanceName {
     pub(crate) fn key(&self, tenant: Option<&TenantId>) -> anyhow::Result<InstanceKey> {
         let tenant = match (&self.tenant, tenant) {
             (Some(own), Some(other)) if own != other => {
-                bail!("{own}/{} is no instance of tenant {other}: leave out one of the two", self.instance)
+                bail!("{own}/{} names tenant {own} and --tenant names {other}: give only one", self.instance)
             }
             (Some(tenant), _) | (None, Some(tenant)) => tenant.clone(),
             (None, None) => TENANT.parse()?,

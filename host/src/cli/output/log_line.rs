@@ -31,7 +31,7 @@ impl FromStr for LogFilter {
                 "off" | "error" | "warn" | "info" | "debug" | "trace" => level.parse().ok(),
                 _ => None,
             }
-            .ok_or_else(|| format!("{level} is no level: off, error, warn, info, debug or trace"))?;
+            .ok_or_else(|| format!("{level} is not a level: off, error, warn, info, debug or trace"))?;
             match target.map(|target| TARGETS.iter().position(|known| *known == target)) {
                 None => (levels, others) = (TARGETS.map(|_| found), found.min(LevelFilter::WARN)),
                 Some(Some(place)) => levels[place] = found,

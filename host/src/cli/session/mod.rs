@@ -177,14 +177,14 @@ impl<'a> Session<'a> {
             let _ = self.own.set(Owned { _control: host.listen().ok(), host });
         }
         let owned = self.own.get().map(|owned| &owned.host);
-        owned.context("the host that was opened is gone")
+        owned.context("the opened host is gone")
     }
 
     fn reading(&self) -> anyhow::Result<&ReadOnlyHost> {
         if self.read.get().is_none() {
             let _ = self.read.set(read(self.data)?);
         }
-        self.read.get().context("the folder that was opened is gone")
+        self.read.get().context("the opened folder is gone")
     }
 }
 
@@ -212,11 +212,11 @@ pub(crate) fn works_elsewhere(data: &Data) -> bool {
 /// How an instance that can continue is continued.
 pub(crate) fn go_on(data: &Data, key: &InstanceKey) -> String {
     match (works_elsewhere(data), data.is_shared()) {
-        (true, true) => format!("{key} goes on in the host that drives it"),
+        (true, true) => format!("{key} continues in the host that drives it"),
         (false, true) => {
             format!("no host is running; continue {key} with: {}", Hint::new(data, &["work"]))
         }
-        (true, false) => format!("{key} goes on in the process that works here"),
+        (true, false) => format!("{key} continues in the process that drives this folder's instances"),
         (false, false) => format!(
             "no worker is running; continue {key} with: {}",
             Hint::new(data, &["drive", &hint::name(key)])
@@ -240,5 +240,5 @@ pub(crate) fn unexpected(answer: &OperationOutcome) -> anyhow::Error {
 
 /// A view of another kind than was asked for.
 pub(crate) fn another_view() -> anyhow::Error {
-    anyhow::anyhow!("the host answered another question")
+    anyhow::anyhow!("the host answered another operation than the one that was sent")
 }

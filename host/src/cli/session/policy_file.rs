@@ -23,7 +23,7 @@ pub(crate) fn find(data: &Data) -> anyhow::Result<Option<PathBuf>> {
     match files.as_slice() {
         [] => Ok(None),
         [file] => Ok(Some(file.clone())),
-        _ => bail!("there are both {} and {} in {data}: keep the one that is meant", FILES[0], FILES[1]),
+        _ => bail!("there are both {} and {} in {data}: keep one and remove the other", FILES[0], FILES[1]),
     }
 }
 

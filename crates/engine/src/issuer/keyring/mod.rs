@@ -83,7 +83,7 @@ pub enum KeyringError {
     OwnKeys(PathBuf),
     /// Not the authority whose keys are pinned.
     #[error(
-        "the authority {problem} key {key_id}, which is pinned in {}: another authority answers, or its folder is an older copy; nothing was taken over (restore the authority's folder, or start with a new one: --data DIR)", path.display()
+        "the authority {problem} key {key_id}, which is pinned in {}: another authority answers, or its folder is an older copy; nothing was copied (restore the authority's folder, or start with a new one: --data DIR)", path.display()
     )]
     Pinned {
         /// The file with the pinned keys.

@@ -227,7 +227,7 @@ pub enum ApprovalError {
     #[error("the decision does not count: {0}")]
     NotCounted(#[from] NotCounted),
     /// The receipt's proof is of no assertion of the decider's.
-    #[error("the receipt's deciderProof is of no assertion that its decider signed with")]
+    #[error("the receipt's deciderProof matches none of its decider's signed assertions")]
     Proof,
     /// The person does not have the role, or did not have it then.
     #[error("{person} does not have the role `{role}`")]
@@ -249,13 +249,13 @@ pub enum ApprovalError {
     #[error("another decision was signed: {0}")]
     Mismatch(#[from] Mismatch),
     /// The request has no matter to decide about.
-    #[error("the request is not one that people decide about: {0}")]
+    #[error("people cannot decide this kind of request: {0}")]
     Request(#[from] ShapeError),
     /// A human decided, and no approval is there to show it.
-    #[error("`{0}` is said to have decided, and no approval is committed in the request")]
+    #[error("the receipt names `{0}` as its decider, but its request commits to no approval")]
     Missing(String),
     /// Approvals, and a decider who is not among them.
-    #[error("the receipt's decider `{0}` is none of the people whose approvals it carries")]
+    #[error("the receipt's decider `{0}` is none of the people whose approvals the receipt has")]
     DeciderNotAmong(String),
     /// More than are ever committed.
     #[error("{0} approvals, more than the {MAX_APPROVALS} that a receipt commits to")]

@@ -31,7 +31,8 @@ impl SigningKey {
         statement: &DecisionStatement,
     ) -> anyhow::Result<Envelope> {
         let trust = session.trust()?;
-        let person = trust.deciders().person(by).with_context(|| format!("{by} is no decider here"))?;
+        let person =
+            trust.deciders().person(by).with_context(|| format!("{by} is not a decider on this host"))?;
         let key = match &self.key {
             Some(file) => DeciderKey::File(KeyFile::open(file, signer::ask_on_terminal)?),
             None if self.ssh_agent => self.in_agent(person)?,
@@ -66,11 +67,13 @@ impl SigningKey {
 /// Refuses a key of another person, and names its holder.
 fn check_own_key(trust: &Trust, by: &PersonId, key_id: KeyId) -> anyhow::Result<()> {
     let Some(KeyHolder { person, key }) = trust.deciders().key(key_id) else {
-        bail!("key {key_id} is not one of {by}'s, nor anybody's here (pp-host deciders list shows them)");
+        bail!(
+            "key {key_id} is not {by}'s, and no other decider's on this host (pp-host deciders list shows the keys)"
+        );
     };
     match (person.id == *by, person.removed_at, key.revoked_at) {
         (true, None, None) => Ok(()),
-        (true, Some(at), _) => bail!("{by} was removed at {at}, and decides nothing any more"),
+        (true, Some(at), _) => bail!("{by} was removed at {at} and cannot decide"),
         (true, None, Some(at)) => {
             bail!("key {key_id} of {by} was revoked at {at}: sign with another (pp-host deciders list)")
         }
@@ -78,7 +81,7 @@ fn check_own_key(trust: &Trust, by: &PersonId, key_id: KeyId) -> anyhow::Result<
             bail!("key {key_id} is {}'s, not {by}'s: use --as {}, or another key", person.id, person.id)
         }
         (false, Some(at), _) => {
-            bail!("key {key_id} is that of {}, who was removed at {at}: it signs nothing any more", person.id)
+            bail!("key {key_id} belongs to {}, who was removed at {at}: it can no longer sign", person.id)
         }
     }
 }

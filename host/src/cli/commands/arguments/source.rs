@@ -87,7 +87,7 @@ impl Main {
         let usual = || MAIN.into_iter().find(|name| folder.join(name).is_file()).map(str::to_owned);
         let Some(main) = named(&wrangler).or_else(|| named(&package)).or_else(usual) else {
             bail!(
-                "{} does not say which module is the main one: set \"main\" in wrangler.jsonc or package.json, or call it {}",
+                "{} does not name the main module: set \"main\" in wrangler.jsonc or package.json, or call it {}",
                 folder.display(),
                 MAIN.join(", ")
             );
@@ -114,7 +114,7 @@ fn refuse_toml(path: &Path) -> anyhow::Result<()> {
         |line: &str| line.strip_prefix("main").is_some_and(|rest| rest.trim_start().starts_with('='));
     if settings.any(is_main) {
         bail!(
-            "{} says which module is the main one, and pp-host does not read it: convert it to wrangler.jsonc, or name the module in place of the folder",
+            "{} names the main module, but pp-host does not read this file: convert it to wrangler.jsonc, or name the module in place of the folder",
             path.display()
         );
     }
@@ -169,7 +169,8 @@ impl Packing<'_> {
 
     fn read(&self, name: &str) -> anyhow::Result<Module> {
         let path = self.root.join(name);
-        let kind = Kind::of(name).with_context(|| format!("{}: no module ends like this", path.display()))?;
+        let kind =
+            Kind::of(name).with_context(|| format!("{}: not a module's file name ending", path.display()))?;
         let real = path.canonicalize().with_context(|| format!("cannot read {}", path.display()))?;
         if !real.starts_with(&self.root) {
             bail!("{} leads out of {}", path.display(), self.root.display());

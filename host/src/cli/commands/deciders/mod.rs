@@ -144,7 +144,9 @@ impl Add {
         // Checked before the first act: a decider whose key is refused would be recorded without one.
         if let Some(taken) = key.as_ref().and_then(|key| trust.deciders().key(key.key_id())) {
             let (key_id, owner) = (taken.key.key.key_id(), &taken.person.id);
-            anyhow::bail!("key {key_id} is {owner}'s already: a key belongs to one person, permanently");
+            anyhow::bail!(
+                "key {key_id} already belongs to {owner}: a key belongs to one person, permanently"
+            );
         }
         let added = Act::DeciderAdded { decider: self.decider.clone(), roles, tenants };
         let given = key.as_ref().map(|key| Act::KeyAdded {

@@ -97,7 +97,7 @@ impl Confirm {
         };
         if key.key_id() != self.key_id {
             bail!(
-                "the passkey that was registered as {0} has the id {1}: if {0} reads another one, another person used the invitation (pp-host deciders invite {0} makes a new one, which replaces it)",
+                "the passkey that was registered as {0} has the id {1}: if {0} reads another id, another person used the invitation (pp-host deciders invite {0} makes a new one, which replaces it)",
                 self.decider,
                 key.key_id()
             );

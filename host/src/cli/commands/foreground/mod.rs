@@ -88,7 +88,7 @@ impl<'a> Foreground<'a> {
         }
         let exit_message = ExitMessage::listen()?;
         exit_message
-            .set(format!("{key} was interrupted; what it did is recorded: go on with {}", self.go_on(key)));
+            .set(format!("{key} was interrupted; its work is recorded: continue with {}", self.go_on(key)));
         let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_time().build()?;
         let exit = loop {
             match runtime.block_on(self.host.drive(key))? {
@@ -99,7 +99,7 @@ impl<'a> Foreground<'a> {
                 Status::Failed(_) => break Exit::Error,
                 Status::Terminated { .. } | Status::Diverged { .. } => break Exit::Error,
                 Status::Paused { by } => bail!(
-                    "{key} was paused by {by}: let it go on with pp-host instances resume {}",
+                    "{key} was paused by {by}: continue it with pp-host instances resume {}",
                     hint::name(key)
                 ),
                 Status::Queued | Status::Running => anyhow::bail!("instance {key} neither ended nor waits"),
@@ -127,7 +127,9 @@ impl<'a> Foreground<'a> {
     fn follow(&self, key: &InstanceKey) -> anyhow::Result<Exit> {
         if !self.data.has_workers()? {
             let work = Hint::new(self.data, &["work"]);
-            complain(&format!("no host works on this database: {key} goes on as soon as one does: {work}"));
+            complain(&format!(
+                "no host works on this database: {key} continues as soon as a host does: {work}"
+            ));
         }
         watch::follow_one(self.data, key, self.transcript.json)
     }

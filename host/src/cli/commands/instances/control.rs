@@ -194,7 +194,9 @@ fn handle(
         InstanceCommand::Resume => "is resumed".to_owned(),
         InstanceCommand::Terminate { .. } => "is terminated".to_owned(),
         InstanceCommand::Restart { .. } => "is sent back".to_owned(),
-        InstanceCommand::Resolve { receipt, .. } => format!("what {receipt} permitted is resolved"),
+        InstanceCommand::Resolve { receipt, .. } => {
+            format!("the action that {receipt} permitted is resolved")
+        }
         InstanceCommand::Delete => "is deleted; its receipts stay".to_owned(),
     };
     let state = match session::operate(data, Operation::ControlInstance { key: key.clone(), handling })? {

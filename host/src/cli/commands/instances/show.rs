@@ -101,7 +101,7 @@ impl Shown<'_> {
                     restart.clone().with(["--keep-calls", "--component", "GUEST"]),
                     restart.with(["--from", "STEP"]),
                 );
-                writeln!(out, "             go on with a guest that takes the old path: {here}")?;
+                writeln!(out, "             continue with a guest that takes the old path: {here}")?;
                 writeln!(out, "             or from an earlier place: {back}")
             }
             Status::Completed(output) => writeln!(out, "  result     {}", Clipped(output)),

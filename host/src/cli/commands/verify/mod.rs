@@ -114,7 +114,7 @@ impl Verify {
         };
         let code = verdicts.iter().map(|verdict| verdict.code().1).find(|code| *code != 0);
         if let Err(error) = self.report_all(&verdicts) {
-            complain(&format!("cannot tell the verdicts: {error}"));
+            complain(&format!("cannot print the verdicts: {error}"));
             return code.unwrap_or(USAGE);
         }
         code.unwrap_or(0)

@@ -74,7 +74,7 @@ pub(crate) fn describe(out: &mut impl Write, receipt: &Receipt) -> Result<()> {
         label(out, "revoked", &format!("{at} by {by}, verified"))?;
     }
     if let Some(error) = &receipt.bad_revocation {
-        let words = format!("NOT SHOWN: the revocation in the file does not verify: {error}");
+        let words = format!("NOT VERIFIED: the revocation in the file does not verify: {error}");
         label(out, "revoked", &Escaped(&words).to_string())?;
     }
     describe_decider(out, verified)?;
@@ -133,7 +133,7 @@ fn describe_people(out: &mut impl Write, receipt: &Receipt) -> Result<()> {
             label(out, "signed by", &format!("{person} as {role} at {at}, {word}, key {key}{how}"))
         }),
         Some(Err(error)) => {
-            label(out, "signed by", &format!("NOT SHOWN: {}", Escaped(&error.to_string())))?;
+            label(out, "signed by", &format!("NOT VERIFIED: {}", Escaped(&error.to_string())))?;
             describe_claims(out, receipt)
         }
         None => describe_claims(out, receipt),
