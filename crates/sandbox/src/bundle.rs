@@ -168,7 +168,7 @@ impl Bundle {
         bundle.check()?;
         match bundle.bytes() == bytes {
             true => Ok(bundle),
-            false => Err(BundleError::NotCanonical("it says the same in another way".to_owned())),
+            false => Err(BundleError::NotCanonical("it has the same content in another form".to_owned())),
         }
     }
 

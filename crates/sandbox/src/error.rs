@@ -132,7 +132,7 @@ impl LoadError {
     /// The compiler itself crashed, with these words.
     pub(crate) fn crashed(words: &str) -> Self {
         Self::Compiler(format!(
-            "the compiler crashed on it and said {}; please report it together with the component",
+            "the compiler crashed and printed {}; please report this together with the component",
             workflow::Quoted(words)
         ))
     }

@@ -27,7 +27,11 @@ fn waits() -> Vec<Attack> {
     let invalid = |words| Ends("invalid-wait", words);
     vec![
         guest("await-nothing", "Waits for the first of no handles.", invalid("has to wait for something")),
-        guest("await-the-same-twice", "Waits for one operation twice.", invalid("its end has been told")),
+        guest(
+            "await-the-same-twice",
+            "Waits for one operation twice.",
+            invalid("its result has been delivered"),
+        ),
         guest(
             "await-from-inside",
             "Waits inside a step for an operation that it started outside, so that the next run would not get the result.",

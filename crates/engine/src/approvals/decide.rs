@@ -264,7 +264,7 @@ impl Host {
         let loaded = self.0.journals.load_at(&key, facts)?;
         check_pending(id, &loaded.replay, end.as_ref())?;
         if at >= request.expires_at {
-            let state = "it has lapsed; drive the instance, which will be told".to_owned();
+            let state = "it has lapsed; drive the instance, so that it continues".to_owned();
             return Err(Error::NotWaiting { request: id.clone(), state });
         }
         Ok(OpenRequest { key, request, loaded, trust, at })

@@ -186,14 +186,14 @@ impl Gate {
         let unverified = |message: String| Refusal { check: Check::Verification, message };
         let opening = stored
             .opening()
-            .ok_or_else(|| unverified("the salt beside the receipt is not one".to_owned()))?;
+            .ok_or_else(|| unverified("the salt stored with the receipt is invalid".to_owned()))?;
         let verified =
             receipt::verify(&stored.artifact, &self.keys).map_err(|error| unverified(error.to_string()))?;
         let opened = verified.open(&opening).map_err(|error| unverified(error.to_string()))?;
         match verified.id() == action.receipt.as_str() {
             true => Ok((verified, opened)),
             false => Err(unverified(format!(
-                "the receipt that is kept as {} is signed as {}",
+                "the receipt that is stored as {} is signed as {}",
                 action.receipt,
                 verified.id()
             ))),

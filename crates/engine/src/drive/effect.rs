@@ -169,7 +169,7 @@ impl Driver {
         let unknown = |message: String| Ok((Effect::Unknown { message }, None));
         let Some(capability) = self.capability(invocation) else {
             return unknown(format!(
-                "this host has no capability {} any more",
+                "this host no longer has the capability {}",
                 Quoted(&invocation.capability)
             ));
         };

@@ -32,7 +32,7 @@ impl Reviewable {
             IssueError::Request(format!("receipt {} does not verify: {error}", receipt.id))
         };
         let opening = receipt.opening().ok_or_else(|| {
-            IssueError::Request(format!("receipt {} is kept without what opens it", receipt.id))
+            IssueError::Request(format!("receipt {} is stored without its opening", receipt.id))
         })?;
         let verified = receipt::verify(&receipt.artifact, &ever_good(keys)?).map_err(unverified)?;
         let opened = verified.open(&opening).map_err(unverified)?;
@@ -41,7 +41,7 @@ impl Reviewable {
         match named == Some(id.as_str()) {
             true => Ok(Self { id: id.clone(), document, view: Digest::of(receipt.request_json.as_bytes()) }),
             false => Err(IssueError::Request(format!(
-                "receipt {} is kept for request {id}, and is about another",
+                "receipt {} is stored for request {id}, but is about another request",
                 receipt.id
             ))),
         }

@@ -245,7 +245,10 @@ fn diagnose(status: ExitStatus, complaint: &str, limits: &LoadLimits) -> LoadErr
         (_, Some(signal)) if signal == Signal::XCPU.as_raw() => {
             over(names::COMPILE_CPU_SECONDS, limits.compile_cpu.as_secs())
         }
-        _ => LoadError::Compiler(format!("it ended with {status} and said {}", workflow::Quoted(complaint))),
+        _ => LoadError::Compiler(format!(
+            "the compiler ended with {status} and printed {}",
+            workflow::Quoted(complaint)
+        )),
     }
 }
 

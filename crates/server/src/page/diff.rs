@@ -28,7 +28,7 @@ pub(crate) fn diff(change: &Change) -> Markup {
     let served = change.served.as_deref().and_then(text).filter(|served| *served != asked);
     let (rows, more) = rows(served.unwrap_or_default(), asked);
     let summary = match served {
-        Some(_) => "The text, line by line, beside what is deployed now",
+        Some(_) => "The text, line by line, compared with the live deployment",
         None => "The text of the artifact",
     };
     html! {

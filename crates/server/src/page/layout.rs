@@ -111,7 +111,7 @@ pub(crate) fn refusal(problem: &Problem, context: Option<&RequestContext>) -> Re
     let heading = match problem.status {
         StatusCode::NOT_FOUND => "Not found",
         StatusCode::FORBIDDEN => "Not allowed",
-        StatusCode::CONFLICT => "Not possible any more",
+        StatusCode::CONFLICT => "No longer possible",
         StatusCode::SERVICE_UNAVAILABLE | StatusCode::TOO_MANY_REQUESTS => "Too busy",
         status if status.is_server_error() => "Something failed",
         _ => "That did not work",

@@ -94,7 +94,7 @@ fn fill(folder: &DataFolder, to: &Path, between: impl FnOnce()) -> Result<Copied
     match removed_meanwhile(folder, served, to)? {
         None => Ok(copied),
         Some(artifact) => {
-            let problem = format!("artifact {artifact} was removed meanwhile: try again");
+            let problem = format!("artifact {artifact} was removed in the meantime: try again");
             Err(FolderError::Backup { path: to.to_owned(), problem }.into())
         }
     }

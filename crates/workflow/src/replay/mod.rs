@@ -156,7 +156,7 @@ impl Replay {
             Entry::Resumed { .. } if self.hold.is_none() => {
                 Err("the instance is neither paused nor diverged")
             }
-            entry if self.hold.is_some() && is_progress(entry) => Err("the instance stands still"),
+            entry if self.hold.is_some() && is_progress(entry) => Err("the instance is stopped"),
             _ => Ok(()),
         }
     }

@@ -202,7 +202,7 @@ impl Replay {
         if let Some(message) = match (sorted.is_empty(), stranger) {
             (true, _) => Some("a workflow that waits has to wait for something".to_owned()),
             (_, Some(call)) => Some(format!(
-                "call #{call} cannot be waited for here: it was not started in this step, or its end has been told"
+                "call #{call} cannot be waited for here: it was not started in this step, or its result has been delivered"
             )),
             _ => None,
         } {

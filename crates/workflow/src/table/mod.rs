@@ -211,7 +211,7 @@ impl Calls {
     fn deliver(&mut self, index: usize, call: Call) -> Result<(), &'static str> {
         let ended = self.get(call).is_some_and(RecordedCall::has_ended);
         if !ended || !self.is_deliverable(call) {
-            return Err("the workflow cannot be told of this end here");
+            return Err("this end cannot be delivered to the workflow here");
         }
         self.woke(index, call);
         Ok(())
@@ -220,7 +220,7 @@ impl Calls {
     /// The guest gets an event.
     fn take(&mut self, index: usize, call: Call, event: u32) -> Result<(), &'static str> {
         if self.matching(call).is_none_or(|(first, _)| first != event) {
-            return Err("it is not the event that this call is to be told of");
+            return Err("this is not the event that the call has to receive next");
         }
         let innermost = self.innermost();
         let Some(recorded) = self.calls.get_mut(call as usize).filter(|recorded| recorded.trail == innermost)

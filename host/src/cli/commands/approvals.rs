@@ -30,20 +30,20 @@ pub(crate) struct Approvals {
 
 #[derive(Debug, Subcommand)]
 enum What {
-    /// List the waiting requests, oldest first: the same as without a subcommand.
+    /// List the waiting requests, oldest first. This is the default.
     List {
         /// One JSON object per request.
         #[arg(long)]
         json: bool,
     },
-    /// List all requests and how each ended, newest first: when, by whom, with which receipt.
+    /// List all requests, newest first, and how each ended: when, by whom, with which receipt.
     Log(Log),
-    /// Show exactly what would be signed: the text that an approver has to see, and the state of the request.
+    /// Show the text that an approver signs, and the state of the request.
     Show {
         /// The request.
         request: RequestId,
 
-        /// Also show the source text of the workflow, where it is a script.
+        /// Also show the workflow's source text, if the workflow is a script.
         #[arg(long)]
         source: bool,
 
@@ -62,19 +62,19 @@ enum What {
 /// List all requests and how each ended, newest first.
 #[derive(Debug, Args)]
 struct Log {
-    /// Only those of this tenant.
+    /// Only requests of this tenant.
     #[arg(long)]
     tenant: Option<TenantId>,
 
-    /// Only those with this outcome: approved, denied, lapsed, withdrawn.
+    /// Only requests with this outcome: approved, denied, lapsed, withdrawn.
     #[arg(long)]
     outcome: Option<RequestOutcome>,
 
-    /// Made then or later: a time, a day, or how long ago, such as 12h.
+    /// Only requests made at this time or later: a time, a day, or how long ago, such as 12h.
     #[arg(long, value_name = "TIME")]
     since: Option<Since>,
 
-    /// Only those that follow this one in the list.
+    /// Only requests that follow this request in the list.
     #[arg(long, value_name = "REQUEST")]
     after: Option<RequestId>,
 
@@ -105,7 +105,7 @@ impl Approvals {
     }
 }
 
-/// Requests for the same action by the same code are adjacent: they are one question, asked several times.
+/// Groups the requests for the same action by the same code: they are one question, asked several times.
 fn list(data: &Data, json: bool) -> anyhow::Result<()> {
     let reading = session::read(data)?;
     let View::Requests { requests } = reading.view(&Principal::own(), Query::Requests { tenant: None })?
@@ -164,7 +164,7 @@ impl Log {
         Ok(())
     }
 
-    /// The command that shows what follows.
+    /// The command that shows the next requests.
     fn next(&self, data: &Data, last: &LoggedRequest) -> Hint {
         let named = [
             ("--after", Some(last.request.to_string())),
@@ -221,7 +221,7 @@ fn show(data: &Data, id: &RequestId, json: bool) -> anyhow::Result<()> {
 /// The most lines of a module that are shown: an approver does not read more in a terminal.
 const LINES: usize = 2_000;
 
-/// The text that was approved or is to be: from the bytes whose digest the request names.
+/// The source text that the request is about: from the bytes whose digest the request names.
 fn show_source(data: &Data, id: &RequestId) -> anyhow::Result<()> {
     let request = session::read(data)?.waiting_request(id)?.request;
     let (_folder, store) = data.read()?;

@@ -21,12 +21,12 @@ pub(crate) struct Audit {
     #[command(flatten)]
     which: InstanceFilter,
 
-    /// Only facts after the one with this number, as `--json` shows it in `seq`. Deletions and operators' acts have no number: those
-    /// that may be later are shown.
+    /// Only facts after the fact with this number, which `--json` shows as `seq`. Deletions and operators' acts have no number: the command
+    /// shows those that may be later.
     #[arg(long, value_name = "SEQ", default_value_t = 0)]
     after: u64,
 
-    /// Recorded then or later: a time, a day, or how long ago, such as 12h.
+    /// Only facts recorded at this time or later: a time, a day, or how long ago, such as 12h.
     #[arg(long, value_name = "TIME")]
     since: Option<Since>,
 
@@ -76,7 +76,7 @@ impl Audit {
         Ok(Exit::Done)
     }
 
-    /// Facts after that one, and whether no others follow them.
+    /// The facts after the given fact, and whether they are the last.
     fn some(
         &self,
         store: &dyn Store,
@@ -117,7 +117,7 @@ impl Audit {
         Ok(all)
     }
 
-    /// The command that shows what follows.
+    /// The command that shows the next facts.
     fn next(&self, data: &Data, key: Option<&InstanceKey>, last: u64) -> Hint {
         let named = [
             ("--after", Some(last.to_string())),

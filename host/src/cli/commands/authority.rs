@@ -15,8 +15,8 @@ use store::{FolderError, StoreError};
 
 /// Hold the issuer's keys for hosts in other processes, until stopped.
 ///
-/// Run it under an account of its own, with a data folder of its own: keys, deciders and policy are there, and a copy of everything that it
-/// signs. Hosts name its socket with --authority, and have no private key at all.
+/// Run the authority under an account of its own, with a data folder of its own. The folder has the keys, the deciders, the policy, and a copy
+/// of everything that the authority signs. Hosts name its socket with --authority, and have no private key.
 #[derive(Debug, Args)]
 pub(crate) struct Authority {
     /// The path of the socket.
@@ -24,7 +24,7 @@ pub(crate) struct Authority {
     socket: PathBuf,
 
     /// The number of an account whose hosts may connect. May be given several times. Default: the account that runs
-    /// this.
+    /// the authority.
     #[arg(long, value_name = "UID")]
     account: Vec<u32>,
 }

@@ -16,7 +16,7 @@ pub(crate) struct Completions {
 
 impl Completions {
     pub(crate) fn execute(&self) -> anyhow::Result<Exit> {
-        // The generator stops at a write that fails; this one never does.
+        // The generator panics at a write that fails; this writer never fails.
         let mut script = Vec::new();
         clap_complete::generate(self.shell, &mut Cli::command(), "pp-host", &mut script);
         output::stdout().write_all(&script)?;

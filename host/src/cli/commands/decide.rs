@@ -39,7 +39,7 @@ pub(crate) struct Decide {
     #[arg(long)]
     reason: Option<String>,
 
-    /// Print the statement that would be signed, and sign nothing: to be signed elsewhere.
+    /// Print the statement to be signed elsewhere, and sign nothing.
     #[arg(long, conflicts_with = "envelope")]
     statement: bool,
 
@@ -112,7 +112,7 @@ impl Decide {
     }
 }
 
-/// The decisions so far; empty where there are none.
+/// The decisions so far; `None` if there are none.
 pub(crate) fn so_far<'a>(
     approved: impl IntoIterator<Item = &'a PersonId>,
     denied: impl IntoIterator<Item = &'a PersonId>,
@@ -129,7 +129,7 @@ fn names<'a>(people: impl IntoIterator<Item = &'a PersonId>) -> String {
     people.into_iter().map(PersonId::as_str).collect::<Vec<_>>().join(", ")
 }
 
-/// Checks that a statement is about that request as it is in the folder: its text, and the view of an approver.
+/// Checks that a statement is about this request as the folder has it: its text, and the view of an approver.
 fn is_about(session: &Session<'_>, id: &RequestId, statement: &DecisionStatement) -> anyhow::Result<bool> {
     let View::Request(request) = session.view(Query::Request { request: id.clone() })? else {
         bail!("the host answered the query for request {id} with something else");

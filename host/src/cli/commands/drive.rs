@@ -18,11 +18,11 @@ pub(crate) struct Drive {
     #[command(flatten)]
     which: InstanceArg,
 
-    /// Approve what waits, as the demo decider.
+    /// Approve the requests that wait, as the demo decider.
     #[arg(long, group = "mode")]
     approve: bool,
 
-    /// Deny what waits, as the demo decider.
+    /// Deny the requests that wait, as the demo decider.
     #[arg(long, group = "mode")]
     deny: bool,
 
@@ -65,14 +65,14 @@ impl Drive {
     }
 }
 
-/// Checks that there is the instance, before a host is opened that would make the folder.
+/// Checks that the instance exists, before a host is opened that would create the folder.
 fn check_exists(data: &Data, key: &InstanceKey) -> anyhow::Result<()> {
     let reading = ReadOnlyHost::open_at(&data.path, &data.location()?, None)?;
     let first = Query::Facts { key: key.clone(), from: 0, limit: 1 };
     Ok(reading.view(&Principal::own(), first).map(drop)?)
 }
 
-/// Decides what an instance waits for that another process drives.
+/// Decides the request of an instance that another process drives.
 fn decide_elsewhere(
     data: &Data,
     transcript: Transcript,

@@ -11,7 +11,7 @@ use workflow::TenantId;
 /// Stop approvals and actions until `pp-host thaw`.
 #[derive(Debug, Args)]
 pub(crate) struct Freeze {
-    /// For one tenant. Default: for all.
+    /// The tenant that is frozen or thawed. Default: all tenants.
     #[arg(long)]
     tenant: Option<TenantId>,
 

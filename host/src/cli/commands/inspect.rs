@@ -50,7 +50,7 @@ impl Inspect {
     }
 }
 
-/// Whether it is a workflow, or why not, or why that is not known.
+/// Whether the source is a workflow: yes, no with the reason, or unknown with the reason.
 enum Runnable {
     Yes,
     No(String),
@@ -61,7 +61,7 @@ enum Runnable {
 const BASE: &str = "WorkflowEntrypoint";
 
 impl Runnable {
-    /// A class is exported in more ways than the text of a module shows; but one that extends what no module of the bundle names, in none.
+    /// The text of a module does not show every way to export a class. But if no module of the bundle names the base class, no class extends it.
     fn of(inspection: &Inspection, bytes: &[u8]) -> Self {
         if let Err(error) = &inspection.verdict {
             return Self::No(error.to_string());
@@ -96,7 +96,7 @@ impl Runnable {
     }
 }
 
-/// With the data folder's cache where there is one that can be used. None is made.
+/// A sandbox with the data folder's cache, if a usable cache exists. The command makes none.
 fn sandbox(data: &Data, limits: SandboxLimits) -> anyhow::Result<Sandbox> {
     let (cache, compiler) = (data.path.join("cache"), data_dir::compiler()?);
     let plain = || Sandbox::new(limits.clone());

@@ -8,7 +8,7 @@ use serde_json::json;
 use std::io::Write as _;
 use workflow::Escaped;
 
-/// Show what an instance has printed.
+/// Show the output of an instance.
 #[derive(Debug, Args)]
 pub(crate) struct Logs {
     #[command(flatten)]

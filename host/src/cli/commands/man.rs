@@ -4,7 +4,7 @@ use crate::cli::{Cli, Exit, output};
 use clap::{Args, CommandFactory as _};
 use std::io::Write as _;
 
-/// Print the manual page, or that of one command: `pp-host man | man -l -`.
+/// Print the manual page of the program or of one command: `pp-host man | man -l -`.
 #[derive(Debug, Args)]
 pub(crate) struct Man {
     /// The command: `approvals`, `approvals show`. Default: the program.
@@ -21,7 +21,7 @@ impl Man {
                 found.ok_or_else(|| anyhow::anyhow!("there is no command {word:?}: see pp-host --help"))?;
         }
         let mut page = Vec::new();
-        // By itself it names a command by its last word.
+        // Without this, the generator names a command by its last word.
         let program = concat!("pp-host ", env!("CARGO_PKG_VERSION"));
         clap_mangen::Man::new(command).source(program).render(&mut page)?;
         output::stdout().write_all(&page)?;

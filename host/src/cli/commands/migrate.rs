@@ -13,17 +13,17 @@ use std::path::{Path, PathBuf};
 use store::TransferCounts;
 use workflow::Escaped;
 
-/// Make the tables of the database named with --store, or bring them up to date. Refuses one of a newer version.
+/// Create or upgrade the tables of the database that --store names. Refuses a database of a newer version.
 ///
-/// With --from, everything that a data folder keeps is moved there, with its names, places and times. The database has to be empty. The folder is
-/// left as it was, and no command writes to its journal any more. With --store, the folder goes on as a folder of a host, with its keys.
+/// With --from, moves the complete state of a data folder to the database, with its names, sequence numbers and times. The database has to be
+/// empty. The folder is left unchanged, and no command writes to its journal any more. With --store, the folder stays a host's folder, with its keys.
 #[derive(Debug, Args)]
 pub(crate) struct Migrate {
     /// The data folder to move to the database. No process may be using it. The same command repeats a move that was interrupted.
     #[arg(long, value_name = "FOLDER")]
     from: Option<PathBuf>,
 
-    /// One JSON object: how much was moved.
+    /// Print one JSON object: how much was moved.
     #[arg(long, requires = "from")]
     json: bool,
 }
@@ -74,7 +74,7 @@ impl Migrate {
         writeln!(out, "  {instances} instances, {facts} facts ({verdict})")?;
         writeln!(out, "  {requests} requests, {receipts} receipts, {acts} acts, {deletions} deletions")?;
         writeln!(out, "  {deployments} deployments, {components} components, {artifacts} artifacts")?;
-        writeln!(out, "{from} is as it was, and is not written to any more: {work}")?;
+        writeln!(out, "{from} is unchanged, and no command writes to it any more: {work}")?;
         writeln!(out, "its keys are in {from}/keys: hosts that sign need a copy of them (docs/scale.md)")?;
         Ok(())
     }

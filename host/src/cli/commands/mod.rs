@@ -1,4 +1,4 @@
-//! One file a subcommand, and what several of them have in common.
+//! One file for each subcommand, and the code that several subcommands share.
 
 mod approvals;
 mod arguments;
@@ -63,7 +63,7 @@ pub(super) enum Command {
     Instances(instances::Instances),
     /// Describe a component and its imports, without running it.
     Inspect(inspect::Inspect),
-    /// Show what waits for a decision.
+    /// Show the requests that wait for a decision.
     Approvals(approvals::Approvals),
     /// Approve a request, with your own key.
     Approve(decide::Decide),
@@ -71,9 +71,9 @@ pub(super) enum Command {
     Deny(decide::Decide),
     /// Confirm that you have reviewed an emergency decision that one person made alone.
     Review(review::Review),
-    /// Take a request back before it is decided.
+    /// Withdraw a request before it is decided.
     Withdraw(withdraw::Withdraw),
-    /// Take a receipt back before it is spent.
+    /// Revoke a receipt before it is spent.
     Revoke(revoke::Revoke),
     /// Stop approvals and actions until `pp-host thaw`.
     Freeze(freeze::Freeze),
@@ -106,7 +106,7 @@ pub(super) enum Command {
     Keys(keys::Keys),
     /// Show the hosts that work on one database.
     Hosts(hosts::ListHosts),
-    /// Make the tables of a database, or bring them up to date.
+    /// Create or upgrade the tables of a database.
     Migrate(migrate::Migrate),
     /// Copy the data folder to a new one, while it is in use.
     Backup(backup::Backup),
@@ -122,7 +122,7 @@ pub(super) enum Command {
     Wit(wit::Wit),
     /// Print a script that completes commands in a shell.
     Completions(completions::Completions),
-    /// Print the manual page, or that of one command.
+    /// Print the manual page of the program or of one command.
     Man(man::Man),
     /// Verify receipts and attestations offline, with keys that you have pinned.
     Verify(verify::Verify),
@@ -167,7 +167,7 @@ impl Command {
             Self::Wit(wit) => wit.execute(),
             Self::Completions(completions) => completions.execute(),
             Self::Man(man) => man.execute(),
-            // Has exit codes of its own.
+            // `verify` has exit codes of its own.
             Self::Verify(_) => Ok(Exit::Done),
         }
     }

@@ -1,4 +1,4 @@
-//! `pp-host policy`: what governs here, checked and explained.
+//! `pp-host policy`: checks, shows and explains the policy in force.
 
 use crate::cli::options::data_dir::{Data, TENANT};
 use crate::cli::options::limit::{LimitArgs, is_absent};
@@ -30,7 +30,7 @@ pub(crate) enum Policy {
         #[arg(long)]
         json: bool,
     },
-    /// Show the policy that governs here: its file, its digest, its text.
+    /// Show the policy in force: its file, its digest, its text.
     Show {
         /// One JSON object.
         #[arg(long)]
@@ -48,7 +48,7 @@ pub(crate) struct Explain {
     #[arg(long, group = "what")]
     request: Option<RequestId>,
 
-    /// Instead of a request: what would be done, such as cloudflare.dynamic-worker.deploy.
+    /// Instead of a request: the capability of an action, such as cloudflare.dynamic-worker.deploy.
     #[arg(long, group = "what", requires = "resource")]
     capability: Option<String>,
 
@@ -56,7 +56,7 @@ pub(crate) struct Explain {
     #[arg(long, requires = "capability")]
     resource: Option<String>,
 
-    /// On whose behalf.
+    /// The agent or person on whose behalf the workflow acts.
     #[arg(long, alias = "by", default_value = "agent:local", requires = "capability")]
     actor: ActorId,
 
@@ -72,11 +72,11 @@ pub(crate) struct Explain {
     #[arg(long, value_name = "known|new", requires = "capability")]
     component: Option<KnownArg>,
 
-    /// Whether its artifact is known. Default: no artifact.
+    /// Whether the action's artifact is known. Default: no artifact.
     #[arg(long, value_name = "known|new", requires = "capability")]
     artifact: Option<KnownArg>,
 
-    /// The size of that artifact.
+    /// The size of the artifact.
     #[arg(long, value_name = "BYTES", default_value_t = 0, requires = "artifact")]
     artifact_bytes: u64,
 
@@ -143,7 +143,8 @@ fn check(data: &Data, file: Option<&Path>, json: bool) -> anyhow::Result<Exit> {
     Ok(Exit::Done)
 }
 
-/// The policy of the data folder. A folder that is mistyped has none, and every action would seem to ask one person.
+/// The policy of the data folder. Refuses a missing folder: if its name is mistyped, there would be no policy, and every action would seem to
+/// ask one person.
 fn in_folder(data: &Data) -> anyhow::Result<Option<Box<dyn policy::Policy>>> {
     if is_absent(&data.path) {
         return Err(StoreError::from(FolderError::NoData(data.path.clone())).into());
@@ -151,7 +152,7 @@ fn in_folder(data: &Data) -> anyhow::Result<Option<Box<dyn policy::Policy>>> {
     policy_file::load(data)
 }
 
-/// What a policy is compared with: the environment here, and the people and tenants of a folder that exists.
+/// What a policy is compared with: this host's environment, and the people and tenants of an existing folder.
 struct PolicyContext {
     settings: Settings,
     found: Option<(Trust, BTreeSet<TenantId>)>,
@@ -221,7 +222,7 @@ fn show(data: &Data, json: bool) -> anyhow::Result<Exit> {
     Ok(Exit::Done)
 }
 
-/// The demands that the people and the capabilities here cannot meet, and rules that can match nothing here.
+/// The demands that this host's people and capabilities cannot meet, and the rules that can match nothing on this host.
 fn unmet(demand: &Demand, PolicyContext { settings, found }: &PolicyContext) -> Vec<String> {
     let rule = match (&demand.rule, demand.line) {
         (Some(rule), Some(line)) => format!("line {line}: rule {rule}: "),

@@ -33,11 +33,11 @@ pub(crate) enum Receipts {
         #[arg(long)]
         json: bool,
     },
-    /// Print one receipt for others to verify: the signed artifact with what opens its commitment, its attestation, and what revokes it.
+    /// Print one receipt for others to verify: the signed artifact with the opening of its commitment, its attestation, and its revocation.
     Export {
         /// The receipt.
         id: ReceiptId,
-        /// Leave out what only the owner should have: the request, its salt, summary and binding.
+        /// Leave out the parts that only the owner should have: the request, its salt, summary and binding.
         #[arg(long)]
         public: bool,
     },
@@ -140,11 +140,11 @@ const UNVERIFIED: &str = "UNVERIFIED";
 struct CheckedRow<'a> {
     #[serde(flatten)]
     row: &'a ReceiptRow,
-    /// Whether it verifies with this host's keys.
+    /// Whether the receipt verifies with this host's keys.
     verified: bool,
     /// The envelope's copies that are not what was signed.
     edited: Vec<&'static str>,
-    /// Why it does not verify.
+    /// Why the receipt does not verify.
     error: Option<String>,
     /// The unsigned status of a receipt that does not verify.
     claimed: Option<String>,
@@ -184,7 +184,7 @@ fn sentence(row: &ReceiptRow) -> String {
 fn verified(id: &ReceiptId, kept: &KeptReceipt, keys: &KeySet) -> anyhow::Result<Receipt> {
     let verified = receipt::verify(&kept.receipt.artifact, keys)?;
     anyhow::ensure!(verified.id() == id.as_str(), "it is {}", Quoted(verified.id()));
-    let opening = kept.receipt.opening().context("the salt kept beside the receipt is damaged")?;
+    let opening = kept.receipt.opening().context("the salt stored with the receipt is damaged")?;
     let opened = verified.open(&opening)?;
     let requested = opened.request().pointer(["action", "parameters", "requestId"]).and_then(Json::as_str);
     if let Some(request) = requested.filter(|_| verified.revokes().is_none()) {

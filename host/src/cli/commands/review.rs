@@ -16,7 +16,7 @@ pub(crate) struct Review {
     /// The request.
     request: RequestId,
 
-    /// The reviewer: a decider, and not the one who decided.
+    /// The reviewer: a decider other than the person who decided.
     #[arg(long = "as", value_name = "NAME")]
     by: PersonId,
 
@@ -27,7 +27,7 @@ pub(crate) struct Review {
     #[arg(long)]
     reason: String,
 
-    /// You do not agree with it. It counts as reviewed.
+    /// You do not agree with the decision. The decision counts as reviewed.
     #[arg(long)]
     disagree: bool,
 }

@@ -7,7 +7,7 @@ use engine::api::{Operation, OperationOutcome};
 use std::io::Write as _;
 use workflow::ReceiptId;
 
-/// Take a receipt back before it is spent.
+/// Revoke a receipt before it is spent.
 #[derive(Debug, Args)]
 pub(crate) struct Revoke {
     /// The receipt.

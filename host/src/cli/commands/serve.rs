@@ -22,25 +22,25 @@ use std::time::Duration;
 /// The role of the first decider.
 const ROLE: &str = "release";
 
-/// The message where the authority is another process: people are invited there.
+/// The message if the authority is another process: that process invites people.
 const INVITED_ELSEWHERE: &str =
     "no decider is registered yet: invite the first one in the authority's folder (pp-host deciders invite)";
 
 /// Drive everything that is due, and serve: an API for programs, a page on which people decide.
 ///
-/// Does what `work` does. TLS is a proxy's, or the server's own with --tls-cert and --tls-key: docs/operations.md says how.
+/// Does what `work` does, and serves. A proxy ends TLS, or the server itself with --tls-cert and --tls-key: docs/operations.md says how.
 #[derive(Debug, Args)]
 pub(crate) struct Serve {
     /// The address to listen on.
     #[arg(long, value_name = "ADDRESS:PORT", default_value = "127.0.0.1:8787")]
     listen: SocketAddr,
 
-    /// Where people's browsers reach it: its https:// URL, or that of the proxy. Default: localhost and the port.
+    /// The URL at which people's browsers reach the server: its own https:// URL, or the proxy's. Default: localhost and the port.
     #[arg(long, value_name = "URL", env = "PP_HOST_URL")]
     url: Option<SiteUrl>,
 
-    /// The certificate that the server itself ends TLS with, and those that lead to its root, as PEM. A renewed one is taken up while it
-    /// runs. Default: no TLS.
+    /// The server's own TLS certificate, and the certificates that lead to its root, as PEM. The running server loads a renewed certificate.
+    /// Default: no TLS.
     #[arg(long, value_name = "FILE", requires = "tls_key")]
     tls_cert: Option<PathBuf>,
 
@@ -52,7 +52,7 @@ pub(crate) struct Serve {
     #[arg(long)]
     open: bool,
 
-    /// The first decider's name, where no decider is registered yet: the link to register is printed. Default: this account's name.
+    /// The first decider's name, if no decider is registered yet: the server prints a link to register. Default: this account's name.
     #[arg(long, value_name = "NAME")]
     first_decider: Option<PersonId>,
 
@@ -107,8 +107,8 @@ impl Serve {
         Some(TlsFiles { certificate, key })
     }
 
-    /// Nothing is offered to a network that no token guards: a program beyond this machine could do nothing there, and a person who meant to
-    /// try something out would not know that others see it.
+    /// Refuses to listen on a network address while no token exists: remote programs could do nothing without one, and a person who only
+    /// tries out the program would not notice that other machines can reach the page.
     fn check_exposure(&self, host: &Host) -> anyhow::Result<()> {
         let (trust, now) = (host.trust()?, SystemClock.now());
         let guarded = trust.tokens().any(|(_, token)| token.is_good(now));
@@ -123,7 +123,7 @@ impl Serve {
 }
 
 impl Serve {
-    /// Where there are no deciders, the account that starts the host invites the first one. The link is a secret: a log in JSON, which other
+    /// If there are no deciders, the account that starts the host invites the first one. The link is a secret: a log in JSON, which other
     /// machines may collect, has the command instead.
     fn invite_first(&self, data: &Data, host: &Host, url: &SiteUrl) -> anyhow::Result<()> {
         if self.working.logs.is_json() {
@@ -164,7 +164,7 @@ impl Serve {
     }
 }
 
-/// Opens the page alone: the link of an invitation is a secret, and other accounts see a command line.
+/// Opens the page without an invitation's code: the code is a secret, and other accounts see a command line.
 fn open_browser(url: &SiteUrl) {
     let program = std::env::var_os("BROWSER").filter(|program| !program.is_empty());
     let program = program.unwrap_or_else(|| "xdg-open".into());
@@ -180,8 +180,7 @@ fn open_browser(url: &SiteUrl) {
     }
 }
 
-/// Every connection is a descriptor. The process may have as many as it is allowed to ask for; where that is not enough, further
-/// connections wait.
+/// Raises the limit of open files to the hard limit: every connection is a descriptor. If the limit is reached, further connections wait.
 fn raise_descriptors() {
     let Rlimit { maximum, .. } = getrlimit(Resource::Nofile);
     let _ = setrlimit(Resource::Nofile, Rlimit { current: maximum, maximum });

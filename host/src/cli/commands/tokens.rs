@@ -18,7 +18,7 @@ use workflow::TenantId;
 /// Tokens for programs that use the API of `pp-host serve`, each for one tenant.
 #[derive(Debug, Subcommand)]
 pub(crate) enum Tokens {
-    /// Make a token and print it, once: it is kept nowhere.
+    /// Make a token and print it once: the host does not keep it.
     Create(Create),
     /// List the tokens.
     List {
@@ -36,10 +36,10 @@ pub(crate) enum Tokens {
     },
 }
 
-/// Make a token and print it, once: it is kept nowhere.
+/// Make a token and print it once: the host does not keep it.
 #[derive(Debug, Args)]
 pub(crate) struct Create {
-    /// The only tenant that it is good for.
+    /// The only tenant that the token is valid for.
     #[arg(long)]
     tenant: TenantId,
 
@@ -48,7 +48,7 @@ pub(crate) struct Create {
     #[arg(long, value_name = "SCOPE", required = true, value_delimiter = ',')]
     scope: Vec<TokenScope>,
 
-    /// For how long, such as 90d, 12h or 30m.
+    /// How long the token is valid, such as 90d, 12h or 30m.
     #[arg(long, value_name = "TIME", default_value = "90d")]
     expires: Lifetime,
 }
@@ -82,7 +82,7 @@ impl Tokens {
             Self::List { json } => list(data, *json)?,
             Self::Revoke { token, reason } => {
                 session::say(data, Act::TokenRevoked { token: token.clone(), reason: reason.clone() })?;
-                writeln!(output::stdout(), "token {token} is good for nothing any more")?;
+                writeln!(output::stdout(), "token {token} is no longer valid")?;
             }
         }
         Ok(Exit::Done)

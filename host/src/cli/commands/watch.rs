@@ -12,10 +12,10 @@ use std::{io, thread};
 use store::{Fact, InstanceKey, Store};
 use workflow::Entry;
 
-/// Follow facts as they are recorded, until stopped; of one instance, from its beginning to its end.
+/// Follow facts as they are recorded, until stopped; or the facts of one instance, from its beginning to its end.
 ///
-/// Ends with the instance's end, where one is named, and then as `run` does: 0 when the workflow completed, 1 when it failed or was
-/// terminated, 4 when an action was denied and the workflow ended without it.
+/// If an instance is named, the command ends when the instance ends, with the exit code of `run`: 0 when the workflow completed, 1 when it
+/// failed or was terminated, 4 when an action was denied and the workflow ended without it.
 #[derive(Debug, Args)]
 pub(crate) struct Watch {
     #[command(flatten)]
@@ -49,7 +49,7 @@ pub(crate) fn follow_one(data: &Data, key: &InstanceKey, json: bool) -> anyhow::
     follow(&*store, key, json)
 }
 
-/// How an instance ended, if it has.
+/// How an instance ended, if it has ended.
 fn end(facts: &[Fact]) -> Option<Exit> {
     let last = facts.iter().rev().find(|fact| !matches!(fact.entry, Entry::Resolved { .. }))?;
     match &last.entry {

@@ -7,7 +7,7 @@ use engine::api::Operation;
 use std::io::Write as _;
 use workflow::RequestId;
 
-/// Take a request back before it is decided.
+/// Withdraw a request before it is decided.
 #[derive(Debug, Args)]
 pub(crate) struct Withdraw {
     /// The request.

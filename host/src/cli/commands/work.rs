@@ -30,7 +30,7 @@ pub(crate) struct Work {
 /// The options of `work`, which `serve` has too.
 #[derive(Debug, Args)]
 pub(crate) struct WorkArgs {
-    /// Drives at once, over all tenants.
+    /// The most concurrent drives, over all tenants.
     #[arg(long, alias = "at-once", value_name = "N", default_value_t = WorkerOptions::default().max_drives.try_into().unwrap_or(NonZeroUsize::MIN))]
     max_drives: NonZeroUsize,
 
@@ -42,7 +42,7 @@ pub(crate) struct WorkArgs {
     #[arg(long, conflicts_with = "json")]
     verbose: bool,
 
-    /// Every fact as one JSON object a line.
+    /// Print every fact as one JSON object per line.
     #[arg(long)]
     json: bool,
 
@@ -76,7 +76,7 @@ impl Work {
 }
 
 impl WorkArgs {
-    /// How much is printed of facts.
+    /// The facts that are printed.
     pub(crate) fn verbosity(&self) -> Verbosity {
         match (self.json, self.verbose) {
             (true, _) => Verbosity::Json,
@@ -85,7 +85,7 @@ impl WorkArgs {
         }
     }
 
-    /// What notifies people, where the settings say how. Links lead to the page that they name, or else to the one that is served here.
+    /// The notifier, if the settings name a channel. Links lead to the page that the settings name, or else to the page that this process serves.
     pub(crate) fn notifier(
         &self,
         data: &Data,
@@ -103,7 +103,7 @@ impl WorkArgs {
         Ok(Some(Notifier::new(host.clone(), feed, notify, limits, site, complain)?))
     }
 
-    /// Works until stopped, and serves and notifies meanwhile.
+    /// Drives instances until stopped, and serves and notifies at the same time.
     pub(crate) fn work(&self, data: &Data, host: &Host, services: Services) -> anyhow::Result<Exit> {
         let threads = std::thread::available_parallelism().map_or(2, NonZeroUsize::get).max(2);
         let runtime = tokio::runtime::Builder::new_multi_thread()
@@ -143,19 +143,19 @@ impl WorkArgs {
     }
 }
 
-/// What goes on beside the work.
+/// The threads that run next to the worker.
 pub(crate) struct Services {
     pub(crate) server: Option<Server>,
     pub(crate) notifier: Option<Notifier>,
 }
 
-/// How the work came to its end.
+/// Why the work ended.
 enum Shutdown {
     Graceful,
     Immediate,
 }
 
-/// The signals, heard by the work.
+/// The signals that end the work.
 struct Stops(StopSignals);
 
 impl Stops {

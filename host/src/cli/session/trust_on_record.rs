@@ -31,8 +31,5 @@ pub(crate) fn print_freezes(data: &Data, trust: &Trust, concerns: impl Fn(&Tenan
 
 /// Prints the change that the first decider makes.
 pub(crate) fn tell_of_the_first(out: &mut impl Write) -> anyhow::Result<()> {
-    Ok(writeln!(
-        out,
-        "from now on people decide here: demo decisions and demo receipts do not count any more"
-    )?)
+    Ok(writeln!(out, "from now on people decide here: demo decisions and demo receipts no longer count")?)
 }

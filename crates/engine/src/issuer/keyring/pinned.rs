@@ -18,7 +18,7 @@ impl fmt::Display for KeyChange {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::New(key_id) => write!(f, "key {key_id} is new, and pinned from now on"),
-            Self::Rotated(key_id) => write!(f, "key {key_id} signs nothing new any more"),
+            Self::Rotated(key_id) => write!(f, "key {key_id} no longer signs"),
             Self::Revoked(key_id) => write!(f, "key {key_id} is revoked: nothing that it signed counts"),
         }
     }

@@ -164,7 +164,7 @@ impl DecisionStatement {
             return Err(StatementError::BreakGlass("it gives no reason"));
         }
         if standing_ms > BREAK_GLASS_MS {
-            return Err(StatementError::BreakGlass("it stands for more than 15 minutes"));
+            return Err(StatementError::BreakGlass("it is valid for more than 15 minutes"));
         }
         Ok(())
     }

@@ -86,7 +86,7 @@ fn check_own_key(trust: &Trust, by: &PersonId, key_id: KeyId) -> anyhow::Result<
     }
 }
 
-/// A decider's key as something that signs statements.
+/// The signer of a decider's key: a key file or ssh-agent.
 struct KeySigner {
     key: DeciderKey,
     public: PublicKey,

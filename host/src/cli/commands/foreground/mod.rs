@@ -42,7 +42,7 @@ pub(crate) struct ForegroundArgs {
 /// A host, a decider, and the output.
 pub(crate) struct Foreground<'a> {
     pub(crate) host: Host,
-    /// Lets other processes signal the instance meanwhile, where the folder can have a socket.
+    /// Lets other processes signal the instance during the run, if the folder can have a socket.
     _control: Option<Control>,
     facts: FactCounter,
     mode: DecisionMode,
@@ -52,7 +52,7 @@ pub(crate) struct Foreground<'a> {
 }
 
 impl<'a> Foreground<'a> {
-    /// Where people decide, there are no demo decisions. `instead` is what to do where another process has the folder.
+    /// Opens the host. On a host where people decide, there are no demo decisions. `instead` says what to do if another process has the folder.
     pub(crate) fn open(
         data: &'a Data,
         common: &'a ForegroundArgs,
@@ -123,7 +123,7 @@ impl<'a> Foreground<'a> {
         Ok(exit)
     }
 
-    /// Follows an instance that another host drives, or will.
+    /// Follows an instance that another host drives or will drive.
     fn follow(&self, key: &InstanceKey) -> anyhow::Result<Exit> {
         if !self.data.has_workers()? {
             let work = Hint::new(self.data, &["work"]);
@@ -134,7 +134,7 @@ impl<'a> Foreground<'a> {
         watch::follow_one(self.data, key, self.transcript.json)
     }
 
-    /// Shows a request and decides it, if that is for us to do.
+    /// Shows a request, and decides it if this process may decide.
     fn decided(&self, key: &InstanceKey, request: &Request) -> anyhow::Result<bool> {
         show(self.transcript, self.mode, request);
         let Some(judgement) = self.mode.decide(request)? else {
@@ -189,7 +189,7 @@ impl<'a> Foreground<'a> {
         let stored = row.kept.receipt;
         let keys = Keyring::public(&self.data.path.join("keys"))?;
         let verified = receipt::verify(&stored.artifact, &keys)?;
-        let opening = stored.opening().context("the salt kept beside the receipt is damaged")?;
+        let opening = stored.opening().context("the salt stored with the receipt is damaged")?;
         verified.open(&opening)?;
         self.transcript.detail("verified", "signature, key, canonical form, projection, commitment");
         Ok(())
@@ -222,7 +222,7 @@ impl<'a> Foreground<'a> {
     }
 }
 
-/// Shows a request before it is decided; asking shows it itself.
+/// Shows a request before it is decided, unless the person is asked, which shows it too.
 pub(crate) fn show(transcript: Transcript, mode: DecisionMode, request: &Request) {
     if mode != DecisionMode::Ask {
         transcript.request(request);

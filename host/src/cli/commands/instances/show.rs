@@ -90,7 +90,7 @@ impl Shown<'_> {
                 writeln!(out, "             by {}", Escaped(by))?;
                 writeln!(
                     out,
-                    "             go on: {}",
+                    "             continue: {}",
                     Hint::new(self.data, &["instances", "resume", &hint::name(key)])
                 )
             }
