@@ -100,7 +100,7 @@ impl Builder {
         self
     }
 
-    /// The scope of receipts that count. Default: production where there are people or a policy, otherwise demo.
+    /// The scope of receipts that count. Default: production if there are people or a policy, otherwise demo.
     #[must_use]
     pub fn scope(mut self, scope: Scope) -> Self {
         self.scope = Some(scope);
@@ -138,7 +138,7 @@ impl Builder {
         self
     }
 
-    /// Every tenant's limits, from a settings file or a command line. Limits that they do not set are those of
+    /// Every tenant's limits, from a settings file or a command line. A limit that they do not set has its value from
     /// [`limits`](Self::limits), [`sandbox`](Self::sandbox) and [`quotas`](Self::quotas).
     #[must_use]
     pub fn settings(mut self, settings: Settings) -> Self {
@@ -160,7 +160,7 @@ impl Builder {
         self
     }
 
-    /// The bounds on what a tenant keeps.
+    /// The bounds on what a tenant stores.
     #[must_use]
     pub fn quotas(mut self, quotas: Quotas) -> Self {
         self.settings.base().quotas = quotas;
@@ -218,7 +218,7 @@ impl Builder {
         self
     }
 
-    /// Adds a capability: for actions on the resources that it acts on. One of a name that is there already takes its place.
+    /// Adds a capability, for actions on the resources that it acts on. It replaces a capability of the same name.
     #[must_use]
     pub fn capability(mut self, capability: impl Capability + 'static) -> Self {
         self.capabilities.push(Box::new(capability));
@@ -232,10 +232,10 @@ impl Builder {
         self
     }
 
-    /// Opens the data folder, or makes a new one. In a folder that has data, no missing part is made again.
+    /// Opens the data folder, or creates a new one. In a folder that has data, no missing part is created again.
     ///
     /// # Errors
-    /// When the folder, the journal or the keys cannot be used, or one of them is missing and the others are there.
+    /// The folder, the journal or the keys cannot be used, or one of them is missing and the others exist.
     pub fn open(mut self) -> Result<Host, Error> {
         let folder = match self.absent {
             AbsentFolder::Make => self.location.own_folder(&self.data)?,

@@ -9,8 +9,8 @@ pub trait Clock: Send + Sync {
     /// The time now.
     fn now(&self) -> Timestamp;
 
-    /// Returns at that time, or earlier: the caller must read the clock again. The clock may be set meanwhile, so this
-    /// never waits for very long.
+    /// Completes at the time `then`, or earlier: the caller must read the clock again. The clock may be set during the
+    /// wait, so this never waits for very long.
     fn until(&self, then: Timestamp) -> Pin<Box<dyn Future<Output = ()> + Send + '_>> {
         let left = then.as_millis().saturating_sub(self.now().as_millis());
         let left = Duration::from_millis(u64::try_from(left).unwrap_or(0));

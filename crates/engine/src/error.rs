@@ -108,7 +108,7 @@ pub enum Error {
     NotWaiting {
         /// The request.
         request: RequestId,
-        /// Its present state.
+        /// The request's present state.
         state: String,
     },
     /// The decider is the request's actor, the actor's operator or the submitter.
@@ -242,7 +242,7 @@ pub enum Error {
     NotEnded {
         /// The instance.
         key: InstanceKey,
-        /// Its state, in a word.
+        /// The instance's state, in one word.
         status: String,
     },
     /// An action of the instance has an unknown outcome.

@@ -10,7 +10,7 @@ use workflow::InvalidId;
 #[error("the system gives no random numbers: {0}")]
 pub struct NoEntropy(getrandom::Error);
 
-/// No identifier was made.
+/// Why no identifier was made.
 #[derive(Debug, thiserror::Error)]
 pub enum IdError {
     /// The system has no random numbers to give.

@@ -7,12 +7,12 @@
 //! ```text
 //! control                  the socket through which other processes operate a host
 //! api                      every operation and query as a value
-//! schedule, instances, approvals    what runs when; what is done to one instance; requests and decisions
+//! schedule, instances, approvals    when instances run; commands on one instance; requests and decisions
 //! drive                    one instance running
 //! runtime                  the host: the state that drives, signals and the schedule share
-//! issuer, capability       the private keys; the gate and what is behind it
+//! issuer, capability       the private keys; the gate and the capabilities behind it
 //! trust, limits, history   who may decide; every bound; an instance's past for people
-//! storage                  opening the durable state, whichever engine keeps it
+//! storage                  opening the durable state, whichever database keeps it
 //! access                   who may ask for which operation
 //! ```
 

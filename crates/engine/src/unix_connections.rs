@@ -51,7 +51,8 @@ impl Connections {
         Arc::new(Self { most, state: Mutex::default() })
     }
 
-    /// Takes a place for a caller that begins to send its request. `None` when every place is taken by a request that is being answered.
+    /// Reserves a connection slot for a caller that begins to send its request. `None` if requests that are being
+    /// answered hold all slots.
     pub(crate) fn enter(self: &Arc<Self>, stream: UnixStream) -> Option<Connection> {
         let mut state = self.lock();
         if state.transferring.len() + state.answering.len() >= self.most {

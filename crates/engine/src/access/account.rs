@@ -20,7 +20,7 @@ impl Account {
         Self(named(&listed, uid).map_or_else(|| format!("uid-{uid}"), str::to_owned))
     }
 
-    /// Its name.
+    /// The account's name.
     #[must_use]
     pub fn as_str(&self) -> &str {
         &self.0

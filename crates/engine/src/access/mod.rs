@@ -66,18 +66,18 @@ enum Deciders {
     No,
     /// In the tenants that they decide for.
     InTheirTenants,
-    /// The same, in their own name only.
+    /// In the tenants that they decide for, and in their own name only.
     InTheirName,
-    /// It is no tenant's.
+    /// Everywhere: the object belongs to no tenant.
     Anywhere,
 }
 
 /// The reach of a right.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Bound {
-    /// It is good for every tenant.
+    /// The right holds for every tenant.
     ToNone,
-    /// It covers objects of the principal's tenants.
+    /// The right covers objects of the principal's tenants.
     ToTenants,
 }
 
@@ -165,11 +165,11 @@ pub enum About<'a> {
     Host,
     /// An object of that tenant.
     Tenant(&'a TenantId),
-    /// That request, whose tenant the store knows.
+    /// This request, whose tenant the store knows.
     Request(&'a RequestId),
-    /// That receipt or revocation, whose tenant the store knows.
+    /// This receipt or revocation, whose tenant the store knows.
     Receipt(&'a ReceiptId),
-    /// That request, and the statement that this person would sign about it.
+    /// This request, and the statement that this person would sign about it.
     Statement(&'a RequestId, &'a PersonId),
     /// The objects of the principal's own tenants.
     Own,
@@ -195,7 +195,7 @@ pub enum AccessError {
     /// In another person's name.
     #[error("only {0} can prepare a statement for {0} to sign: sign in as {0}")]
     OtherPerson(PersonId),
-    /// There is no such thing, or it is another tenant's: the caller does not learn which.
+    /// The object does not exist, or belongs to another tenant: the caller does not learn which.
     #[error("there is no such instance, request or receipt in a tenant of yours")]
     NotFound,
     /// A decider of several tenants asks for one tenant's list without naming the tenant.

@@ -133,7 +133,7 @@ impl Principal {
         }
     }
 
-    /// The principal has to do with that tenant.
+    /// Whether the principal may reach objects of the tenant.
     #[must_use]
     pub fn covers(&self, tenant: &TenantId) -> bool {
         match self {
@@ -144,7 +144,7 @@ impl Principal {
         }
     }
 
-    /// The only tenant that the principal has to do with, where there is only one.
+    /// The only tenant that the principal may reach; `None` if there are several or none.
     pub(crate) fn only_tenant(&self) -> Option<&TenantId> {
         match self {
             Self::Token(token) => Some(&token.tenant),

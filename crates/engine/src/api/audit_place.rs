@@ -6,20 +6,20 @@ use std::fmt;
 use std::str::FromStr;
 use store::InstanceKey;
 
-/// A place between two records of an audit: what a page ends with, and the next one begins after.
+/// A position between two records of an audit: the end of one page, and the beginning of the next.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(try_from = "String", into = "String")]
 pub struct AuditPlace {
     /// The last fact before it.
     pub(in crate::api) fact: Option<FactPlace>,
-    /// The place among all acts of the last act before it; 0 where there is none.
+    /// The sequence number of the last act before this position; 0 if there is none.
     pub(in crate::api) act: u64,
     /// The time of the last deletion before it, and the number of deletions of that time before it.
     pub(in crate::api) deletions: (Timestamp, u64),
 }
 
-/// The place of a fact: the instance, the index in its journal, and the time. An instance that began after the deletion of one of its name
-/// has facts of other times.
+/// The position of a fact: the instance, the index in its journal, and the time. If an instance is deleted and another
+/// one gets its name, the facts of the two differ in time.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(in crate::api) struct FactPlace {
     pub(in crate::api) key: InstanceKey,

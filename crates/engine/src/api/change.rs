@@ -1,4 +1,5 @@
-//! The change that a request would make, in bytes: its artifact, and the one that its resource serves now.
+//! The change that a request would make, in bytes: the request's artifact, and the artifact that its resource serves
+//! now.
 
 use crate::access::{About, Principal, Right};
 use crate::api::guard::check;

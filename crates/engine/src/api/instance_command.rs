@@ -42,7 +42,7 @@ pub enum InstanceCommand {
         receipt: ReceiptId,
         /// The finding.
         finding: Finding,
-        /// The person who found it out, if it is not the one who records it. Not verified.
+        /// The person who found out the outcome, if this is not the person who records it. Not verified.
         found_by: Option<String>,
         /// How that person knows it.
         reason: String,

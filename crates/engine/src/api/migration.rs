@@ -4,8 +4,9 @@
 //!   lock the folder ─ export, rows and artifacts ─► one transaction: insert, compare ─ the folder says "moved" ─ commit
 //! ```
 //!
-//! Until the folder says so, it is as it was. From then on no command writes to its journal, whether or not the commit took place: the same move is
-//! made again, and finds out by its name. So no receipt is ever spent in both.
+//! Until the folder has the mark `moved`, it is unchanged. After that, no command writes to its journal, whether or not
+//! the database committed. The operator repeats the move; the move's name shows whether the first attempt committed. So
+//! no receipt is ever spent in both places.
 
 use crate::capability::Artifacts;
 use crate::error::Error;
@@ -16,7 +17,7 @@ use std::collections::BTreeMap;
 use std::path::Path;
 use store::{DataFolder, FolderError, Move, StoreError, TakeRow, TransferCounts, TransferRow};
 
-/// What was moved.
+/// The result of a move.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct MovedState {
     /// How much is in the database.
@@ -26,11 +27,13 @@ pub struct MovedState {
 }
 
 impl StoreUrl {
-    /// Moves the state of a data folder to this database, which has to be empty. Makes the tables where there are none.
+    /// Moves the state of a data folder to this database, which has to be empty. Creates the tables if they do not
+    /// exist.
     ///
     /// # Errors
-    /// When the folder is in use, damaged, or was moved to another database, or when the database cannot be used or has data. Nothing is moved then,
-    /// and the folder is as it was. Where the answer to the commit is lost, the same call is to be made again.
+    /// The folder is in use, damaged, or was moved to another database; or the database cannot be used or has data.
+    /// Nothing is moved then, and the folder is unchanged. If the answer to the commit is lost, the caller has to
+    /// repeat the call.
     pub fn move_folder(&self, data: &Path) -> Result<MovedState, Error> {
         let folder = DataFolder::own_to_move(data)?;
         folder.check_keys()?;
@@ -62,7 +65,7 @@ impl StoreUrl {
                 Err(error.into())
             }
             Err(error) => {
-                // What an earlier call has left undecided stays so.
+                // A move that an earlier call left undecided stays undecided.
                 if is_set_here {
                     folder.set_not_moved()?;
                 }
@@ -88,7 +91,7 @@ fn export_folder(folder: &DataFolder, take: TakeRow<'_>) -> Result<Digest, Store
             .map_err(|error| StoreError::Damaged(format!("artifact {digest}: {error}")))?;
         match read {
             Some(bytes) => take(TransferRow::Artifact(digest, bytes))?,
-            // An action that was begun and not finished writes it when it is made again.
+            // The artifact of an interrupted action is written when the host performs that action again.
             None if !is_served => {}
             None => {
                 return Err(StoreError::Damaged(format!(

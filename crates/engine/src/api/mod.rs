@@ -72,7 +72,7 @@ pub enum Operation {
         request: RequestId,
         /// The decider who would sign.
         by: PersonId,
-        /// The role; where none is named, the one that the policy asks for.
+        /// The role. Default: the role that the policy asks for.
         role: Option<Role>,
         /// The decision that they would sign.
         #[serde(with = "spelling")]
@@ -97,7 +97,7 @@ pub enum Operation {
         /// Whether the reviewer agrees.
         #[serde(with = "spelling")]
         decision: Decision,
-        /// Their finding.
+        /// The reviewer's finding.
         reason: String,
     },
     /// Submit a signed review.
@@ -164,9 +164,9 @@ impl Attended {
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(tag = "answer", rename_all = "kebab-case", deny_unknown_fields)]
 pub enum OperationOutcome {
-    /// There is an instance.
+    /// The instance exists.
     Submitted {
-        /// Its name.
+        /// The instance's name.
         key: InstanceKey,
         /// Whether it is new.
         created: Created,
@@ -176,7 +176,7 @@ pub enum OperationOutcome {
         /// The state.
         state: InstanceState,
     },
-    /// This would be signed.
+    /// The statement that the person would sign.
     Statement {
         /// The statement in its canonical form.
         statement: String,
@@ -208,10 +208,10 @@ pub enum OperationOutcome {
     },
     /// New keys sign.
     Rotated {
-        /// Their ids.
+        /// The ids of the new keys.
         keys: Vec<String>,
     },
-    /// It is done; there is no further result.
+    /// The operation is done, and has no further result.
     Done,
 }
 

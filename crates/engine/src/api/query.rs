@@ -14,11 +14,11 @@ use workflow::{ReceiptId, RequestId, TenantId};
 pub enum Query {
     /// Instances and their states, newest first. Answered with `View::Instances`.
     Instances {
-        /// Only those of this tenant.
+        /// Only instances of this tenant.
         tenant: Option<TenantId>,
         /// In this state only.
         status: Option<InstanceState>,
-        /// Only those that follow this one in the list: older ones.
+        /// Only instances that follow this one in the list: older ones.
         after: Option<InstanceKey>,
         /// In their state since then or later.
         since: Option<Timestamp>,
@@ -55,16 +55,16 @@ pub enum Query {
     },
     /// The requests that wait for a decision, oldest first, requests for the same thing together. Answered with `View::Requests`.
     Requests {
-        /// Only those of this tenant.
+        /// Only requests of this tenant.
         tenant: Option<TenantId>,
     },
     /// Requests with how each ended, newest first. Answered with `View::RequestLog`.
     RequestLog {
-        /// Only those of this tenant.
+        /// Only requests of this tenant.
         tenant: Option<TenantId>,
-        /// Only those with this outcome; `None` for all, including those that wait.
+        /// Only requests with this outcome; `None` for all, including those that wait.
         outcome: Option<RequestOutcome>,
-        /// Only those that follow this one in the list: older ones.
+        /// Only requests that follow this one in the list: older ones.
         after: Option<RequestId>,
         /// Made then or later.
         since: Option<Timestamp>,
@@ -85,7 +85,7 @@ pub enum Query {
     },
     /// Receipts in the order in which they were issued, each followed by its revocation. Answered with `View::Receipts`.
     Receipts {
-        /// Only those of this tenant.
+        /// Only receipts of this tenant.
         tenant: Option<TenantId>,
         /// The receipt or revocation to continue from.
         after: Option<ReceiptId>,
@@ -96,7 +96,7 @@ pub enum Query {
     },
     /// One receipt or revocation. Answered with `View::Receipt`.
     Receipt {
-        /// Its id.
+        /// The receipt's id.
         receipt: ReceiptId,
     },
     /// A receipt in the published form, for others to verify. Answered with `View::Export`.
@@ -109,7 +109,7 @@ pub enum Query {
     },
     /// Deployments, in the order in which they were recorded. Answered with `View::Deployments`.
     Deployments {
-        /// Only those of this tenant.
+        /// Only deployments of this tenant.
         tenant: Option<TenantId>,
         /// The receipt of the deployment to continue from.
         after: Option<ReceiptId>,
@@ -168,7 +168,7 @@ impl AuditScope {
 pub enum ExportAudience {
     /// The opening of its commitment: the request, its salt, summary and binding. For the owner.
     Owner,
-    /// None.
+    /// Without the opening. For everybody.
     Public,
 }
 
@@ -210,7 +210,7 @@ impl Query {
     }
 }
 
-/// A list of one tenant's, or of all that the principal has to do with.
+/// A list of one tenant's objects, or of all objects that the principal may reach.
 fn own_or(tenant: &Option<TenantId>) -> About<'_> {
     tenant.as_ref().map_or(About::Own, About::Tenant)
 }

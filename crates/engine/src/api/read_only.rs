@@ -25,10 +25,10 @@ pub struct ReadOnlyHost {
 }
 
 impl ReadOnlyHost {
-    /// Opens a folder under its policy; `None` where there is no policy file.
+    /// Opens a folder under its policy; `None` if there is no policy file.
     ///
     /// # Errors
-    /// When the folder does not exist, or cannot be read.
+    /// The folder does not exist, or cannot be read.
     pub fn open(data: &Path, policy: Option<Box<dyn Policy>>) -> Result<Self, Error> {
         Self::open_at(data, &StoreLocation::Folder, policy)
     }
@@ -140,7 +140,7 @@ impl ReadOnlyHost {
         Ok(Judge { keys: &self.keys, trust: &self.trust, policy: &*self.policy, at: self.now()? })
     }
 
-    /// Not before the last act: judged by an earlier time, a removed decider would count still.
+    /// The present time, but not before the last act: judged by an earlier time, a removed decider would still count.
     fn now(&self) -> Result<Timestamp, Error> {
         let now = self.store.now(SystemClock.now()).wait()?;
         Ok(self.trust.latest().map_or(now, |latest| latest.max(now)))

@@ -1,4 +1,4 @@
-//! Creating instances, under a name of the caller's own where there is one: then the same again is the same instance.
+//! Creating instances. If the caller names the instance, the same submission again finds the same instance.
 
 use crate::api::OperationOutcome;
 use crate::instances::ComponentBytes;
@@ -12,7 +12,7 @@ use workflow::{ActorId, Entry, InstanceId, TenantId};
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Submit {
-    /// Its name; `None` for a new one.
+    /// The instance's name; `None` for a new name.
     pub id: Option<InstanceId>,
     /// The tenant that owns it.
     pub tenant: TenantId,
@@ -35,9 +35,9 @@ pub struct Submit {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Created {
-    /// It is new.
+    /// The instance is new.
     New,
-    /// It was submitted before, with the same input.
+    /// The instance was submitted before, with the same input.
     #[serde(rename = "before")]
     Existing,
 }

@@ -66,7 +66,7 @@ impl Host {
     /// A workflow that a tenant has uploaded.
     ///
     /// # Errors
-    /// When the principal may not create instances of it, or it does not exist.
+    /// The principal has no right to create instances of the workflow, or the workflow does not exist.
     pub fn uploaded_as(
         &self,
         principal: &Principal,
@@ -126,7 +126,8 @@ impl Host {
         }
     }
 
-    /// One change at a time: a file has one writer, and what is counted stays until the upload is there.
+    /// Locks the uploads for one change at a time: a file has one writer, and the count stays valid until the upload is
+    /// stored.
     fn change_uploads(&self) -> MutexGuard<'_, ()> {
         self.0.uploads.lock().unwrap_or_else(PoisonError::into_inner)
     }

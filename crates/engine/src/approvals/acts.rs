@@ -40,7 +40,7 @@ impl Host {
     /// Records an operator's act, if it is valid in the present state.
     ///
     /// # Errors
-    /// When it is not valid, or cannot be written.
+    /// The act is not valid, or cannot be written.
     pub fn record_act(&self, by: &str, act: Act) -> Result<(), Error> {
         if let Act::Frozen { tenant: Some(tenant), .. } = &act {
             self.check_tenant(tenant)?;

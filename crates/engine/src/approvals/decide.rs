@@ -18,9 +18,9 @@ use workflow::{Entry, ReceiptId, Replay, RequestId, TenantId};
 /// The result of a signed statement.
 #[derive(Debug, Clone)]
 pub enum SignOutcome {
-    /// It is stored; more are needed.
+    /// The statement is stored; more statements are needed.
     Waiting(Count),
-    /// It decided the request.
+    /// The statement decided the request.
     Issued(Box<StoredReceipt>),
 }
 
@@ -78,10 +78,10 @@ impl Host {
         Ok(issued.receipt)
     }
 
-    /// The same without blocking a thread of the caller's runtime.
+    /// [`decide`](Self::decide), without blocking a thread of the caller's runtime.
     ///
     /// # Errors
-    /// As [`decide`](Self::decide).
+    /// Those of [`decide`](Self::decide).
     pub async fn decide_async(&self, id: &RequestId, judgement: &Judgement) -> Result<StoredReceipt, Error> {
         let (key, loaded, issued) = match self.0.claims.are_shared() {
             // Each read is an exchange with a server.
@@ -148,10 +148,10 @@ impl Host {
         Ok(statement)
     }
 
-    /// Admits a signed statement about a request. The one that completes the quorum issues the receipt, once.
+    /// Admits a signed statement about a request. The statement that completes the quorum issues the receipt, once.
     ///
     /// # Errors
-    /// When the request does not wait for a decision, or the statement does not count, with the reason. Nothing is
+    /// The request does not wait for a decision, or the statement does not count; the error has the reason. Nothing is
     /// recorded then.
     pub fn sign(&self, id: &RequestId, envelope: &Envelope) -> Result<SignOutcome, Error> {
         // Another signature came first: count again, with it. No signer loses that often.
@@ -186,7 +186,8 @@ impl Host {
         let (count, decisions) = issuer::tally(&request, &admitted, context, at)?;
         issuer::check_open(&request, count.verdict, &trust)?;
         if count.verdict == CountVerdict::Waiting {
-            // An authority elsewhere is told now, while the key may sign: it admits by its own clock.
+            // An authority in another process admits by its own clock, so the host submits the statement now, while the
+            // key may sign.
             self.0.governance.issuer.admit(&request, decision.envelope()).transpose()?;
             self.0.signal_from(&key, loaded, update_of(id, before, vec![signed], None))?;
             return Ok(SignOutcome::Waiting(count));
@@ -201,7 +202,8 @@ impl Host {
         // Read again: a break-glass decision that waits for its review keeps others from being approved, and the gate does not ask for that.
         let (trust, at) = self.0.trust_now()?;
         if self.0.governance.issuer.is_remote() {
-            // It has admitted the others itself. However many people have signed, these fit into a message.
+            // The authority has admitted the other statements itself. However many people have signed, these fit into a
+            // message.
             let statements = count.statements.iter().map(|decision| decision.envelope().clone());
             admitted = statements.map(|envelope| AdmittedEnvelope { envelope, at }).collect();
         }
@@ -310,8 +312,8 @@ impl Host {
         Ok(self.0.governance.policy.rule(&subject.question(&[])).answer)
     }
 
-    /// The role in which a decider signs: the named one, or else one of theirs in which the decision counts. No key is
-    /// asked to sign a decision that cannot count.
+    /// The role in which a decider signs: the named role, or else one of the decider's roles in which the decision
+    /// counts. No key is asked to sign a decision that cannot count.
     fn role_of(
         &self,
         trust: &Trust,
@@ -375,8 +377,8 @@ const AT_THE_SAME_MOMENT: usize = 1_000;
 pub(super) const BREAK_GLASS: std::time::Duration =
     std::time::Duration::from_millis(receipt::BREAK_GLASS_MS.unsigned_abs());
 
-/// The update for a request, if it still waits. A caller that has seen `signed` signatures has to retry where there are
-/// others now.
+/// The update for a request, if it still waits. A caller that has seen `signed` signatures has to retry if the number
+/// has changed.
 fn update_of<'a>(
     id: &'a RequestId,
     signed: Option<usize>,

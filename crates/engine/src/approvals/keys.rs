@@ -5,10 +5,10 @@ use crate::{Error, Host, ids};
 use receipt::Scope;
 
 impl Host {
-    /// Makes new keys the signing keys, at once. Signatures of the old ones remain valid. Returns the new keys' ids.
+    /// Makes new keys the signing keys. Signatures of the old keys remain valid. Returns the new keys' ids.
     ///
     /// # Errors
-    /// When the keys are in another process, or cannot be written.
+    /// The keys are in another process, or cannot be written.
     pub fn rotate_keys(&self) -> Result<Vec<String>, Error> {
         let now = self.0.now()?;
         let mut made = Vec::new();
@@ -21,10 +21,10 @@ impl Host {
         Ok(made)
     }
 
-    /// Revokes a key, at once: nothing that it ever signed verifies from now on.
+    /// Revokes a key: from now on no signature of the key verifies, whenever it was made.
     ///
     /// # Errors
-    /// When there is no such key, the keys are in another process, or they cannot be written.
+    /// There is no such key, the keys are in another process, or they cannot be written.
     pub fn revoke_key(&self, key_id: &str) -> Result<(), Error> {
         let now = self.0.now()?;
         self.change_keys(|folder| Ok(Keyring::revoke(folder, key_id, now)?))

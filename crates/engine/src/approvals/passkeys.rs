@@ -19,7 +19,7 @@ const SIGN_IN: &str = "application/vnd.permission-protocol.sign-in";
 pub struct Invite {
     /// The decider.
     pub decider: PersonId,
-    /// Their roles. Empty for a person who is a decider already and keeps their roles.
+    /// The roles of a new decider. Empty for a person who is already a decider and keeps the present roles.
     pub roles: BTreeSet<Role>,
     /// The tenants in which they have those roles; empty means all.
     pub tenants: BTreeSet<TenantId>,
@@ -73,10 +73,10 @@ impl Host {
         Ok(code)
     }
 
-    /// The invitation for the first decider; `None` where there are deciders. A new one replaces the previous one.
+    /// The invitation for the first decider; `None` if there are deciders. A new invitation replaces the previous one.
     ///
     /// # Errors
-    /// As for [`invite`](Self::invite).
+    /// Those of [`invite`](Self::invite).
     pub fn invite_first(&self, by: &str, invite: Invite) -> Result<Option<InvitationCode>, Error> {
         match self.trust()?.deciders().people().is_empty() {
             true => self.invite(by, invite).map(Some),
@@ -168,11 +168,11 @@ impl Host {
         self.sign(id, &envelope)
     }
 
-    /// The relying parties of the passkeys that may sign in on pages of that origin, the one of most passkeys first. Empty
-    /// where there is no such passkey.
+    /// The relying parties of the passkeys that may sign in on pages of that origin; the relying party with the most
+    /// passkeys comes first. Empty if there is no such passkey.
     ///
     /// # Errors
-    /// When the state cannot be read.
+    /// The state cannot be read.
     pub fn relying_parties(&self, origin: &str) -> Result<Vec<String>, Error> {
         let (trust, at) = self.0.trust_now()?;
         let deciders = trust.deciders();

@@ -7,12 +7,12 @@ use receipt::{Decision, DecisionStatement, Envelope, Nonce, PersonId};
 use workflow::RequestId;
 
 impl Host {
-    /// Admits a second person's statement about a break-glass decision. It is about the same request; whether it agrees
-    /// or not, the decision has then been reviewed. Where the request was deleted with its instance, the statement is
-    /// about the one that the kept receipt commits to.
+    /// Admits a second person's statement about a break-glass decision. The statement is about the same request;
+    /// whether the reviewer agrees or not, the decision has then been reviewed. If the request was deleted with its
+    /// instance, the statement is about the request that the kept receipt commits to.
     ///
     /// # Errors
-    /// When the statement does not count, or there is nothing to review.
+    /// The statement does not count, or there is nothing to review.
     pub fn review(&self, id: &RequestId, envelope: &Envelope) -> Result<(), Error> {
         let request = self.undeleted(id)?;
         if let Some(elsewhere) = self.0.governance.issuer.review(id, request.as_ref(), envelope) {

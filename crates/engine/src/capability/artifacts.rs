@@ -1,5 +1,5 @@
-//! Artifacts on disk, by their content: written once, synchronised once, shared by all that deploy the same bytes, and removed when nothing
-//! names them any more.
+//! Artifacts on disk, by their content: written once, synchronised once, shared by all deployments of the same bytes,
+//! and removed when nothing refers to them.
 
 use receipt::Digest;
 use std::collections::{HashMap, HashSet};
@@ -27,7 +27,7 @@ const PAUSE: std::time::Duration = std::time::Duration::from_millis(500);
 /// The folder of artifacts.
 pub(crate) struct Artifacts {
     folder: PathBuf,
-    /// Where other hosts find them.
+    /// The store in which other hosts find the artifacts.
     shared: Option<Arc<dyn BlobStore>>,
     state: Mutex<State>,
 }
@@ -52,12 +52,13 @@ impl Artifacts {
         Self { folder: deployments.join("artifacts"), shared: None, state: Mutex::default() }
     }
 
-    /// The same, shared with other hosts.
+    /// These artifacts, shared with other hosts.
     pub(crate) fn shared_in(self, shared: Option<Arc<dyn BlobStore>>) -> Self {
         Self { shared, ..self }
     }
 
-    /// Brings an artifact that another host keeps to this disk. Where nothing is shared, it is there already.
+    /// Copies an artifact that another host keeps to this disk. If nothing is shared, the artifact is already on this
+    /// disk.
     pub(crate) fn fetch(&self, digest: Digest) -> io::Result<()> {
         let Some(shared) = &self.shared else { return Ok(()) };
         self.in_turn(digest, || {
@@ -89,7 +90,7 @@ impl Artifacts {
     pub(crate) fn keep(&self, digest: Digest, bytes: &[u8]) -> io::Result<()> {
         self.keep_here(digest, bytes)?;
         match &self.shared {
-            // Each time: another host may have removed what nothing held until now.
+            // Each time: another host may have removed an artifact that had no holder until now.
             Some(shared) => {
                 let keep = || shared.keep_blob(&digest, Arc::from(bytes)).wait();
                 // A server that was started again has closed the connection: the next try makes another.
@@ -119,8 +120,9 @@ impl Artifacts {
         })
     }
 
-    /// Removes those of `only`, or of all, that have no holder, and files that a crash has left incomplete. An artifact
-    /// that is stored meanwhile has a holder first, and so is either seen to have one or written again.
+    /// Removes the artifacts of `only`, or all artifacts, that have no holder, and files that a crash has left
+    /// incomplete. An artifact that is stored during the sweep has a holder first, and so is either seen to have one or
+    /// written again.
     ///
     /// # Errors
     /// The first artifact that cannot be removed, or whose holders cannot be determined. The others are removed.

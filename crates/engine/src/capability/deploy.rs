@@ -1,5 +1,5 @@
 //! `cloudflare.dynamic-worker.deploy` on a local disk: artifacts are files named by content; deployments and the live
-//! one of each resource are rows of the store.
+//! deployment of each resource are rows of the store.
 //!
 //! ```text
 //! deployments/artifacts/<sha256>             the bytes, named by their digest

@@ -44,7 +44,7 @@ pub struct ProposedAction<'a> {
     pub capability: &'a str,
     /// The object of the action.
     pub resource: &'a str,
-    /// The bytes in hand, measured.
+    /// The artifact of the call, measured by the host.
     pub artifact: &'a ArtifactFacts,
     /// The receipt that is presented.
     pub receipt: &'a ReceiptId,

@@ -26,7 +26,7 @@ use workflow::Artifact;
 
 /// One kind of action, and the code that performs it.
 pub trait Capability: Send + Sync {
-    /// Its dotted name, as in receipts.
+    /// The capability's dotted name, as in receipts.
     fn name(&self) -> &str;
 
     /// The call of the guest's world that asks for it. Where several capabilities take the same call, the resource
@@ -44,8 +44,8 @@ pub trait Capability: Send + Sync {
     /// Whether its effect can be undone.
     fn reversibility(&self) -> Reversibility;
 
-    /// Whether this host stores the artifacts that it acts with. Then they count against the tenant's quotas, and it
-    /// does not act with one that does not fit.
+    /// Whether this host stores the artifacts that the capability acts with. Then they count against the tenant's
+    /// quotas, and the capability does not act with an artifact that does not fit.
     fn keeps_artifacts(&self) -> bool {
         false
     }
@@ -72,15 +72,15 @@ pub struct Performed {
     pub id: String,
     /// The location of its result, in words that a tenant may read.
     pub location: String,
-    /// The host's own record of it, committed in one transaction with the outcome. `None` for a target that keeps its
-    /// own records.
+    /// The host's own record of the action, committed in one transaction with the outcome. `None` for a target that
+    /// keeps its own records.
     pub deployment: Option<Box<Deployment>>,
 }
 
 /// Identifies an action to its target.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Execution {
-    /// The same for every attempt of one redemption, and different for every other.
+    /// The key, which is equal for all attempts of one redemption, and different for every other redemption.
     pub idempotency_key: Digest,
     /// The redemption's place among all facts: of two actions on one resource, the later redeemed has the larger number.
     pub order: u64,
@@ -89,12 +89,12 @@ pub struct Execution {
     pub epoch: u64,
     /// The longest time that the action may take, from its beginning. After that, another host may take over the
     /// instance, and judge an action whose outcome it does not find by
-    /// [`on_interruption`](Capability::on_interruption). `None` where there is no other host.
+    /// [`on_interruption`](Capability::on_interruption). `None` if there is no other host.
     pub time: Option<Duration>,
 }
 
 impl Execution {
-    /// One attempt of the redemption at that place, not yet under a claim.
+    /// One attempt of the redemption with this sequence number, not yet under a claim.
     pub(crate) fn new(idempotency_key: Digest, order: u64) -> Self {
         Self { idempotency_key, order, epoch: 0, time: None }
     }
@@ -105,7 +105,7 @@ impl Execution {
 pub enum OnInterruption {
     /// The target honours the idempotency key: perform again under the same key.
     PerformAgain,
-    /// It does not: the outcome is unknown until an operator has looked.
+    /// The target does not honour the key: the outcome is unknown until an operator has looked.
     ReportUnknown,
 }
 
@@ -115,7 +115,7 @@ pub enum PerformError {
     /// This attempt certainly changed nothing.
     #[error("{0}")]
     Failed(String),
-    /// It may have taken place.
+    /// The action may have taken place.
     #[error("{0}")]
     Unknown(String),
 }
@@ -128,7 +128,7 @@ pub enum Reversibility {
     Reversible,
     /// In part.
     PartiallyReversible,
-    /// Not at all.
+    /// The action cannot be undone.
     Irreversible,
 }
 

@@ -21,7 +21,7 @@ pub fn built_in_names() -> Vec<String> {
 pub(crate) struct Registry(Vec<Box<dyn Capability>>);
 
 impl Registry {
-    /// Adds a capability. One of its name that is there already makes room.
+    /// Adds a capability. It replaces a capability of the same name.
     pub(crate) fn add(&mut self, capability: Box<dyn Capability>) {
         self.0.retain(|other| other.name() != capability.name());
         self.0.push(capability);
@@ -32,9 +32,9 @@ impl Registry {
         self.find(|capability| capability.name() == name)
     }
 
-    /// The capability that performs a guest's call on a resource: the last one added that takes the call and acts on
-    /// the resource, or else the one with the call's own name. The guest does not choose it: the gate compares the
-    /// receipt with the capability that is found here.
+    /// The capability that performs a guest's call on a resource: the capability added last that takes the call and
+    /// acts on the resource, or else the capability with the call's own name. The guest does not choose it: the gate
+    /// compares the receipt with the capability that is found here.
     pub(crate) fn called(&self, call: &str, resource: &str) -> Option<&dyn Capability> {
         self.find(|capability| capability.call() == call && capability.acts_on(resource))
             .or_else(|| self.named(call))

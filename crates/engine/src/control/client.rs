@@ -13,10 +13,10 @@ use std::path::Path;
 pub struct ControlClient(UnixStream);
 
 impl ControlClient {
-    /// The host that owns this data folder.
+    /// Connects to the host that owns this data folder.
     ///
     /// # Errors
-    /// When no process listens there, or one of another account does.
+    /// No process listens there, or a process of another account does.
     pub fn connect(data: &Path) -> Result<Self, ControlError> {
         let unreachable = |error| ControlError::Unreachable { path: data.join(super::NAME), error };
         let folder = File::open(data).map_err(unreachable)?;

@@ -39,7 +39,7 @@ enum Reply {
 /// Why an operation in another process failed.
 #[derive(Debug, thiserror::Error)]
 pub enum ControlError {
-    /// No process listens.
+    /// No process listens on the socket.
     #[error("no process listens on {}: {error}", path.display())]
     Unreachable {
         /// The socket.
@@ -63,7 +63,7 @@ pub enum ControlError {
         "the pp-host that owns the folder did not answer ({0}): check whether the operation took place before you try again"
     )]
     BrokenOff(io::Error),
-    /// It refused the operation.
+    /// The host refused the operation.
     #[error("{0}")]
     Refused(String),
 }

@@ -16,7 +16,8 @@ use std::time::Duration;
 use std::{fs, io, thread};
 use store::{FolderError, StoreError, files};
 
-/// Operations at once. More have to come again: each may take a thread and a component's bytes.
+/// The most concurrent operations. A caller beyond them has to try again: each may take a thread and a component's
+/// bytes.
 const AT_ONCE: usize = 256;
 
 /// The time in which a caller must send its request, and again the time to read the answer.
@@ -43,7 +44,8 @@ impl Host {
 }
 
 impl Control {
-    /// The owner of the folder may take the name: a socket that is there is left from an owner that has ended.
+    /// Listens on the socket. The owner of the folder may take the name: an existing socket is left from an owner that
+    /// has ended.
     fn open(host: &Host, data: &Path) -> io::Result<Self> {
         let folder = File::open(data)?;
         files::remove(&data.join(NAME))?;
@@ -84,7 +86,7 @@ fn serve(host: &Host, listener: &UnixListener, closing: &AtomicBool) {
                 thread::sleep(Duration::from_millis(10));
                 continue;
             };
-            // Without a place, or a thread, the connection is closed, and the caller sees that.
+            // Without a slot, or a thread, the connection is closed, and the caller sees that.
             let Some(connection) = connections.enter(stream) else { continue };
             drop(thread::Builder::new().name("pp-host-operate".to_owned()).spawn_scoped(scope, move || {
                 // The caller has gone, or speaks another protocol: it cannot be sent the error.

@@ -193,7 +193,8 @@ impl Driver {
             }
         };
         let performed = self.perform(permit, invocation, attempt).await?;
-        // A clock that was set back meanwhile would have the action end before it began, which no attestation may say.
+        // If the clock was set back during the action, the action would end before it began, which no attestation may
+        // state.
         let finished_at = self.inner.now()?.max(started_at);
         let mut deployment = None;
         let effect = match performed {
@@ -209,8 +210,8 @@ impl Driver {
         Ok((effect, deployment))
     }
 
-    /// Waits until an action that was found begun is certainly over: the instance's previous host may be in the middle
-    /// of it.
+    /// Waits until an action whose beginning is recorded is certainly over: the instance's previous host may be in the
+    /// middle of it.
     async fn outlast(&self) -> Result<(), Error> {
         let claims = &self.inner.claims;
         loop {
@@ -236,7 +237,7 @@ impl Driver {
         let performing = tokio::task::spawn_blocking(move || {
             let _reins = lease;
             let capability = inner.capabilities.registry.called(&call, &resource)?;
-            // The last moment at which a host that was paused sees that another one may act by now.
+            // The last point at which a host that was suspended can notice that another host may already act.
             let begun = inner.claims.action(&key).map(|ActionClaim { epoch, time }| {
                 capability.perform(&permit, &artifact, Execution { epoch, time, ..attempt })
             });

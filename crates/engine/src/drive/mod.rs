@@ -53,7 +53,7 @@ impl Host {
             if !self.gets_further(&status)? {
                 return Ok(status);
             }
-            // Again only where a signal arrived meanwhile.
+            // Drive again only if a signal arrived during the drive.
             if seen == length {
                 return Err(StoreError::Conflict(key.clone()).into());
             }
@@ -76,7 +76,8 @@ impl Host {
         })
     }
 
-    /// From the workflow's first line to where it ends or waits; nothing, where it was unwound before that.
+    /// Drives from the workflow's first line to its end or to a wait; returns nothing if the guest was unwound before
+    /// that.
     async fn drive_once(
         &self,
         origin: Origin,
@@ -93,7 +94,8 @@ impl Host {
         let driver = Arc::new(Mutex::new(driver));
         let program = match self.program_of(component).await {
             Ok(program) => program,
-            // It was submitted before it was compiled. An instance that has begun keeps waiting for its code.
+            // The instance was submitted before its code was compiled. An instance that has begun keeps waiting for its
+            // code.
             Err(Error::Load(refusal)) if is_new && refusal.is_lasting() => {
                 let mut driver = driver.lock().await;
                 let failure = Failure { name: "refused".to_owned(), message: refusal.to_string() };

@@ -30,7 +30,8 @@ fn facts_of(script: &Script) -> ScriptFacts {
 }
 
 impl Driver {
-    /// Makes a request of an action. Where the policy asks no person, it is decided at once, in the same transaction.
+    /// Makes a request of an action. If the policy asks no person, the request is decided at once, in the same
+    /// transaction.
     pub(crate) async fn request(
         &mut self,
         call: Call,

@@ -12,7 +12,7 @@ use workflow::{
 /// One call of a workflow.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Call {
-    /// Its number.
+    /// The call's number.
     pub number: workflow::Call,
     /// The call.
     pub asked: RecordedCommand,
@@ -22,7 +22,7 @@ pub struct Call {
     pub changed: Timestamp,
     /// The number of attempts of a step.
     pub attempts: u32,
-    /// Its stage.
+    /// The call's stage.
     pub stage: Stage,
     /// The workflow went back to before it: it counts no longer.
     pub superseded: bool,
@@ -40,7 +40,7 @@ pub enum Stage {
         /// When it is tried again.
         at: Timestamp,
     },
-    /// A step completed, with a result of so many bytes.
+    /// A step completed; the value is the size of its result in bytes.
     Completed(usize),
     /// A step failed permanently.
     Failed(Failure),
@@ -96,7 +96,7 @@ pub enum Stage {
         /// The value that did not agree.
         message: String,
     },
-    /// It was not acceptable in itself.
+    /// The host rejected the call as invalid.
     Rejected(String),
 }
 
@@ -128,7 +128,7 @@ impl Calls {
             return;
         }
         let Some(number) = self.number_of(&fact.entry) else { return };
-        // They are numbered as they come.
+        // Calls are numbered in the order in which they begin.
         if let Some(call) = self.all.get_mut(number as usize) {
             call.changed = fact.at;
             change(call, &fact.entry);
@@ -303,7 +303,7 @@ impl Stage {
     }
 }
 
-/// For people, on one line.
+/// Formats the stage for people, on one line.
 impl fmt::Display for Stage {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {

@@ -11,13 +11,13 @@ use workflow::{Entry, Escaped, Quoted, ReceiptId, RequestId};
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum RequestOutcome {
-    /// Its action was approved.
+    /// The action was approved.
     Approved,
-    /// Its action was denied.
+    /// The action was denied.
     Denied,
-    /// It was not decided in time.
+    /// The request was not decided in time.
     Lapsed,
-    /// It was taken back before it was decided.
+    /// The request was withdrawn before it was decided.
     Withdrawn,
 }
 
@@ -38,7 +38,7 @@ pub struct RequestEnd {
 }
 
 impl RequestEnd {
-    /// The end of a request that had lapsed by then.
+    /// The end of a request that had lapsed at that time.
     #[must_use]
     pub fn lapsed(at: Timestamp) -> Self {
         Self { outcome: RequestOutcome::Lapsed, at, by: Vec::new(), reason: None, receipt: None }

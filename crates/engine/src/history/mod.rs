@@ -14,7 +14,7 @@ use workflow::{ActorId, Effect, Entry, Limits, Replay, Status, Unknown};
 /// An instance's course.
 #[derive(Debug, Clone)]
 pub struct History {
-    /// Its name.
+    /// The instance's name.
     pub key: InstanceKey,
     /// The workflow's name.
     pub workflow: String,
@@ -32,11 +32,11 @@ pub struct History {
     pub started_at: Timestamp,
     /// When anything was recorded last.
     pub changed_at: Timestamp,
-    /// Its state.
+    /// The instance's state.
     pub status: Status,
-    /// Its calls, in order.
+    /// The instance's calls, in order.
     pub calls: Vec<Call>,
-    /// The number of events that were sent to it, and of those that it was told of.
+    /// The number of events that were sent to the instance, and of those that were delivered to the workflow.
     pub events: Events,
     /// The actions whose outcome was unknown, and the findings about them.
     pub unknown: Vec<Unknown>,
@@ -47,7 +47,7 @@ pub struct History {
 pub struct Events {
     /// All that were sent.
     pub received: u64,
-    /// Those that were delivered to the workflow.
+    /// The events that were delivered to the workflow.
     pub taken: u64,
 }
 
@@ -67,7 +67,7 @@ impl History {
         let entries = facts.iter().map(|fact| &fact.entry);
         let replay =
             Replay::fold(entries, limits).map_err(|illegal| Error::Journal { key: key.clone(), illegal })?;
-        // It may have gone back, and been given other code.
+        // The instance may have been restarted with other code.
         let component = facts.iter().rev().find_map(|fact| match &fact.entry {
             Entry::Loaded { component, .. } => Some(*component),
             _ => None,

@@ -16,13 +16,13 @@ pub struct Workflow {
 }
 
 impl Workflow {
-    /// Its digest, size and imports.
+    /// The component's digest, size and imports.
     #[must_use]
     pub fn program(&self) -> &Program {
         &self.program
     }
 
-    /// Its bytes.
+    /// The component's bytes.
     #[must_use]
     pub fn bytes(&self) -> Arc<[u8]> {
         Arc::clone(&self.bytes)
@@ -113,12 +113,12 @@ impl Start {
 }
 
 impl Host {
-    /// Checks and compiles a component, or finds it compiled. Blocks meanwhile. Its size is judged by the largest
-    /// `component-bytes` of any tenant here, and by the tenant's own in [`load_for`](Self::load_for) and
-    /// [`start`](Self::start).
+    /// Checks and compiles a component, or finds it compiled. Blocks the calling thread. The size is checked against
+    /// the largest `component-bytes` of any tenant here, and against the tenant's own in [`load_for`](Self::load_for)
+    /// and [`start`](Self::start).
     ///
     /// # Errors
-    /// When it is not a workflow, or imports what a workflow may not have.
+    /// The component is not a workflow, or imports functions that a workflow may not have.
     pub fn load(&self, bytes: Vec<u8>) -> Result<Workflow, Error> {
         let program = self.0.programs.of_bytes(Digest::of(&bytes), &bytes)?;
         Ok(Workflow { program, bytes: bytes.into() })
@@ -155,10 +155,10 @@ impl Host {
         self.start_as(&key, &workflow.code(), start).map(|()| key)
     }
 
-    /// The same, without holding a thread while it is written.
+    /// [`start`](Self::start), without blocking a thread during the write.
     ///
     /// # Errors
-    /// As [`start`](Self::start).
+    /// Those of [`start`](Self::start).
     pub async fn create(&self, workflow: &Workflow, start: Start) -> Result<InstanceKey, Error> {
         let instance = ids::id("wf_", self.0.now()?)?;
         let key = InstanceKey { tenant: start.tenant.clone(), instance };
@@ -169,7 +169,7 @@ impl Host {
         Ok(key)
     }
 
-    /// The same under a name of its own.
+    /// [`start`](Self::start), under the given name.
     pub(crate) fn start_as(&self, key: &InstanceKey, code: &LoadedCode, start: Start) -> Result<(), Error> {
         let create = self.to_create(key, code, start)?;
         let stamp = self.0.journals.store.write_here(Write::Create(&create))?;

@@ -1,4 +1,5 @@
-//! Signals: a decision, an event or an operator's command is appended to an instance's journal. A driver that runs meanwhile rebases on it.
+//! Signals: a decision, an event or an operator's command is appended to an instance's journal. A driver that runs at
+//! the same time rebases on it.
 //!
 //! A signal is written when it arrives, at the end of the journal at that moment. A driver that finds an entry there
 //! which it did not write rebases on it ([`Driver`](crate::drive::driver::Driver)) and keeps all of its own entries,
@@ -45,7 +46,7 @@ pub enum RestartPoint {
 pub(crate) struct Snapshot<'a> {
     pub(crate) origin: &'a Origin,
     pub(crate) replay: &'a Replay,
-    /// Its journal.
+    /// The instance's journal.
     pub(crate) facts: &'a [Fact],
     pub(crate) now: Timestamp,
 }
@@ -237,7 +238,7 @@ impl Host {
     /// Ends an instance in any state. An action that a crash interrupted becomes unknown.
     ///
     /// # Errors
-    /// When it has ended, or an action of it is under way: its outcome has to be recorded first.
+    /// The instance has ended, or an action of it is in progress: its outcome has to be recorded first.
     pub fn terminate(&self, key: &InstanceKey, by: &str, reason: Option<&str>) -> Result<(), Error> {
         text_limits::check(by, reason)?;
         let lease = RefCell::new(None);
@@ -251,12 +252,12 @@ impl Host {
         Ok(())
     }
 
-    /// Restarts a workflow from a call. Calls from there on no longer count. Decisions, redemptions and effects still
-    /// do, and waiting requests are withdrawn. An ended instance continues from there. Given other code, it continues
-    /// with that code.
+    /// Restarts a workflow from a call. The calls from there on no longer count. Decisions, redemptions and effects
+    /// still do, and waiting requests are withdrawn. An ended instance continues from there. If other code is given,
+    /// the instance continues with that code.
     ///
     /// # Errors
-    /// When it has no such call, or an action of it is under way.
+    /// The instance has no such call, or an action of it is in progress.
     pub fn restart(
         &self,
         key: &InstanceKey,
@@ -320,7 +321,8 @@ impl Host {
         })
     }
 
-    /// The outcomes that have to be signed before an instance ends or goes back. Where there are any, the lease is held meanwhile.
+    /// The outcomes that have to be signed before an instance ends or is restarted. If there are any, the lease is held
+    /// during the signing.
     fn settled(
         &self,
         snapshot: &Snapshot<'_>,

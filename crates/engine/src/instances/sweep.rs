@@ -1,4 +1,4 @@
-//! Removing the artifacts that nothing names any more.
+//! Removing the artifacts that nothing refers to.
 
 use crate::runtime::publisher::{PublishError, published};
 use crate::runtime::state::HostState;

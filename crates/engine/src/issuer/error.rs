@@ -42,7 +42,7 @@ pub enum IssueError {
         /// The decider.
         decider: PersonId,
     },
-    /// Not enough people.
+    /// The approvals do not suffice.
     #[error("there is no decision yet: {0}")]
     Undecided(String),
     /// The authority's own process does not answer.

@@ -30,8 +30,8 @@ pub struct AdmittedEnvelope {
     pub at: Timestamp,
 }
 
-/// The most statements of one person about one request that are kept: as many as a receipt commits to. The bound is
-/// each person's own, so that no person takes up the room of the others.
+/// The most statements of one person about one request that are kept: as many as a receipt commits to. The bound is per
+/// person, so that no person uses up the room of the others.
 pub(crate) const MOST_BY_ONE: usize = receipt::MAX_APPROVALS;
 
 impl AdmittedEnvelope {
@@ -62,7 +62,7 @@ impl AdmittedEnvelope {
 /// reviews have their own.
 ///
 /// `at` is the clock of the process that admits. The times in the statement are only the signer's claims, so the key
-/// must be one that may sign at `at`, and the statement cannot be older than its subject.
+/// must be allowed to sign at `at`, and the statement cannot be older than its subject.
 ///
 /// # Errors
 /// Why it does not count.
@@ -114,7 +114,7 @@ pub fn tally(
     let deciders = context.trust.deciders();
     let counting = admitted.iter().filter_map(|AdmittedEnvelope { envelope, at: admitted_at }| {
         let decision = deciders.verify(envelope, &expected).ok()?;
-        // A record of an admission that cannot have taken place is no admission.
+        // Ignores an admission record whose time is impossible.
         deciders.counted_as_known(decision.key_id(), *admitted_at, at).ok()?;
         Some(decision)
     });
@@ -230,7 +230,7 @@ pub(crate) fn check_open(request: &Request, verdict: CountVerdict, trust: &Trust
     }
 }
 
-/// No decider approves anything while the tenant is frozen.
+/// Refuses if the tenant is frozen: then no decider approves anything.
 pub(super) fn check_not_frozen(request: &Request, trust: &Trust) -> Result<(), IssueError> {
     match trust.freeze_of(&request.tenant) {
         Some(freeze) => Err(IssueError::Frozen(freeze.clone())),
@@ -256,7 +256,8 @@ fn check_borne_out(
     }
 }
 
-/// As much of a reason as a receipt commits to. A policy's own words, or an operator's; a decider's are bounded when they are signed.
+/// Truncates a reason to the length that a receipt can commit to. The reason is the policy's or an operator's; a
+/// decider's reason is already bounded by the signed statement.
 fn fitting(mut reason: String) -> String {
     reason.truncate(reason.floor_char_boundary(receipt::MAX_REASON_LEN));
     reason

@@ -125,7 +125,7 @@ impl Issuer for LocalIssuer {
                 (Scope::Production, by_people(order, context, &document, admitted)?)
             }
         };
-        // Both for approvals and for denials.
+        // For approvals and for denials alike.
         if said.decision == Decision::Approved {
             check_not_frozen(order.request, context.trust)?;
         }
@@ -192,7 +192,7 @@ impl Issuer for LocalIssuer {
             Ok::<_, IssueError>(Digest::of(json.canonical().as_bytes()))
         };
         // Journals of earlier versions may have an end that is before the beginning, by a clock that was set back in
-        // between. Its instance could not go on without an attestation: it says that the action took no time.
+        // between. The instance could not continue without an attestation, which states that the action took no time.
         let outcome = match effect {
             Effect::Succeeded { output, started_at, finished_at } => ExecutionOutcome::Succeeded {
                 started_at: *started_at,

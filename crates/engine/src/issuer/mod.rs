@@ -92,14 +92,14 @@ pub trait Issuer: Send + Sync {
         None
     }
 
-    /// Submits a statement that is not enough by itself, where an authority elsewhere judges statements by its own
-    /// clock.
+    /// Submits a statement that does not complete a quorum to an authority in another process, which admits statements
+    /// by its own clock.
     fn admit(&self, _request: &Request, _envelope: &Envelope) -> Option<Result<(), IssueError>> {
         None
     }
 
-    /// Submits a review, where the operators' acts are kept elsewhere. Without the request, which was deleted with its
-    /// instance, the authority takes the one that its own receipt commits to.
+    /// Submits a review to an authority in another process, which keeps the operators' acts. Without the request, which
+    /// was deleted with its instance, the authority takes the request that its own receipt commits to.
     fn review(
         &self,
         _id: &RequestId,
@@ -109,7 +109,7 @@ pub trait Issuer: Send + Sync {
         None
     }
 
-    /// Submits the registration of a passkey, where the operators' acts are kept elsewhere.
+    /// Submits the registration of a passkey to an authority in another process, which keeps the operators' acts.
     fn register(
         &self,
         _code: &InvitationCode,
@@ -153,7 +153,7 @@ pub enum DecisionBasis<'a> {
     People(&'a [AdmittedEnvelope]),
 }
 
-/// By whom and by what an authority judges.
+/// The people and the policy by which an authority judges.
 #[derive(Clone, Copy)]
 pub struct JudgingContext<'a> {
     /// The people who may decide.

@@ -1,5 +1,5 @@
-//! The records of an authority in its own process, independent of any host: what it signed, and the statements that it
-//! admitted.
+//! The records of an authority in its own process, independent of any host: the receipts that it signed, and the
+//! statements that it admitted.
 
 use crate::issuer::issued_log::{AdmittedStatement, IssuedLog, Name, Record};
 use crate::issuer::wire::SignedDecision;
@@ -99,7 +99,7 @@ fn admit_new(
     at: Timestamp,
 ) -> Result<Option<Envelope>, IssueError> {
     let is_kept = |envelope: &Envelope| kept.iter().any(|kept| kept.is_same(envelope));
-    // It was admitted when its key could sign, which the key may not now.
+    // The statement was admitted when its key could sign, which the key may not be able to do now.
     if is_kept(envelope) {
         return Ok(None);
     }

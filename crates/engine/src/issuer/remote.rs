@@ -51,7 +51,7 @@ impl RemoteIssuer {
         }
     }
 
-    /// One question, one answer, one connection: no state between questions.
+    /// Sends one question on one connection, and reads one answer: there is no state between questions.
     fn ask(&self, ask: &IssuerRequest) -> Result<IssuerReply, IssueError> {
         let stream = self.connect()?;
         let talk = || {

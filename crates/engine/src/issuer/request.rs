@@ -54,10 +54,11 @@ pub struct Request {
     /// Whether a host here has code that performs it.
     #[serde(default)]
     pub performer: Performer,
-    /// What was known before the request was made.
+    /// The code and bytes that were known before the request was made.
     #[serde(default)]
     pub before: Before,
-    /// The part of that which is still known. Looked up at each reading of the request, and not part of it.
+    /// Which of the code and bytes are still known. Not part of the request: looked up again whenever the request is
+    /// read.
     #[serde(skip)]
     pub known: Precedents,
     /// The policy's ruling when it was made.
@@ -77,7 +78,7 @@ pub struct Request {
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Form {
-    /// Not when the request was made, nor when it lapses. The form of the first versions.
+    /// Without the times: neither when the request was made, nor when it lapses. The form of the first versions.
     #[default]
     Undated,
     /// With both times: the signed document shows which decisions are too early, and which are valid for too long.
@@ -88,12 +89,12 @@ pub enum Form {
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Performer {
-    /// It has. Requests of versions that did not check have this value too.
+    /// The host has the code. Requests of versions that did not check have this value too.
     #[default]
     Here,
-    /// It has none for the capability.
+    /// The host has no code for the capability.
     NoCapability,
-    /// It has one for the capability, which does not act on the resource.
+    /// The host has code for the capability, which does not act on the resource.
     NoTarget,
 }
 
@@ -107,7 +108,7 @@ pub struct ScriptFacts {
     pub prepare: Digest,
     /// The name of the main module.
     pub main: String,
-    /// Its modules, by their names.
+    /// The workflow's modules, by their names.
     pub modules: Vec<ModuleFacts>,
 }
 
@@ -115,7 +116,7 @@ pub struct ScriptFacts {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct ModuleFacts {
-    /// Its name.
+    /// The module's name.
     pub name: String,
     /// SHA-256 of its text.
     pub sha256: Digest,
@@ -141,7 +142,7 @@ impl ScriptFacts {
     }
 }
 
-/// What was known before a request was made.
+/// The code and bytes that were known before a request was made.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Before {
@@ -163,7 +164,7 @@ pub struct Governed {
     pub version: String,
     /// The digest of its text.
     pub sha256: Digest,
-    /// Its answer, in words: `ask 2 of release`.
+    /// The rule's answer, in words: `ask 2 of release`.
     pub answer: String,
     /// The rules that led to it.
     pub rules: Vec<String>,
@@ -205,7 +206,7 @@ pub enum InvalidRequest {
     /// The whole request is too long.
     #[error("{0}: make the evidence, the reason or the resource shorter")]
     TooLong(MintError),
-    /// No receipt can commit to it.
+    /// No receipt can commit to the request.
     #[error("no receipt can commit to this: {0}")]
     Uncommittable(MintError),
 }
@@ -242,7 +243,7 @@ impl Request {
         Ok(hash_of(&self.hashable()?))
     }
 
-    /// The document, and the hash in it.
+    /// The request's document, and the hash of it.
     pub(crate) fn hashed(&self) -> Result<(Json, String), JsonError> {
         let mut document = self.hashable()?;
         let hash = hash_of(&document);
@@ -282,7 +283,7 @@ impl Request {
         Json::object(acting.into_iter().chain(named))
     }
 
-    /// The environment, what was known before, and the times between which a decision can be made.
+    /// The environment, the known code and bytes, and the times between which a decision can be made.
     fn context(&self) -> Json {
         let asked =
             Json::object([("denied", count(self.before.denied)), ("times", count(self.before.asked))]);

@@ -1,4 +1,4 @@
-//! Reviews of break-glass decisions: what a second person signs about, and the act that records it.
+//! Reviews of break-glass decisions: the statement that a second person signs, and the act that records it.
 
 use crate::issuer::{IssueError, JudgingContext, Request};
 use crate::trust::{Act, Precedents, Subject};
@@ -22,7 +22,8 @@ impl Reviewable {
         Ok(Self { id: request.id.clone(), document, view: request.view_digest() })
     }
 
-    /// A request that was deleted with its instance: the one that its receipt commits to. The reviewer is shown that text.
+    /// The receipt of a request that was deleted with its instance. The reviewer is shown the request text that this
+    /// receipt commits to.
     pub(crate) fn receipt(
         id: &RequestId,
         receipt: &StoredReceipt,
@@ -72,8 +73,8 @@ pub(crate) fn review(
             IssueError::Undecided(format!("no person decided {id} alone, or it was reviewed"))
         })?;
     let matter = reviewed.matter(context.policy)?;
-    // A statement that was signed before the decision is not a review of it. One that arrives when its key has ended
-    // does not count either, whatever time it claims.
+    // A statement that was signed before the decision is not a review of it. A statement that arrives when its key has
+    // ended does not count either, whatever time it claims.
     let expected = Expected { decided_from: Some(alone.at), ..Expected::about(&matter, at) };
     let decision = context.trust.deciders().admit(envelope, &expected)?;
     if reviewed.subject()?.is_own(decision.person()) {
@@ -86,8 +87,8 @@ pub(crate) fn review(
     })
 }
 
-/// The keys as they were before any was revoked. A review acts on nothing that such a key signed, and without it nothing
-/// more would ever be approved.
+/// The keys as they were before any was revoked. A review acts on nothing that a revoked key signed, and without the
+/// review no further request would ever be approved.
 fn ever_good(keys: &KeySet) -> Result<KeySet, IssueError> {
     let mut good = KeySet::new(keys.issuer());
     for key in keys.keys() {

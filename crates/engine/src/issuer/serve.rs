@@ -29,13 +29,13 @@ use workflow::ReceiptId;
 /// The time in which a host must send its request, and again the time to read the answer.
 const TIMEOUT: Duration = Duration::from_secs(30);
 
-/// In whose name the authority records what it judges itself.
+/// The name under which the authority records its own judgements.
 const AUTHORITY: &str = "authority";
 
-/// Hosts that are answered at once. Each takes a thread.
+/// The most hosts that are answered at the same time. Each takes a thread.
 const AT_ONCE: usize = 64;
 
-/// The pause where there is no connection to accept.
+/// The pause if there is no connection to accept.
 const PAUSE: Duration = Duration::from_millis(20);
 
 /// An authority in a data folder of its own: keys, deciders, and a copy of everything that it admitted and signed. No workflow runs there.
@@ -58,7 +58,7 @@ pub enum IssuerServerError {
     /// The keys.
     #[error(transparent)]
     Keyring(#[from] KeyringError),
-    /// No random numbers.
+    /// The system gives no random numbers.
     #[error(transparent)]
     Entropy(#[from] crate::NoEntropy),
     /// The socket, or the file of signed decisions.
@@ -72,10 +72,10 @@ pub enum IssuerServerError {
 }
 
 impl IssuerServer {
-    /// Opens the folder, or makes a new one.
+    /// Opens the folder, or creates a new one.
     ///
     /// # Errors
-    /// When it cannot be used, or a part of it is missing.
+    /// The folder cannot be used, or a part of it is missing.
     pub fn open(
         data: &Path,
         policy: Box<dyn Policy>,
@@ -127,7 +127,7 @@ impl IssuerServer {
                     std::thread::sleep(PAUSE);
                     continue;
                 };
-                // Without a place, or a thread, the connection is closed, and the host asks again.
+                // Without a slot, or a thread, the connection is closed, and the host asks again.
                 if is_allowed(&stream, accounts)
                     && let Some(connection) = connections.enter(stream)
                 {
@@ -203,7 +203,8 @@ impl IssuerServer {
         Ok(IssuerReply::Acts { before: trust.digest(), acts: new.iter().map(recorded).collect() })
     }
 
-    /// Keeps a statement that is not enough by itself. The key may have ended when the last one that is needed comes.
+    /// Keeps a statement that does not complete a quorum. The signer's key may have expired by the time the last
+    /// required statement arrives.
     fn admit(&self, request: &Request, envelope: String) -> Result<IssuerReply, IssueError> {
         let mut records = self.records();
         if records.signed_about(&request.id)?.is_none() {
@@ -363,7 +364,7 @@ impl IssuerServer {
         look(&*StoreLocation::Folder.open(&folder).map_err(refused)?).map_err(refused)
     }
 
-    /// Operators may be saying something at the same moment; then they have the folder, for as long as that takes.
+    /// An operator's command may hold the folder's lock for a moment while it records an act.
     fn record(&self, by: &str, act: Act, at: Timestamp) -> Result<(), IssueError> {
         let folder = DataFolder::own_existing(&self.data).map_err(refused)?;
         let store = StoreLocation::Folder.open(&folder).map_err(refused)?;

@@ -60,7 +60,7 @@ impl fmt::Display for Request {
             writeln!(f, "  artifact   {}", QuotedWhole(&artifact.name))?;
         }
         writeln!(f, "  reason     {}", Quoted(&self.reason))?;
-        // As it is signed, which brings its own quotation marks.
+        // As it is signed, with the quotation marks of the JSON text.
         match Json::parse(&self.evidence) {
             Ok(evidence) => write!(f, "  evidence   {}", Clipped(&evidence.canonical())),
             Err(_) => write!(f, "  evidence   {}", Quoted(&self.evidence)),

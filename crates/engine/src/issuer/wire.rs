@@ -51,7 +51,8 @@ pub(super) enum IssuerRequest {
         #[serde(default)]
         precedents: Vec<Precedent>,
     },
-    /// The same, where the request was deleted with its instance: about the one that the authority's own receipt commits to.
+    /// A review of a request that was deleted with its instance: about the request that the authority's own receipt
+    /// commits to.
     ReviewDeleted { request: RequestId, envelope: String },
 }
 
@@ -71,7 +72,7 @@ pub(super) enum IssuerReply {
     Attested { key_id: String, document: String },
     /// Done.
     Done,
-    /// Not done, and why.
+    /// The authority refused; the message says why.
     Refused { message: String },
 }
 

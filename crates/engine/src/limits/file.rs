@@ -29,7 +29,7 @@ pub enum SettingsErrorKind {
     /// The file.
     #[error("cannot read the settings: {0}")]
     Unreadable(#[from] std::io::Error),
-    /// Not TOML.
+    /// The file is not TOML.
     #[error("not TOML: {0}")]
     Syntax(String),
     /// A key that means nothing there.

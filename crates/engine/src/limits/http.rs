@@ -16,7 +16,7 @@ pub struct HttpLimits {
     pub head_bytes: u64,
     /// Time to send a head, and idle time between two requests. Default 10 s.
     pub head_timeout: Duration,
-    /// A body, other than an uploaded workflow, which `component-bytes` bounds. Default 4 MiB.
+    /// Bytes of a request's body, other than an uploaded workflow, which `component-bytes` bounds. Default 4 MiB.
     pub body_bytes: u64,
     /// Bodies of requests and of answers under way, together, without the first 4 KiB of each. Events that followers have
     /// not read have a second bound of that size, and bodies from callers without a valid token or session have an

@@ -1,4 +1,4 @@
-//! How people are notified of requests. The engine sends nothing itself; settings and bounds stand here with all others.
+//! The settings of notices: how people are notified of requests. The engine sends no notice itself.
 
 use std::path::PathBuf;
 use std::time::Duration;
@@ -19,7 +19,7 @@ pub struct NotifySettings {
 /// A webhook.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct WebhookSettings {
-    /// Where notices are posted.
+    /// The URL to which notices are posted.
     pub url: String,
     /// The file that holds the secrets that sign them, `whsec_…`, one a line.
     pub secret_file: PathBuf,

@@ -38,7 +38,7 @@ impl fmt::Display for Origin {
 pub struct Resolved {
     /// The limit.
     pub limit: &'static Limit,
-    /// Its value.
+    /// The limit's value.
     pub value: u64,
     /// The origin of its value.
     pub origin: Origin,
@@ -71,7 +71,7 @@ impl Settings {
         self.environment = Some(environment);
     }
 
-    /// How people are notified of requests; none where nothing is said of it.
+    /// How people are notified of requests; `None` if the settings do not say it.
     #[must_use]
     pub fn notify(&self) -> Option<&NotifySettings> {
         self.notify.as_ref()

@@ -12,9 +12,9 @@ use workflow::limit_names as workflow;
 /// Whether a bound is a tenant's or the host's.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Reach {
-    /// Each tenant may have another.
+    /// Each tenant may have its own value.
     Tenant,
-    /// There is one, for all tenants together.
+    /// One value holds for all tenants together.
     Host,
 }
 
@@ -30,7 +30,7 @@ impl fmt::Display for Reach {
 /// One bound.
 #[derive(Debug)]
 pub struct Limit {
-    /// Its name in settings, errors and listings.
+    /// The limit's name in settings, errors and listings.
     pub name: &'static str,
     /// The unit of its value.
     pub unit: Unit,
@@ -38,15 +38,16 @@ pub struct Limit {
     pub what: &'static str,
     /// The reason for its default.
     pub reason: &'static str,
-    /// The least value: with less, no instance would progress, or more would be deleted than is counted.
+    /// The smallest accepted value. Below it no instance could progress, or instances would be deleted while quotas
+    /// still count them.
     pub least: u64,
     get: fn(&Limits) -> u64,
-    /// Gives back the largest value that fits where this one does not.
+    /// Returns the largest accepted value as the error if the given one does not fit.
     set: fn(&mut Limits, u64) -> Result<(), u64>,
 }
 
 impl Limit {
-    /// Its value there.
+    /// The limit's value in the given limits.
     #[must_use]
     pub fn get(&self, limits: &Limits) -> u64 {
         (self.get)(limits)
@@ -69,16 +70,16 @@ impl Limit {
         if OF_THE_HOST.contains(&self.name) { Reach::Host } else { Reach::Tenant }
     }
 
-    /// Its default.
+    /// The limit's default.
     #[must_use]
     pub fn default(&self) -> u64 {
         self.get(&Limits::default())
     }
 
-    /// Reads a value and makes sure that it fits.
+    /// Reads a value and checks that it fits.
     ///
     /// # Errors
-    /// When it is not one that this limit can have.
+    /// The limit cannot have this value.
     pub fn parse(&self, text: &str) -> Result<u64, InvalidValue> {
         let value = self.unit.parse(text)?;
         self.check(value)
@@ -93,7 +94,8 @@ impl Limit {
     }
 }
 
-/// The limits that bound what all tenants share: the pool, the compiler, the caches, HTTP, notices. No tenant has one of its own.
+/// The limits that bound what all tenants share: the pool, the compiler, the caches, HTTP, notices. No tenant has its
+/// own value.
 const OF_THE_HOST: [&str; 26] = [
     sandbox::ARTIFACT_BUFFER_BYTES,
     sandbox::LIVE_INSTANCES,
@@ -154,10 +156,10 @@ const EARLIER_NAMES: [(&str, &str); 14] = [
     ("notify-pause-seconds", notify::MAX_BACKOFF_SECONDS),
 ];
 
-/// The limit of that name, or of that earlier name.
+/// The limit with this name, or with this earlier name.
 ///
 /// # Errors
-/// When there is none; with the most similar name.
+/// There is no such limit; the error has the most similar name.
 pub fn find(name: &str) -> Result<&'static Limit, UnknownLimit> {
     let unknown = || UnknownLimit {
         name: name.chars().take(64).collect(),

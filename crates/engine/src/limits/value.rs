@@ -36,15 +36,15 @@ impl fmt::Display for Unit {
 /// A value that a limit cannot have.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum InvalidValue {
-    /// Not a number.
+    /// The value is not a number.
     #[error("a whole number is expected, such as 1000")]
     NotANumber,
-    /// Not a size.
+    /// The value is not a size.
     #[error(
         "a size is expected: a whole number of bytes, or one with B, KiB, MiB or GiB, such as \"64 MiB\""
     )]
     NotASize,
-    /// Not an age.
+    /// The value is not an age.
     #[error(
         "an age is expected: a whole number of seconds, or one with s, m, h or d, such as \"30d\", or \"for good\""
     )]
@@ -63,7 +63,7 @@ const AGES: [(&str, u64); 4] = [("d", 86_400), ("h", 3_600), ("m", 60), ("s", 1)
 /// The text of an age without end.
 const FOR_GOOD: &str = "for good";
 
-/// The units of size, each with the power of two that it stands for.
+/// The units of size, each with its power of two.
 const SIZES: [(&str, u32); 4] = [("GiB", 30), ("MiB", 20), ("KiB", 10), ("B", 0)];
 
 impl Unit {

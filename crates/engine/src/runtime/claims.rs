@@ -53,7 +53,7 @@ struct ClaimState {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 struct ClaimedShard {
     epoch: u64,
-    /// From when on an action that is found begun is not under way any more.
+    /// The time from which an action whose beginning is recorded is certainly over.
     settled_at: Option<BootTime>,
 }
 
@@ -66,7 +66,7 @@ pub(crate) struct ActionClaim {
 }
 
 impl ClaimTable {
-    /// Without a claim.
+    /// A table without a claim.
     pub(crate) fn new() -> Self {
         Self {
             state: Mutex::new(ClaimState { shards: HashMap::new(), until: Some(BootTime(Duration::ZERO)) }),

@@ -24,7 +24,7 @@ pub(crate) fn schedule_row(status: &Status, now: Timestamp) -> ScheduleRow {
     ScheduleRow { state, due }
 }
 
-/// Whether two rows differ. Of two that are due at once, it does not matter since when.
+/// Whether two rows differ. Two rows that are both due now count as equal, whatever their due times.
 pub(crate) fn differs(before: ScheduleRow, after: ScheduleRow) -> bool {
     let due = |row: ScheduleRow| row.due.filter(|_| row.state == InstanceState::Waiting);
     (before.state, due(before)) != (after.state, due(after))

@@ -17,7 +17,7 @@ pub(crate) type AuthorityChangeHandler = Box<dyn Fn(&str) + Send + Sync>;
 pub(crate) struct Governance {
     pub(crate) issuer: Box<dyn Issuer>,
     pub(crate) policy: Box<dyn Policy>,
-    /// There is a policy that an operator wrote.
+    /// Whether there is a policy that an operator wrote.
     pub(crate) governed: bool,
     /// The required scope of receipts, where the settings state it.
     pub(crate) required_scope: Option<Scope>,
@@ -30,8 +30,8 @@ impl Governance {
     /// All operators' acts: another process may have recorded one since the last look.
     pub(crate) fn trust(&self, journals: &Journals) -> Result<Arc<Trust>, Error> {
         let mut trust = self.trust.lock().unwrap_or_else(PoisonError::into_inner);
-        // Where the authority is elsewhere, this folder has a copy of its acts. Redeeming checks that there is no later
-        // act.
+        // If the authority is in another process, this folder has a copy of its acts. Redeeming checks that there is no
+        // later act.
         if self.issuer.is_remote() {
             self.copy_acts(journals, &mut trust)?;
         }
@@ -105,7 +105,7 @@ impl Governance {
         let said = RecordedTrustAct { by: by.to_owned(), act };
         let body = serde_json::to_string(&said).map_err(|error| Error::Internal(error.to_string()))?;
         loop {
-            // Not before the last act: a review at an earlier time would pass for one from before a compromise.
+            // Not before the last act: a review at an earlier time would count as made before a compromise.
             let (trust, at) = self.trust_now(journals)?;
             let mut trust = (*trust).clone();
             trust.apply(at, &said.act)?;
@@ -132,7 +132,7 @@ fn check_words(by: &str, act: &Act) -> Result<(), Error> {
         | Act::DeciderInvited { .. }
         | Act::PasskeyRegistered { .. }
         | Act::PolicyAdopted { .. }
-        // It was parsed from an envelope, which is bounded.
+        // The reason was parsed from an envelope, which is bounded.
         | Act::Reviewed { .. } => None,
     };
     text_limits::check(by, reason)?;

@@ -14,7 +14,7 @@ pub(crate) fn register(
     let host = HostInfo { id, name: name(), version: env!("CARGO_PKG_VERSION").to_owned(), signer };
     check_keys(&store.hosts().wait()?, &host)?;
     store.register(&host).wait()?;
-    // Of two hosts that register at the same moment, each sees the other now.
+    // If two hosts register at the same moment, each sees the other now.
     check_keys(&store.hosts().wait()?, &host)?;
     Ok(host)
 }

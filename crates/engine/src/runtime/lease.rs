@@ -15,7 +15,8 @@ pub(crate) struct LeaseTable {
     wakeups: Arc<Wakeups>,
 }
 
-/// The right to drive one instance. Dropping it gives the right back, and wakes a caller that was refused meanwhile.
+/// The right to drive one instance. Dropping it releases the right, and wakes a caller that was refused in the
+/// meantime.
 #[derive(Debug)]
 pub(crate) struct Lease {
     held: Arc<Mutex<HashMap<InstanceKey, LeaseEntry>>>,
@@ -58,11 +59,11 @@ impl LeaseTable {
         Ok(lease)
     }
 
-    /// Makes the drive that holds the lease, if any, unwind its guest at once.
+    /// Makes the drive that holds the lease, if any, unwind its guest immediately.
     pub(crate) fn interrupt(&self, key: &InstanceKey) {
         let held = self.held.lock().unwrap_or_else(PoisonError::into_inner);
         let lease = held.get(key).and_then(|held| held.lease.upgrade());
-        // Not while the lock is held: this may be the last reference, and dropping the lease takes the lock.
+        // Dropped after the lock is released: this may be the last reference, and dropping the lease takes the lock.
         drop(held);
         if let Some(lease) = lease {
             lease.interrupted.notify_one();

@@ -23,10 +23,10 @@ type Preview = (TenantId, Digest, Arc<[u8]>);
 pub(crate) struct Previews(Mutex<VecDeque<Preview>>);
 
 impl Previews {
-    /// Keeps an artifact that a tenant asks about, if it is short enough.
+    /// Keeps the artifact of a tenant's request, if it is short enough.
     pub(crate) fn keep(&self, tenant: &TenantId, artifact: &Artifact) {
         let (digest, bytes) = (artifact.facts().sha256, artifact.bytes());
-        // Of a long one the host has the digest alone.
+        // The host has only the digest of a long artifact.
         if bytes.len() > LONGEST || Digest::of(bytes) != digest {
             return;
         }

@@ -39,7 +39,7 @@ impl ProgramCache {
         place.try_lock().ok()?.clone()
     }
 
-    /// A program, loaded if it is not in memory. Concurrent callers for the same one wait for one of them to load it.
+    /// A program, loaded if it is not in memory. Concurrent callers for one program wait for one of them to load it.
     pub(crate) fn get_or_load(
         &self,
         digest: &Digest,

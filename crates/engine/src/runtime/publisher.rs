@@ -27,7 +27,7 @@ use store::{
     Deployment, DeploymentFilter, DeploymentPage, FolderError, RecordedDeployment, Store, StoreError, files,
 };
 
-/// Rows that are read at once.
+/// The number of rows that one read returns.
 const PAGE: u32 = 256;
 
 /// Pages that are published before the thread ends; the next start continues from there.
@@ -57,7 +57,7 @@ pub(crate) struct Publisher {
 }
 
 impl Publisher {
-    /// Starts the thread, which first publishes what an earlier process left.
+    /// Starts the thread, which first publishes the rows that an earlier process left.
     pub(crate) fn start(
         store: Arc<dyn Store>,
         deployments: &Path,
@@ -181,9 +181,9 @@ impl Publishing {
         }
     }
 
-    /// Publishes the rows after `last`, and calls `named` with each one's file. A row that fails does not keep those
-    /// after it from being published: what it lacks may be missing for good. `last` stays before it, so that it is tried
-    /// again. The inner result is the first failure; the outer one, why the rows were not gone through.
+    /// Publishes the rows after `last`, and calls `named` with each row's file. A row that fails does not block the
+    /// rows after it: its artifact may be missing for good. `last` stays before the failed row, so that it is tried
+    /// again. The inner result is the first failure; the outer result, why the pass stopped.
     fn pass(
         &self,
         last: &mut PublishedRow,
@@ -231,7 +231,7 @@ impl Publishing {
         Ok((PublishState { recorded: 0, last }, repaired))
     }
 
-    /// Writes every file, and removes those of resources that serve nothing.
+    /// Writes every file, and removes the files of resources that serve nothing.
     fn repair(&self, last: &mut PublishedRow) -> Result<Result<(), PublishError>, PublishError> {
         let mut named = HashSet::new();
         let passed = self.pass(last, usize::MAX, |file| {

@@ -13,7 +13,7 @@ use std::sync::Arc;
 use store::DataFolder;
 use store::{RecordedAct, Store, StoreError};
 
-/// The keys of the answering authority, if it is the one that this folder belongs to.
+/// The keys of the authority that answers, if it is the authority that this folder belongs to.
 pub(crate) fn join(
     remote: &RemoteIssuer,
     folder: &DataFolder,

@@ -44,7 +44,7 @@ pub(crate) fn request(store: &dyn Store, id: &RequestId) -> Result<(InstanceKey,
     Ok((found.key, request))
 }
 
-/// The same with that instance's journal.
+/// The request, with its instance's journal.
 pub(crate) fn request_and_journal(
     store: &dyn Store,
     id: &RequestId,

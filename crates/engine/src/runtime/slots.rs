@@ -10,8 +10,8 @@
 use std::sync::Arc;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
-/// Drives that run at once: enough to fill a commit, and few enough for the caches. With 256, or with slices of 8
-/// steps, 1 024 in flight were slower, by `cargo bench -p bench --bench engine entries`.
+/// The most drives that run at the same time: enough to fill a commit, and few enough for the caches. With 256, or with
+/// slices of 8 steps, 1 024 in flight were slower, by `cargo bench -p bench --bench engine entries`.
 const MAX_RUNNING: usize = 128;
 
 /// Steps after which a drive gives its slot to a waiting one.
@@ -37,7 +37,7 @@ impl RunSlots {
         Self(Arc::new(Semaphore::new(MAX_RUNNING)))
     }
 
-    /// For a drive that begins.
+    /// The slot of a drive that begins: it holds none yet.
     pub(crate) fn begin(&self) -> RunSlot {
         RunSlot { slots: Arc::clone(&self.0), slot: None, left: FIRST }
     }
@@ -49,7 +49,7 @@ impl RunSlot {
         self.left = self.left.saturating_sub(1);
         if self.left == 0 {
             self.release();
-            // Never closed.
+            // The semaphore is never closed.
             self.slot = Arc::clone(&self.slots).acquire_owned().await.ok();
             self.left = SLICE;
         }

@@ -65,7 +65,7 @@ impl HostState {
         self.trust_now().map(|(trust, _)| trust)
     }
 
-    /// The same, and the time to judge by, which is not before the last act.
+    /// The people and freezes in force, and the time to judge by, which is not before the last act.
     pub(crate) fn trust_now(&self) -> Result<(Arc<Trust>, Timestamp), Error> {
         let trusted = self.governance.trust_now(&self.journals)?;
         self.pin_keys()?;
@@ -145,9 +145,9 @@ impl HostState {
         }
     }
 
-    /// Does a part of a drive that asks the store or the issuer and blocks meanwhile. A store that hosts share answers
-    /// over a network, and an issuer in another process when it likes: the part then runs on a thread of its own,
-    /// because this thread drives other instances.
+    /// Runs a part of a drive that asks the store or the issuer and blocks while it waits. A store that hosts share
+    /// answers over a network, and an issuer in another process after any time: the part then runs on a thread of its
+    /// own, because this thread drives other instances.
     pub(crate) async fn apart<T: Send + 'static>(
         self: &Arc<Self>,
         part: impl FnOnce(&Self) -> Result<T, Error> + Send + 'static,

@@ -6,8 +6,8 @@ use workflow::Entry;
 
 /// The recorded time of each entry on disk.
 ///
-/// An entry that the guest is told of before it is written has the time of the previous one: its own time is not known
-/// yet, and the next run must show the guest the same.
+/// If the guest receives an answer before its entry is written, the guest sees the time of the previous entry: the
+/// entry's own time is not known yet, and replay must show the guest the same time.
 #[derive(Debug, Default)]
 pub(crate) struct Times(Vec<Timestamp>);
 
@@ -41,8 +41,8 @@ impl Times {
     }
 }
 
-/// Whether an entry only records that the guest continues, and where: the beginning of an attempt, or that it was told
-/// of an end. The guest's computation after it has no effect outside, and after a crash the guest reaches the same
+/// Whether an entry only records that the guest continues, and where: the beginning of an attempt, or the delivery of a
+/// result. The guest's computation after it has no effect outside, and after a crash the guest reaches the same place
 /// place again. So the entry waits for the next one, or until [`MAX_WRITE_DELAY`] is over.
 pub(crate) fn can_wait(entry: &Entry) -> bool {
     matches!(entry, Entry::StepStarted { .. } | Entry::AttemptStarted { .. } | Entry::Delivered { .. })
@@ -63,7 +63,7 @@ mod tests {
         let mut times = Times::default();
         assert_eq!(times.at(0), None);
         times.extend(stamp(10), &[ended()]);
-        // The guest was told of it, and it is not written yet.
+        // The guest has the answer, but its entry is not written yet.
         assert_eq!(times.at(1), Some(at(10)));
         times.extend(stamp(90), &[begun, ended()]);
         assert_eq!([0, 1, 2].map(|place| times.at(place)), [Some(at(10)), Some(at(10)), Some(at(90))]);

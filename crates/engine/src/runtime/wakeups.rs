@@ -19,12 +19,12 @@ pub(crate) struct Wakeups {
 pub(crate) struct Woken {
     /// The instances.
     pub(crate) keys: Vec<InstanceKey>,
-    /// There were more.
+    /// Whether there were more names than are kept.
     pub(crate) and_more: bool,
 }
 
 impl Wakeups {
-    /// This instance is due.
+    /// Reports that this instance is due.
     pub(crate) fn notify(&self, key: &InstanceKey) {
         {
             let mut woken = self.woken.lock().unwrap_or_else(PoisonError::into_inner);

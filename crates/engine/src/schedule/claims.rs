@@ -1,4 +1,4 @@
-//! Claiming shards for as long as this host works, where it shares the store with others.
+//! Claiming shards while this host works, if it shares the store with other hosts.
 
 use crate::Host;
 use crate::runtime::claims::{BootTime, TTL};
@@ -72,7 +72,7 @@ pub(super) async fn end(host: &Host) {
         }
     };
     if tokio::time::timeout(RENEW, ended).await.is_ok() {
-        // Where this fails, the claims end with their time.
+        // If this fails, the claims end at their expiry.
         let _ = inner.journals.store.release().await;
     }
 }
@@ -102,7 +102,7 @@ mod tests {
 
     #[test]
     fn another_hosts_claim_is_looked_at_when_it_ends_and_no_host_asks_more_often_while_all_renew() {
-        // What a host sees of one that renews in time.
+        // What a host sees of another host that renews in time.
         for renewed in [None, Some(TTL), Some(TTL - RENEW), Some(RENEW)] {
             assert_eq!(pause(renewed), RENEW, "{renewed:?}");
         }

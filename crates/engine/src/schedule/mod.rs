@@ -1,9 +1,9 @@
 //! The worker: drives every due instance, until it is stopped.
 //!
-//! Due instances are found in the schedule by index: when the worker begins, when the next due time comes, and when
-//! more were due than fit in memory. Instances that become due in this process send a wake-up. In a folder there is no
-//! polling, and a waiting instance costs nothing here. Where several hosts share a store, each drives the shards that
-//! it has claimed, and polls for the others' appends.
+//! Due instances are found in the schedule by index: when the worker begins, at the next due time, and when more
+//! instances were due than fit in memory. Instances that become due in this process send a wake-up. In a folder there
+//! is no polling, and a waiting instance costs nothing here. If several hosts share a store, each drives the shards
+//! that it has claimed, and polls for the others' appends.
 //!
 //! ```text
 //!   schedule ──refill──► ready: a queue a tenant ──round robin──► drives, so many at once ──► parked, ended, or in trouble

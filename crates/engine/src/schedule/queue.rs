@@ -13,7 +13,7 @@ pub(super) struct ReadyQueue {
 }
 
 impl ReadyQueue {
-    /// Adds an instance. Returns false if it is there already.
+    /// Adds an instance. Returns false if the queue already has it.
     pub(super) fn push(&mut self, key: InstanceKey) -> bool {
         if !self.within.insert(key.clone()) {
             return false;

@@ -19,7 +19,7 @@ const BY: &str = "retention";
 /// Instances that are deleted in one transaction: it keeps other writers waiting for some milliseconds.
 const BATCH: u32 = 64;
 
-/// The time between two sweeps. An instance that ends meanwhile is kept for longer than that, see [`SHORTEST`].
+/// The time between two sweeps. An instance that ends in between is not due before the next sweep, see [`SHORTEST`].
 const LOOK_AGAIN: Duration = Duration::from_secs(60 * 60);
 
 /// The shortest time that anything is kept, also where an embedder sets less.
@@ -28,7 +28,7 @@ const SHORTEST: Duration = Duration::from_secs(SHORTEST_RETENTION);
 /// The pause in deleting when the store refuses writes.
 const STORE_BACKOFF: Duration = Duration::from_secs(60);
 
-/// Deletes for as long as it is polled.
+/// Deletes ended instances while it is polled.
 pub(super) async fn keep(host: &Host) -> Result<Infallible, Error> {
     loop {
         let inner = Arc::clone(&host.0);
@@ -97,7 +97,7 @@ fn delete_all(inner: &Arc<HostState>, keys: &[InstanceKey]) -> Result<u32, Error
     for Deletion { lease: _lease, commit, .. } in under_way {
         match commit.wait() {
             Ok(_) => {}
-            // It was taken up again at this very moment.
+            // The instance was driven again at this very moment.
             Err(StoreError::Conflict(_) | StoreError::NoInstance(_)) => stay += 1,
             Err(error) => return Err(error.into()),
         }

@@ -35,7 +35,7 @@ pub(super) struct Worker<'a> {
     ready: ReadyQueue,
     drives: JoinSet<Result<Status, Error>>,
     tasks: HashMap<Id, InstanceKey>,
-    /// The driven instances, and whether each has become due again meanwhile.
+    /// The driven instances, and whether each has become due again during its drive.
     driving: HashMap<InstanceKey, bool>,
     by_tenant: HashMap<TenantId, usize>,
     /// The tenants with more due instances than are ready.
@@ -113,7 +113,7 @@ impl<'a> Worker<'a> {
         }
     }
 
-    /// Looks for what other hosts have appended. Where they append much, the next look is soon.
+    /// Looks for entries that other hosts have appended. If they append much, the next look is soon.
     async fn poll(&mut self, others: &mut Poll) -> Result<(), Error> {
         let began = Instant::now();
         let found = self.look().await;
@@ -132,13 +132,13 @@ impl<'a> Worker<'a> {
         for tenant in tenants {
             found.extend(self.refill(&tenant, now).await?);
         }
-        // What this host has appended meanwhile was found too.
+        // The look also found what this host has appended in the meantime.
         let own = self.woken();
         for key in &own.keys {
             found.remove(key);
         }
         if own.and_more {
-            // Not all of their names were kept, so the schedule is read again.
+            // Not all names were kept, so the worker reads the schedule again.
             self.host.0.wakeups.notify_all();
         }
         Ok(found.len())
@@ -219,7 +219,7 @@ impl<'a> Worker<'a> {
                 self.troubled.remove(&key);
                 return Ok(());
             }
-            // Not the instance's trouble: it is due as soon as the database is back.
+            // The database failed, not the instance: it is due as soon as the database is back.
             Err(Error::Store(error)) if self.host.0.claims.are_shared() && is_away(&error) => {
                 return Err(error.into());
             }
@@ -275,7 +275,8 @@ impl<'a> Worker<'a> {
         match self.host.0.journals.store.write(postpone).await {
             Ok(_) => self.next = Some(self.next.map_or(until, |next| next.min(until))),
             Err(StoreError::NoInstance(_)) => drop(self.troubled.remove(key)),
-            // The store does not take even this. There is no point in haste.
+            // The store refuses even this write. The worker waits for `STORE_BACKOFF` before it takes up the instance
+            // again.
             Err(_) => {
                 tokio::time::sleep(STORE_BACKOFF).await;
                 self.due(key.clone());
@@ -311,7 +312,7 @@ impl Poll {
         Self { next: Instant::now() + POLLS.1, pause: POLLS.1 }
     }
 
-    /// Completes when it is time for the next one; never, where there are no other hosts.
+    /// Completes when the next poll is due; never, if there are no other hosts.
     async fn next(&self, claims: &ClaimTable) {
         match claims.are_shared() {
             true => sleep_until(self.next).await,
@@ -338,7 +339,7 @@ mod tests {
         let mut worker = Worker::new(&host, WorkerOptions::default());
         worker.driving.insert(key.clone(), false);
         host.0.wakeups.notify(&key);
-        // For another reason than the wake-up, as when an instance's time comes.
+        // The instance was taken for another reason than the wake-up, such as its due time.
         assert_eq!(worker.look().await.unwrap(), 0);
         assert!(worker.driving[&key], "the wake-up counts");
         worker.driving.insert(key.clone(), false);

@@ -33,7 +33,7 @@ pub struct StoreUrl {
     artifacts: Option<ArtifactsUrl>,
 }
 
-/// Not the URL of a database.
+/// The text is not the URL of a database.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("not a database URL, such as postgres://USER@HOST/DATABASE")]
 pub struct InvalidStoreUrl;
@@ -49,22 +49,22 @@ impl FromStr for StoreUrl {
 }
 
 impl StoreUrl {
-    /// The same, refused for as long as commits there are not synchronous.
+    /// This database, refused while its commits are not synchronous.
     #[must_use]
     pub fn requiring_synchronous(self) -> Self {
         Self { demand: CommitDemand::Synchronous, ..self }
     }
 
-    /// The same, with new artifacts in a bucket in place of the database.
+    /// This database, with new artifacts in a bucket instead.
     #[must_use]
     pub fn with_artifacts_in(self, bucket: ArtifactsUrl) -> Self {
         Self { artifacts: Some(bucket), ..self }
     }
 
-    /// Asks the bucket for anything, where artifacts are in one, to find out whether it can be used.
+    /// Sends a request to the bucket for artifacts, if there is one, to find out whether it can be used.
     ///
     /// # Errors
-    /// When it cannot. The message says how to mend it.
+    /// The bucket cannot be used. The message says how to fix it.
     pub fn check_artifacts(&self) -> Result<(), StoreError> {
         self.artifacts.as_ref().map_or(Ok(()), |bucket| bucket.open()?.check().wait())
     }
@@ -79,11 +79,11 @@ impl StoreUrl {
         self.to_string() != self.url
     }
 
-    /// Makes or migrates the tables. Hosts of the previous version may continue meanwhile or refuse to start again,
-    /// with a message.
+    /// Creates or migrates the tables. Hosts of the previous version may continue or refuse to start again, with a
+    /// message.
     ///
     /// # Errors
-    /// When the database cannot be reached, or has a newer version.
+    /// The database cannot be reached, or has a newer version.
     pub fn migrate(&self) -> Result<(), StoreError> {
         Postgres::migrate(&self.url)
     }
@@ -126,7 +126,7 @@ impl fmt::Debug for StoreUrl {
 }
 
 impl StoreLocation {
-    /// Takes a host's folder for writing, and makes it where there is none.
+    /// Opens a host's folder for writing, and creates it if it does not exist.
     pub(crate) fn own_folder(&self, data: &Path) -> Result<DataFolder, StoreError> {
         match self {
             Self::Folder => DataFolder::own(data),
@@ -134,7 +134,8 @@ impl StoreLocation {
         }
     }
 
-    /// Takes a host's folder to write to, where there is one. Where the state is elsewhere, a folder may begin at any time.
+    /// Opens a host's folder for writing, if it exists. If the state is in a database, a folder may be created at any
+    /// time.
     pub(crate) fn own_existing_folder(&self, data: &Path) -> Result<DataFolder, StoreError> {
         match self {
             Self::Folder => DataFolder::own_existing(data),
@@ -142,10 +143,7 @@ impl StoreLocation {
         }
     }
 
-    /// Looks into a host's folder.
-    ///
-    /// # Errors
-    /// When the state is to be in there, and is not.
+    /// Opens a host's folder for reading.
     pub fn read_folder(&self, data: &Path) -> Result<DataFolder, StoreError> {
         match self {
             Self::Folder => DataFolder::read(data),

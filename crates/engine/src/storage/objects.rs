@@ -9,11 +9,12 @@ use store::{ObjectStorage, StoreError};
 #[cfg(feature = "s3")]
 use store_s3::BucketUrl as Bucket;
 
-/// The URL of a bucket for artifacts, `s3://BUCKET/PREFIX`. It has no credentials. Without the feature `s3` there is none.
+/// The URL of a bucket for artifacts, `s3://BUCKET/PREFIX`. It has no credentials. Without the feature `s3`, every URL
+/// is invalid.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ArtifactsUrl(Bucket);
 
-/// Not a location for artifacts.
+/// The text is not a location for artifacts.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum InvalidArtifactsUrl {
     /// The text names no bucket.

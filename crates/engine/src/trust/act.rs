@@ -8,7 +8,7 @@ use std::collections::BTreeSet;
 use std::fmt;
 use workflow::{Escaped, Quoted, RequestId, TenantId};
 
-/// An act, and whose: the account on this machine that did it. It proves nothing; it is there to be asked about.
+/// An act, and the account on this machine that did it. The name proves nothing; it says whom to ask.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct RecordedTrustAct {
@@ -83,7 +83,7 @@ pub enum Act {
         /// The reason.
         reason: String,
     },
-    /// A person does not decide any more.
+    /// A person is no longer a decider.
     DeciderRemoved {
         /// The decider.
         decider: PersonId,
@@ -110,14 +110,14 @@ pub enum Act {
         token: TokenId,
         /// The only tenant that it is good for.
         tenant: TenantId,
-        /// Its scopes in that tenant.
+        /// The token's scopes in that tenant.
         scopes: BTreeSet<TokenScope>,
         /// SHA-256 of its text, which is kept nowhere.
         sha256: Digest,
         /// Until when.
         expires_at: Timestamp,
     },
-    /// A token is good for nothing any more.
+    /// A token is no longer valid.
     TokenRevoked {
         /// The token.
         token: TokenId,

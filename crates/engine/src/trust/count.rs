@@ -39,13 +39,13 @@ pub enum CountVerdict {
 }
 
 /// Whether a decision in this role can count, regardless of the others. A denial counts in the same roles as an
-/// approval. The break-glass role alone can approve, and its denials count like those of any other decider.
+/// approval. The break-glass role can approve alone, and its denials count like those of any other decider.
 #[must_use]
 pub fn can_count(asked: &Answer, decision: Decision, role: &Role) -> bool {
     match asked {
         Answer::Ask(_) if decision == Decision::Approved && role.is_break_glass() => true,
         Answer::Ask(ask) => ask.counts(&[role.clone()].into()),
-        // No particular role is asked.
+        // The policy asks for no particular role.
         Answer::Allow | Answer::Deny => true,
     }
 }
@@ -78,7 +78,7 @@ pub fn count(policy: &dyn Policy, subject: &Subject, decisions: &[VerifiedDecisi
     let verdict = match (&asked, &ruling.answer) {
         (_, Answer::Deny) | (Answer::Deny, _) => CountVerdict::Forbidden,
         (Answer::Ask(ask), _) if reaches(denied.len(), ask.denials) => CountVerdict::Denied,
-        // A denial counts even when the policy does not ask any more.
+        // A denial counts even when the policy no longer asks people.
         (Answer::Allow, _) if !denied.is_empty() => CountVerdict::Denied,
         (_, Answer::Allow) => CountVerdict::Approved,
         (_, Answer::Ask(_)) if !alone.is_empty() => CountVerdict::Alone,
@@ -147,7 +147,7 @@ impl<'a> Chosen<'a> {
         let bearing = match verdict {
             CountVerdict::Approved => self.approvals,
             CountVerdict::Denied => self.denials,
-            // One person decides alone: the last to do so.
+            // One person decides alone: the last person who did so.
             CountVerdict::Alone => self
                 .alone
                 .into_iter()
@@ -160,7 +160,8 @@ impl<'a> Chosen<'a> {
     }
 }
 
-/// One statement for each person and named role. Where a person has none in a named role, the person's first.
+/// One statement for each person and named role. If a person has no statement in a named role, the person's first
+/// statement.
 fn once<'a>(asked: &Answer, decisions: &[&'a VerifiedDecision]) -> Vec<&'a VerifiedDecision> {
     let named: BTreeSet<&Role> = match asked {
         Answer::Ask(ask) => ask.roles().collect(),

@@ -21,7 +21,7 @@ pub enum ActError {
     /// A key that cannot be used.
     #[error("the key cannot be used: {0}")]
     Key(#[from] PublicKeyError),
-    /// Not a kind of key that is known.
+    /// The kind of key is not known.
     #[error("{} is not a known kind of key", Quoted(.0))]
     Kind(String),
     /// An invitation that cannot be used.
@@ -35,7 +35,7 @@ pub enum ActError {
     /// A passkey for other pages.
     #[error("the passkey belongs to another page than its invitation names")]
     OtherRelyingParty,
-    /// Not the id of a key.
+    /// The text is not the id of a key.
     #[error("{} is not the id of a key (pp-host deciders list shows them)", Quoted(.0))]
     KeyId(String),
     /// Revoked already.
@@ -59,7 +59,7 @@ pub enum ActError {
     /// A token's id is taken.
     #[error("a token {0} already exists")]
     TokenExists(TokenId),
-    /// No token of that id.
+    /// There is no token with this id.
     #[error("there is no token {0} (pp-host tokens list shows the tokens)")]
     NoToken(TokenId),
     /// Revoked already.

@@ -1,4 +1,5 @@
-//! Identity: the person or actor that a name stands for. Every comparison that decides who may decide is this one.
+//! Identity: the person or actor that a name stands for. Every comparison of names that decides who may decide is in
+//! this module.
 
 /// The prefixes of a person's name in receipts and in demo decisions.
 const PREFIXES: [&str; 2] = ["user:", "demo:"];

@@ -80,7 +80,7 @@ impl FromStr for InvitationCode {
 #[error("not an invitation code: {PREFIX} and 64 hexadecimal digits are expected")]
 pub struct InvalidInvitationCode;
 
-/// An open invitation, or one that was used and not yet confirmed.
+/// An invitation that is open, or that was used and is not yet confirmed.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Invitation {
     /// The invited person.
@@ -156,7 +156,7 @@ impl Trust {
         self.invitations.values()
     }
 
-    /// Adds an invitation. It replaces an earlier one of the same person.
+    /// Adds an invitation. It replaces an earlier invitation of the same person.
     pub(super) fn invite(
         &mut self,
         code: Digest,

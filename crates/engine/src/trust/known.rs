@@ -64,8 +64,8 @@ impl Judge<'_> {
     }
 }
 
-/// Whether these people's approvals allow the action if nothing about it is known: known code is never the reason why
-/// it is known. Break-glass decisions and a policy's own permission make nothing known.
+/// Whether these people's approvals allow the action if nothing about it is known: an approval that needed the code to
+/// be known does not make the code known. Break-glass decisions and a policy's own permission make nothing known.
 fn suffices(policy: &dyn Policy, unknown: &Subject, decisions: &[VerifiedDecision]) -> bool {
     let count = count(policy, unknown, decisions);
     count.verdict == CountVerdict::Approved && !count.approved.is_empty()
@@ -108,7 +108,7 @@ impl<'a> Recall<'a> {
         Self { store, judge, found: HashMap::new() }
     }
 
-    /// Those of the digests that are known in a tenant.
+    /// The digests that are known in a tenant, among those given.
     pub(crate) fn known(
         &mut self,
         tenant: &TenantId,

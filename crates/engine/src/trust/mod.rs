@@ -85,10 +85,10 @@ pub fn scope_of(key_id: &str) -> Scope {
 }
 
 impl Trust {
-    /// Folds the acts after those that are folded already.
+    /// Folds the acts after those that are already folded.
     ///
     /// # Errors
-    /// When one of them is not valid, or one before it is missing.
+    /// An act is not valid, or an act before it is missing.
     pub fn extend(&mut self, acts: &[RecordedAct]) -> Result<(), StoreError> {
         for recorded in acts {
             let damaged = |error: String| {
@@ -178,7 +178,7 @@ impl Trust {
         self.frozen.as_ref().or_else(|| self.frozen_tenants.get(tenant))
     }
 
-    /// Every freeze in force: the one of all tenants first.
+    /// Every freeze in force; the freeze of all tenants comes first.
     pub fn freezes(&self) -> impl Iterator<Item = &Freeze> {
         self.frozen.iter().chain(self.frozen_tenants.values())
     }
@@ -195,7 +195,7 @@ impl Trust {
         self.unreviewed.iter()
     }
 
-    /// One of them in that tenant, for another request than this.
+    /// An unreviewed break-glass decision in the tenant, about another request than the given one.
     #[must_use]
     pub fn unreviewed_except(
         &self,
@@ -271,7 +271,7 @@ impl Trust {
         }
     }
 
-    /// Adds a person, or gives one that is there other roles and tenants.
+    /// Adds a person, or changes the roles and tenants of an existing person.
     fn add(
         &mut self,
         decider: &PersonId,
@@ -302,7 +302,8 @@ impl Trust {
     ) -> Result<(), ActError> {
         let id: KeyId = key_id.parse().map_err(|_| ActError::KeyId(key_id.to_owned()))?;
         let key = self.deciders.key(id).ok_or(DeciderSetError::NoSuchKey(id))?.key;
-        // A compromise may be discovered after the key was revoked, and that it began earlier later still.
+        // A compromise may be reported after the key was revoked, and a later report may give an earlier start of the
+        // compromise.
         match (compromised_at, key.compromised_at) {
             (None, _) if key.revoked_at.is_some() => return Err(ActError::KeyRevoked(id)),
             (Some(since), Some(known)) if since >= known => return Err(ActError::Compromised(id, known)),
@@ -317,7 +318,7 @@ impl Trust {
         Ok(())
     }
 
-    /// Reviews that a person made since another person had their key have to be repeated.
+    /// A review must be repeated if its reviewer's key was already compromised when the review was signed.
     fn reopen(&mut self, person: Option<&PersonId>, since: Timestamp) {
         let void = |_: &RequestId, review: &mut Reviewed| Some(&review.by) == person && review.at >= since;
         let again = self.reviewed.extract_if(.., void);

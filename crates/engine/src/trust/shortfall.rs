@@ -37,7 +37,7 @@ impl fmt::Display for Shortfall {
 }
 
 /// The unmet needs, when no quorum of an ask can be met by people of that tenant (for `None`, of any tenant). People in
-/// `excluded` do not count. Empty where one of the quorums can be met.
+/// `excluded` do not count. Empty if one of the quorums can be met.
 pub fn shortfalls(
     ask: &Ask,
     trust: &Trust,

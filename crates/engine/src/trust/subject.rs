@@ -87,7 +87,7 @@ impl Subject {
         }
     }
 
-    /// The digests that an approval of it makes known: the code, and the bytes.
+    /// The digests that an approval of the action makes known: the code, and the bytes.
     #[must_use]
     pub fn digests(&self) -> Vec<Digest> {
         let artifact = self.artifact.iter().map(|artifact| artifact.sha256);
@@ -101,7 +101,7 @@ impl Subject {
     }
 }
 
-/// Whether a name is that of the actor, or of a person who is responsible for it.
+/// Whether a name is the actor's, or that of a person who is responsible for the actor.
 pub(crate) fn is_own(actor: &ActorId, answering: [Option<&PersonId>; 2], name: &str) -> bool {
     let answering = answering.into_iter().flatten().map(PersonId::as_str);
     answering.chain([actor.as_str()]).any(|own| is_same(own, name))

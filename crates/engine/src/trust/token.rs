@@ -34,7 +34,7 @@ const LONGEST: usize = PREFIX.len() + 100 + ID_DIGITS + SECRET_DIGITS + 2;
 #[serde(try_from = "String", into = "String")]
 pub struct TokenId(String);
 
-/// Not a token's id.
+/// The text is not a token's id.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("a token's id has 12 hexadecimal digits (pp-host tokens list shows the ids)")]
 pub struct InvalidTokenId;
@@ -75,7 +75,7 @@ impl fmt::Display for TokenId {
 pub struct Token {
     /// The only tenant that it is good for.
     pub tenant: TenantId,
-    /// Its scopes in that tenant.
+    /// The token's scopes in that tenant.
     pub scopes: BTreeSet<TokenScope>,
     /// SHA-256 of its text.
     pub sha256: Digest,
@@ -88,7 +88,7 @@ pub struct Token {
 }
 
 impl Token {
-    /// It is good at that time.
+    /// Whether the token is valid at that time.
     #[must_use]
     pub fn is_good(&self, at: Timestamp) -> bool {
         self.revoked_at.is_none() && at < self.expires_at
@@ -113,10 +113,10 @@ impl Token {
 /// Why a token has no rights.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum TokenError {
-    /// No token has that text.
+    /// No token has this text.
     #[error("the token is not this host's: it is mistyped, or belongs to another host")]
     Unknown,
-    /// It was good once.
+    /// The token has expired.
     #[error("the token has expired, on {0}: ask an operator for another (pp-host tokens create)")]
     Expired(Timestamp),
     /// An operator took it back.
@@ -126,7 +126,7 @@ pub enum TokenError {
 
 /// A new token with its text. Shown once, and not stored.
 pub struct NewToken {
-    /// Its id.
+    /// The token's id.
     pub id: TokenId,
     text: String,
 }

@@ -17,7 +17,7 @@ use workflow::{Entry, InstanceId, RequestId, TenantId};
 /// A request in a list.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct RequestRow {
-    /// Its id.
+    /// The request's id.
     pub request: RequestId,
     /// The tenant whose workflow asks.
     pub tenant: TenantId,
@@ -25,11 +25,11 @@ pub struct RequestRow {
     pub instance: InstanceId,
     /// The capability.
     pub capability: String,
-    /// To what.
+    /// The resource that the action is on.
     pub resource: String,
     /// The number of waiting requests for the same action by the same code, including this one.
     pub similar_count: usize,
-    /// It is not the first of those in the list.
+    /// Whether a similar request precedes this one in the list.
     pub is_repeat: bool,
     /// The policy's present answer to it, in words.
     pub policy: String,
@@ -43,14 +43,14 @@ pub struct RequestRow {
     pub created_at: Timestamp,
     /// When it lapses.
     pub expires_at: Timestamp,
-    /// Whether the request has lapsed: it cannot be decided any more, and its instance is told at its next drive.
+    /// Whether the request has lapsed: it can no longer be decided, and its instance continues at its next drive.
     pub lapsed: bool,
 }
 
 /// A request and how it ended.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct LoggedRequest {
-    /// Its id.
+    /// The request's id.
     pub request: RequestId,
     /// The tenant whose workflow asked.
     pub tenant: TenantId,
@@ -58,13 +58,13 @@ pub struct LoggedRequest {
     pub instance: InstanceId,
     /// The capability.
     pub capability: String,
-    /// To what.
+    /// The resource that the action is on.
     pub resource: String,
     /// When it was made.
     pub created_at: Timestamp,
     /// When it lapses or lapsed.
     pub expires_at: Timestamp,
-    /// It waits for a decision.
+    /// Whether the request waits for a decision.
     pub waiting: bool,
     /// The end; `None` while it waits, and where its instance ended before.
     pub end: Option<RequestEnd>,
@@ -82,7 +82,7 @@ pub(super) struct LogPage {
 /// One request: the content that is signed with a decision about it, and its state.
 #[derive(Debug, Clone, Serialize)]
 pub struct RequestDetail {
-    /// As in a list.
+    /// The row of a list.
     #[serde(flatten)]
     pub row: RequestRow,
     /// The text that an approver is shown, and whose digest is signed.
@@ -113,7 +113,7 @@ pub struct RequestStatistics {
     pub median_seconds: Option<i64>,
     /// The longest time to a decision, in seconds.
     pub slowest_seconds: Option<i64>,
-    /// By whom, and how often.
+    /// The number of decisions of each decider.
     pub decided_by: BTreeMap<String, u64>,
 }
 

@@ -11,14 +11,14 @@ use std::io;
 use store::{Deleted, Fact, InstanceState, RecordedAct, StoreError};
 use workflow::{InstanceId, TenantId};
 
-/// Facts that are read at once.
+/// The number of facts that one read returns.
 const FACTS: u32 = 128;
 
 /// Bytes of a page, as JSON. The record that goes beyond them is its last.
 const PAGE_BYTES: usize = 4 << 20;
 
-/// The most milliseconds by which a fact's time is taken to be earlier than that of a fact before it: a writer reads the clock before its turn
-/// to write.
+/// The most milliseconds by which a fact's time can be earlier than the time of a fact before it: a writer reads the
+/// clock before its turn to write.
 const SLACK: i64 = 60_000;
 
 /// One record.
@@ -42,11 +42,11 @@ pub enum AuditRecord {
         at: Timestamp,
         /// The tenant.
         tenant: TenantId,
-        /// Its id there.
+        /// The instance's id in the tenant.
         instance: InstanceId,
         /// The number of deleted facts.
         deleted: u64,
-        /// By whom.
+        /// The account that deleted the instance.
         by: String,
         /// The state in which it had ended; null for records of an earlier format.
         state: Option<InstanceState>,
@@ -79,7 +79,7 @@ struct AuditPage {
     place: AuditPlace,
     limit: usize,
     bytes: usize,
-    /// There is a record that did not fit.
+    /// Whether a record did not fit.
     is_full: bool,
 }
 
@@ -137,7 +137,7 @@ fn length(record: &AuditRecord) -> usize {
 }
 
 impl Reader<'_> {
-    /// Reads no more records than it has to pass, a bounded number at once.
+    /// Reads no more records than it has to pass, a bounded number with each read.
     pub(super) fn audit(
         &self,
         of: &AuditScope,
@@ -183,8 +183,8 @@ impl Reader<'_> {
         }
     }
 
-    /// A place among all facts before the first one that may follow a deleted fact of that time. Records of the time within [`SLACK`] before it
-    /// may be read again.
+    /// A sequence number before the first fact that may follow a deleted fact of this time. Records of the time within
+    /// [`SLACK`] before it may be read again.
     fn seq_before(&self, time: Timestamp) -> Result<u64, Error> {
         let from = Timestamp::from_millis(time.as_millis().saturating_sub(SLACK));
         let (mut low, mut high) = (0, self.store.last_seq().wait()?);

@@ -20,9 +20,9 @@ use workflow::{
 pub struct InstanceRow {
     /// The tenant.
     pub tenant: TenantId,
-    /// Its id there.
+    /// The instance's id in the tenant.
     pub instance: InstanceId,
-    /// Its state.
+    /// The instance's state.
     pub status: InstanceState,
     /// Since when.
     pub since: Timestamp,
@@ -33,7 +33,7 @@ pub struct InstanceRow {
 /// An instance in a list, with a summary of its journal.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct ListedInstance {
-    /// Its state.
+    /// The instance's state.
     #[serde(flatten)]
     pub row: InstanceRow,
     /// The workflow's name. None where the journal cannot be read.
@@ -42,7 +42,7 @@ pub struct ListedInstance {
     pub actor: Option<ActorId>,
     /// The first of its waits; empty where it does not wait.
     pub waits_for: Vec<WaitsFor>,
-    /// The same as a value of the engine.
+    /// The wait as a value of the engine.
     #[serde(skip)]
     pub wait: Option<Wait>,
     /// An action was denied, and none took place.
@@ -52,7 +52,7 @@ pub struct ListedInstance {
 /// One instance.
 #[derive(Debug, Clone, Serialize)]
 pub struct InstanceDetail {
-    /// As in a list.
+    /// The row of a list.
     #[serde(flatten)]
     pub row: InstanceRow,
     /// The workflow's name.
@@ -73,7 +73,7 @@ pub struct InstanceDetail {
     pub changed_at: Timestamp,
     /// Events that were sent to it.
     pub events: EventCount,
-    /// Its calls, in order.
+    /// The instance's calls, in order.
     pub calls: Vec<CallRow>,
     /// Actions whose outcome was unknown.
     pub unknown: Vec<OpenAction>,
@@ -82,7 +82,7 @@ pub struct InstanceDetail {
     /// The details of its state.
     #[serde(flatten)]
     pub detail: StateDetail,
-    /// The same as a value of the engine.
+    /// The history as a value of the engine.
     #[serde(skip)]
     pub history: History,
 }
@@ -92,14 +92,14 @@ pub struct InstanceDetail {
 pub struct EventCount {
     /// All that were sent.
     pub received: u64,
-    /// Those that were delivered to the workflow.
+    /// The events that were delivered to the workflow.
     pub taken: u64,
 }
 
 /// One call of a workflow.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct CallRow {
-    /// Its number, from 0.
+    /// The call's number, from 0.
     pub call: workflow::Call,
     /// The call.
     pub asked: RecordedCommand,
@@ -115,7 +115,7 @@ pub struct CallRow {
     pub says: String,
     /// The request, where it made one.
     pub request: Option<RequestId>,
-    /// The receipt, where there is one.
+    /// The receipt, if there is one.
     pub receipt: Option<ReceiptId>,
     /// The workflow went back to before it: it counts no longer.
     pub superseded: bool,
@@ -140,12 +140,12 @@ pub enum StateDetail {
     Open {},
     /// Waiting.
     Waiting {
-        /// For the first of these.
+        /// The instance waits for the first of these.
         waits_for: Vec<WaitsFor>,
     },
     /// Paused.
     Paused {
-        /// By whom.
+        /// The operator who paused the instance.
         by: String,
     },
     /// Diverged.
@@ -167,7 +167,7 @@ pub enum StateDetail {
     },
     /// Terminated.
     Terminated {
-        /// By whom.
+        /// The operator who terminated the instance.
         by: String,
         /// The reason, where one was given.
         reason: Option<String>,

@@ -23,7 +23,7 @@ use crate::trust::Judge;
 use serde::Serialize;
 use store::{Fact, ReceiptPage, Selection, Store};
 
-/// Rows that are read at once where the database cannot choose them.
+/// The number of rows that one read returns if the database cannot choose them.
 const AT_ONCE: u32 = 256;
 
 /// The answer to a [`Query`]. In JSON, each variant is its content with a member `view` that names it.
@@ -41,7 +41,7 @@ pub enum View {
     Instance(Box<InstanceDetail>),
     /// A guest's output.
     Output {
-        /// Its text, as the guest wrote it: escape it before a person sees it.
+        /// The output as the guest wrote it: escape the text before a person sees it.
         text: String,
     },
     /// Records of any kind.

@@ -12,7 +12,7 @@ use workflow::{InvalidId, ReceiptId, RequestId, TenantId};
 /// A receipt or a revocation in a list.
 #[derive(Debug, Clone, Serialize)]
 pub struct ReceiptRow {
-    /// Its id.
+    /// The receipt's id.
     pub receipt_id: ReceiptId,
     /// The request that it decides.
     pub request_id: RequestId,
@@ -38,7 +38,7 @@ pub struct ReceiptRow {
 #[derive(Debug, Clone, Serialize)]
 #[serde(untagged)]
 pub enum ReceiptKind {
-    /// It decides a request.
+    /// The receipt decides a request.
     Decision {
         /// When it was spent.
         redeemed_at: Option<Timestamp>,
@@ -47,7 +47,7 @@ pub enum ReceiptKind {
         /// When it was taken back.
         revoked_at: Option<Timestamp>,
     },
-    /// It takes a receipt back.
+    /// The receipt revokes another receipt.
     Revocation {
         /// The revoked receipt.
         revokes: String,
@@ -59,7 +59,7 @@ pub enum ReceiptKind {
 pub struct KeptReceipt {
     /// The receipt with what opens it.
     pub receipt: StoredReceipt,
-    /// Its state.
+    /// The receipt's state.
     pub state: Option<ReceiptState>,
 }
 
@@ -136,12 +136,12 @@ impl From<KeptReceipt> for ReceiptRow {
     }
 }
 
-/// Whether the principal has to do with its tenant.
+/// Whether the principal may reach the receipt's tenant.
 fn covers(principal: &Principal, kept: &KeptReceipt) -> bool {
     kept.receipt.company_id.parse().is_ok_and(|tenant: TenantId| principal.covers(&tenant))
 }
 
-/// The attestation, or null where there is none.
+/// The attestation, or null if there is none.
 fn attestation(state: &ReceiptState, audience: ExportAudience) -> Result<Value, Error> {
     let Some(document) = &state.attestation else { return Ok(Value::Null) };
     let mut document: Value =

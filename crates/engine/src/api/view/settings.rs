@@ -12,13 +12,13 @@ use workflow::TenantId;
 pub struct DeciderRow {
     /// The person.
     pub decider: String,
-    /// Their roles.
+    /// The decider's roles.
     pub roles: Vec<String>,
     /// The tenants that they decide for; empty means every tenant.
     pub tenants: Vec<String>,
     /// Since when they no longer decide.
     pub removed_at: Option<Timestamp>,
-    /// Their keys.
+    /// The decider's keys.
     pub keys: Vec<DeciderKeyRow>,
 }
 
@@ -44,11 +44,11 @@ pub struct DeciderKeyRow {
 /// A limit.
 #[derive(Debug, Clone, Serialize)]
 pub struct LimitRow {
-    /// Its name.
+    /// The limit's name.
     pub limit: &'static str,
     /// The object that it limits: a tenant, an instance, the host.
     pub of: String,
-    /// Its value.
+    /// The limit's value.
     pub value: u64,
     /// In which unit.
     pub unit: String,
@@ -58,7 +58,7 @@ pub struct LimitRow {
     pub from: &'static str,
     /// The file that sets it.
     pub file: Option<String>,
-    /// The line in it.
+    /// The line in the file.
     pub line: Option<usize>,
     /// The thing that it bounds.
     pub what: &'static str,

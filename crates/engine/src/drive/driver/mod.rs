@@ -31,7 +31,7 @@ pub(crate) struct Driver {
     /// Entries that have been applied and are not on disk: beginnings of steps that wait for the next entry, and that
     /// entry.
     pub(super) unwritten: Vec<Entry>,
-    /// Entries have been applied that the store refused. Nothing is written any more.
+    /// Whether entries have been applied that the store refused. The driver then writes nothing more.
     is_ahead: bool,
     /// The instance's schedule row on disk. `None` while it is being written, and after a failed write: then it is
     /// written again.
@@ -42,7 +42,7 @@ pub(crate) struct Driver {
     slice: RunSlot,
     /// The receipt that was spent last, for its permit.
     pub(crate) redeemed: Option<RedeemedReceipt>,
-    /// The exclusive right to drive this instance, for as long as this driver, or an effect that it began, exists.
+    /// The exclusive right to drive this instance, held while this driver, or an effect that it began, exists.
     pub(crate) lease: Arc<Lease>,
 }
 
@@ -54,9 +54,9 @@ const MAX_WRITE_DELAY: Duration = Duration::from_millis(50);
 /// no step would ever begin.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum WriteTiming {
-    /// With the next entry, or after a while.
+    /// With the next entry, or after a delay.
     Deferred,
-    /// Before the guest is told of them.
+    /// Before the guest gets their answers.
     Immediate,
 }
 
@@ -83,7 +83,7 @@ enum Progress {
     Answered(Outcome),
     /// The recorded entries have to be written first.
     Write,
-    /// This has to be done first.
+    /// The live operation has to be performed first.
     Do(Box<Live>),
 }
 
@@ -102,7 +102,7 @@ pub(crate) async fn watch(driver: &Mutex<Driver>) -> Result<(), Error> {
         }
         before = driver.replay.len();
         if driver.since.elapsed() >= MAX_WRITE_DELAY {
-            // Where this fails, the entries wait for the next one, and the drive fails where that fails too.
+            // If this fails, the entries wait for the next write, and the drive fails if that fails too.
             let _ = driver.flush().await;
         }
     }

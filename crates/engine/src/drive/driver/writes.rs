@@ -20,9 +20,10 @@ impl Driver {
         self.append_batch(Batch { entries: entries.into(), ..Batch::default() })
     }
 
-    /// The table sees an entry before the disk does. Entries that only waited, and are refused, wait again. Others are
-    /// dropped when they are refused, because what belongs to them, such as a deployment's row, is written with them or
-    /// not at all; the table is ahead of the disk then, and this driver writes nothing more.
+    /// The driver applies an entry in memory before the entry is on disk. If the store refuses a batch of deferred
+    /// entries only, the driver defers them again. If the store refuses any other batch, the driver drops it, because
+    /// its records (such as a deployment's row) are written with it or not at all; memory is then ahead of the disk,
+    /// and this driver writes nothing more.
     #[expect(
         clippy::manual_async_fn,
         reason = "a function would hold the batch twice, and a step is moved about with it"
@@ -71,7 +72,7 @@ impl Driver {
         let moved_on = facts.len() > self.replay.len() - unwritten.len();
         match caught_up.map_err(|illegal| self.illegal(illegal))? {
             Some(replay) if moved_on => self.replay = replay,
-            // The unwritten entries have no place any more. The journal has the state.
+            // The unwritten entries are no longer valid; the journal on disk is authoritative.
             _ => return Err(StoreError::Conflict(key.clone()).into()),
         }
         self.times = Times::of(&facts);
@@ -151,7 +152,7 @@ impl Driver {
         }
     }
 
-    /// Refuses to write where the table is ahead of the disk: the next drive begins with what is on disk.
+    /// Refuses to write if the table is ahead of the disk: the next drive begins with the state on disk.
     fn check_is_level(&self) -> Result<(), StoreError> {
         match self.is_ahead {
             true => Err(StoreError::Conflict(self.origin.key.clone())),

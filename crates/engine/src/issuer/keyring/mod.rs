@@ -81,7 +81,7 @@ pub enum KeyringError {
     /// Keys of its own, where another's are to be used.
     #[error("{} has private keys of its own: a host whose authority is elsewhere starts in a new data folder (--data DIR)", .0.display())]
     OwnKeys(PathBuf),
-    /// Not the authority whose keys are pinned.
+    /// The authority is not the one whose keys are pinned.
     #[error(
         "the authority {problem} key {key_id}, which is pinned in {}: another authority answers, or its folder is an older copy; nothing was copied (restore the authority's folder, or start with a new one: --data DIR)", path.display()
     )]
@@ -96,10 +96,10 @@ pub enum KeyringError {
 }
 
 impl Keyring {
-    /// Reads the keys, and makes them where there are none. `seeds` is used only then.
+    /// Reads the keys, and makes them if there are none. `seeds` is used only then.
     ///
     /// # Errors
-    /// When they cannot be read, are not safe, or do not belong together.
+    /// The keys cannot be read, are not safe, or do not belong together.
     pub fn open(folder: &Path, seeds: &[[u8; 32]; 2], now: Timestamp) -> Result<Self, KeyringError> {
         check_folder(folder)?;
         let public = folder.join(PUBLIC);
@@ -136,11 +136,12 @@ impl Keyring {
         Ok(Self { demo: demo?, production: production?, keys })
     }
 
-    /// Pins the public keys of an authority in another process, or compares them with the pinned ones: none may be
-    /// missing or differ, and retired ones must stay retired. New keys are added. Returns the changes, to be reported.
+    /// Pins the public keys of an authority in another process, or compares them with the pinned keys: none of these
+    /// may be missing or differ, and retired keys must stay retired. New keys are added. Returns the changes, to be
+    /// reported.
     ///
     /// # Errors
-    /// When they are not those of the authority whose keys are pinned, or cannot be written. The pinned keys are
+    /// The keys are not those of the authority whose keys are pinned, or cannot be written. The pinned keys are
     /// unchanged then.
     pub fn pin(folder: &Path, keys: &KeySet) -> Result<Vec<KeyChange>, KeyringError> {
         check_folder(folder)?;
@@ -177,11 +178,11 @@ impl Keyring {
         KeySet::parse(&text).map_err(|error| KeyringError::KeySet { path, error })
     }
 
-    /// Makes a new key from `seed` the one that signs receipts of that scope. Signatures of the old one remain valid;
-    /// its private half is deleted. Returns the new key's id.
+    /// Makes a new key from `seed`, which from now on signs receipts of that scope. Signatures of the old key remain
+    /// valid; its private half is deleted. Returns the new key's id.
     ///
     /// # Errors
-    /// When the keys cannot be read or written. The old key still signs then.
+    /// The keys cannot be read or written. The old key still signs then.
     pub fn rotate(
         folder: &Path,
         scope: Scope,
@@ -230,7 +231,7 @@ fn active(keys: &KeySet, scope: Scope) -> Option<&Key> {
     keys.keys().find(|key| key.status == KeyStatus::Active && scope_of(&key.key_id) == scope)
 }
 
-/// The key that signs receipts of that scope, where there is one.
+/// The key that signs receipts of that scope, if there is one.
 fn signer(folder: &Path, keys: &KeySet, scope: Scope) -> Result<Option<Ed25519Signer>, KeyringError> {
     let Some(active) = active(keys, scope) else { return Ok(None) };
     let path = private(folder, &active.key_id);
@@ -268,7 +269,7 @@ fn save(folder: &Path, keys: &KeySet) -> Result<(), KeyringError> {
 }
 
 fn read_private(path: &Path) -> Result<SigningKey, KeyringError> {
-    // Of the open file, so that the checked file is the one that is read.
+    // Metadata of the open file, so that the checked file is the file that is read.
     let lacks = |problem| KeyringError::NoPrivateKey { path: path.to_owned(), problem };
     let mut opened = fs::File::open(path).map_err(|error| match error.kind() {
         io::ErrorKind::NotFound => lacks("missing"),

@@ -10,7 +10,7 @@ pub enum KeyChange {
     New(String),
     /// A key that signs nothing new.
     Rotated(String),
-    /// A key whose receipts do not count any more.
+    /// A key whose receipts no longer count.
     Revoked(String),
 }
 
