@@ -23,7 +23,7 @@ pub enum PolicyErrorKind {
     /// A denial's message is longer than a receipt commits to.
     #[error("the message has {0} bytes; a receipt commits to at most {MOST_MESSAGE}")]
     LongMessage(usize),
-    /// Not TOML, or not Cedar.
+    /// The text is not TOML, or not Cedar.
     #[error("not {language}: {}", Clipped(message))]
     Syntax {
         /// The expected language.

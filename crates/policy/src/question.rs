@@ -55,9 +55,9 @@ pub struct Component {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Novelty {
-    /// It is.
+    /// The code or the artifact is known.
     Known,
-    /// It is not.
+    /// The code or the artifact is new.
     New,
 }
 
@@ -84,7 +84,7 @@ impl fmt::Display for Novelty {
 pub enum Environment {
     /// A developer's own machine, or a demonstration.
     Development,
-    /// As real as can be without being it.
+    /// As close to production as possible, without being production.
     Staging,
     /// Real.
     Production,

@@ -18,10 +18,10 @@ pub type Reason = Cow<'static, str>;
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum VerifyError {
-    /// Not a well-formed envelope or payload.
+    /// The envelope or the payload is malformed.
     #[error("malformed: {0}")]
     Malformed(Reason),
-    /// The payload's digest is not the one the envelope states.
+    /// The payload's digest differs from the digest that the envelope states.
     #[error("the sha-256 of the payload is not the signed_payload_hash of the envelope")]
     PayloadHashMismatch,
     /// The key set has no such key.

@@ -63,7 +63,7 @@ vocabulary! {
         Draft = "B_DRAFT",
         /// Performs, and needs an approval.
         ExecuteWithApproval = "C_EXECUTE_WITH_APPROVAL",
-        /// Never allowed.
+        /// The member is never allowed.
         Prohibited = "D_PROHIBITED",
     }
 }

@@ -19,11 +19,11 @@ pub(super) type Thresholds = BTreeMap<Option<Role>, BTreeSet<u32>>;
 /// How a condition's value can change when approvals are added.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Monotonicity {
-    /// Not at all: no approvals occur in it.
+    /// No change: the condition has no approvals.
     Constant,
-    /// It may become true.
+    /// More approvals can make the condition true.
     Increasing,
-    /// It may become false.
+    /// More approvals can make the condition false.
     Decreasing,
 }
 
@@ -221,7 +221,7 @@ fn is_context(expr: &Expr) -> bool {
     matches!(expr, Expr::Var(Var::Context))
 }
 
-/// The attribute of a variable, other than the approvals.
+/// The attribute of a variable, except the approvals.
 fn attribute(of: &Expr, name: &str) -> Result<Monotonicity, ConditionError> {
     match of {
         Expr::Var(Var::Context) if name == APPROVALS => Err(ConditionError::Use),
@@ -231,7 +231,8 @@ fn attribute(of: &Expr, name: &str) -> Result<Monotonicity, ConditionError> {
     }
 }
 
-/// The left side of `in`. The schema says what every action is in, and a question only what the asked one is in.
+/// Checks the left side of `in`. The schema states the ancestors of every action, but a question only those of the
+/// asked action.
 fn check_within(left: &Expr) -> Result<(), ConditionError> {
     match left {
         Expr::Var(Var::Principal | Var::Action | Var::Resource) => Ok(()),

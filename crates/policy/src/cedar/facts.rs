@@ -31,9 +31,10 @@ const OTHER: &str = "every other capability";
 
 /// The schema that policies with these capabilities and roles are checked against.
 ///
-/// Each named capability is in its named beginnings, as it is when the policies are asked. Each of `above`, those that a
-/// policy can compare with another capability, has one below it, which represents all that the policies do not name.
-/// Without these, what a policy says of such a capability would count as impossible, and would not be checked.
+/// Each named capability is in its named prefixes, as it is when a policy is evaluated. Each of `above`, the
+/// capabilities that a policy can compare with another capability, has one entity below it, which represents all
+/// capabilities that the policies do not name. Without these entities, the validator would treat what a policy says of
+/// such a capability as impossible, and would not check it.
 pub(super) fn schema(named: &BTreeSet<EntityId>, above: &BTreeSet<EntityId>, lattice: &Lattice) -> String {
     let counts: String = lattice.roles().map(|role| format!("\"{}\": Long, ", attribute(role))).collect();
     let applies = "appliesTo { principal: Agent, resource: Resource, context: Facts }";

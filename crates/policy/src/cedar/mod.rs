@@ -49,11 +49,11 @@ struct Rule {
     policy: cedar_policy::Policy,
 }
 
-/// The stack for reading the largest policy; without optimisation it takes a third of it.
+/// The stack for reading the largest policy. Reading takes a third of it in a build without optimisation.
 const STACK_TO_READ: usize = 64 << 20;
 
-/// The stack for evaluating the flattest policy, and the addition for each level of nesting: twice what they take
-/// without optimisation.
+/// The stack for evaluating the flattest policy, and the addition for each level of nesting: twice what a build without
+/// optimisation takes.
 const STACK_TO_ASK: usize = 256 << 10;
 const STACK_A_LEVEL: usize = 96 << 10;
 
@@ -67,7 +67,7 @@ impl Cedar {
     /// Parses policies.
     ///
     /// # Errors
-    /// When the text is not Cedar, does not fit the schema, or an additional approval could take away what it allows.
+    /// The text is not Cedar, does not fit the schema, or an additional approval could take away what it allows.
     pub fn parse(text: &str) -> Result<Self, PolicyError> {
         let read = stacker::grow(STACK_TO_READ, || read::read(text))?;
         Ok(Self::of(read, Digest::of(text.as_bytes())))
@@ -208,7 +208,7 @@ mod tests {
     use super::*;
     use crate::{Component, Environment, Novelty};
 
-    /// No text that is accepted has policies that fail; these have never been checked.
+    /// Parses policies without the checks. Only unchecked policies can fail: no accepted text has policies that fail.
     fn unchecked(text: &str) -> Cedar {
         let policies: PolicySet = text.parse().unwrap();
         let checked = read::read("@id(\"it\") permit (principal, action, resource);").unwrap();

@@ -6,7 +6,7 @@ use std::str::CharIndices;
 /// One policy of a text: the part up to a semicolon.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) struct Statement {
-    /// Its offset in bytes.
+    /// The policy's offset in bytes.
     pub(super) start: usize,
     /// The number of operators and opening brackets: an upper bound of the nesting.
     pub(super) signs: usize,
@@ -60,7 +60,7 @@ fn word<'t>(text: &'t str, start: usize, rest: &mut Peekable<CharIndices<'_>>) -
     text.get(start..end).unwrap_or_default()
 }
 
-/// Whether an operator or an opening bracket begins here. Skips the rest of it.
+/// Whether an operator or an opening bracket begins here. Skips the rest of the sign.
 fn is_sign(character: char, rest: &mut Peekable<CharIndices<'_>>) -> bool {
     let is_sign = "([{.!-+*%&|<>=".contains(character);
     if "&|<>=!".contains(character) {

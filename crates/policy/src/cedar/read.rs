@@ -1,4 +1,4 @@
-//! From a policy's text to policies that are known to answer.
+//! From a policy's text to policies that are proven to answer every question.
 
 use super::counting::Thresholds;
 use super::facts::Types;

@@ -1,4 +1,5 @@
-//! The environments that a policy names are ones that there are: a misspelt one would make a `forbid` that never holds.
+//! Checks that the environments that a policy names exist: a misspelled environment would give a `forbid` that never
+//! applies.
 //!
 //! Cedar's schema has no closed set of texts, so the literals that can meet `context.environment` in a comparison are
 //! checked here.
@@ -6,7 +7,8 @@
 use crate::{Environment, UnknownEnvironment};
 use cedar_policy::pst::{Expr, Literal, PatternElem, Var};
 
-/// Checks the two sides of a comparison. Where the environment can be on either, each text on either is one.
+/// Checks the two sides of a comparison. If the environment can be on either side, each text on either side must be an
+/// environment.
 pub(super) fn check_compared(left: &Expr, right: &Expr) -> Result<(), Unknown> {
     let mut values = Values::default();
     values.add(left);
@@ -17,7 +19,7 @@ pub(super) fn check_compared(left: &Expr, right: &Expr) -> Result<(), Unknown> {
     }
 }
 
-/// Checks that a pattern that the environment is compared with is one of an environment.
+/// Checks that a pattern that is compared with the environment can match an environment.
 pub(super) fn check_like(expr: &Expr, pattern: &[PatternElem]) -> Result<(), Unknown> {
     let mut values = Values::default();
     values.add(expr);
@@ -42,7 +44,7 @@ impl Unknown {
     }
 }
 
-/// What an expression's value, or an element of it, can be.
+/// The values that an expression, or an element of it, can have.
 #[derive(Default)]
 struct Values<'a> {
     environment: bool,

@@ -5,12 +5,12 @@ use std::time::Duration;
 /// A value that cannot be.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum InvalidValue {
-    /// Not a size.
+    /// The value is not a size.
     #[error(
         "a size is expected: a whole number of bytes, or one with B, KiB, MiB or GiB, such as \"64 MiB\""
     )]
     NotASize,
-    /// Not a duration.
+    /// The value is not a duration.
     #[error("a duration is expected: a whole number with s, m, h or d, such as \"15m\" or \"24h\"")]
     NotADuration,
     /// Outside the allowed number of people.
@@ -27,7 +27,7 @@ pub enum InvalidValue {
 /// The longest duration that a policy may name: a year, as long as Cloudflare's longest sleep.
 pub(crate) const LONGEST: Duration = Duration::from_secs(365 * 86_400);
 
-/// The units of size, each with the power of two that it stands for.
+/// The units of size, each with its power of two.
 const SIZES: [(&str, u32); 4] = [("GiB", 30), ("MiB", 20), ("KiB", 10), ("B", 0)];
 
 /// The units of time in seconds, the longest first.

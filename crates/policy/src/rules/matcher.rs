@@ -8,15 +8,15 @@ use workflow::Quoted;
 /// One requirement of a rule.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum Matcher {
-    /// A text fits one of these.
+    /// The text of a field fits one of these patterns.
     Text(Field, Vec<Pattern>),
-    /// It is one of these.
+    /// The environment is one of these.
     Environment(Vec<Environment>),
     /// The artifact is known or new; `None`: there is no artifact.
     Artifact(Option<Novelty>),
     /// The artifact has at most this many bytes.
     BytesAtMost(u64),
-    /// There is an artifact of more bytes.
+    /// The artifact has more bytes than this.
     BytesOver(u64),
     /// The component is known, or not.
     Component(Novelty),

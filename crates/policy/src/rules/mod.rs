@@ -209,7 +209,7 @@ fn warnings(rules: &[Rule], default: &Fallback) -> Vec<Warning> {
     unreachable.chain(open).collect()
 }
 
-/// The rule that decides before the one at `place` whenever that one matches.
+/// The rule that takes precedence over the rule at `place` and matches whenever that rule matches.
 fn shadow(rules: &[Rule], place: usize) -> Option<&Rule> {
     let rule = rules.get(place)?;
     let goes_before = |(index, other): &(usize, &Rule)| {

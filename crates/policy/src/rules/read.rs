@@ -216,7 +216,7 @@ impl Reader<'_> {
         })
     }
 
-    /// One value, or a list of at least one.
+    /// Reads one value, or a list of at least one.
     fn each<'v, 'i, T>(
         &self,
         key: &'static str,

@@ -9,7 +9,7 @@ use workflow::TenantId;
 pub struct Demand {
     /// The rule. None where it follows from several together.
     pub rule: Option<RuleId>,
-    /// Its line, from 1.
+    /// The rule's line, from 1.
     pub line: Option<usize>,
     /// The tenants that it is for. None where it may be any tenant's.
     pub tenants: Vec<TenantId>,

@@ -9,7 +9,7 @@ use workflow::Quoted;
 pub struct Explanation {
     /// The ruling: what [`crate::Policy::rule`] answers to the same question.
     pub ruling: Ruling,
-    /// Every rule, in the order of the text, and the default last where there is one.
+    /// Every rule, in the order of the text, and the default last if there is one.
     pub rules: Vec<Considered>,
 }
 
@@ -32,24 +32,24 @@ impl fmt::Display for Explanation {
 pub struct Considered {
     /// The rule.
     pub rule: RuleId,
-    /// Its line in the text, from 1. None: the default, where the text does not mention it.
+    /// The rule's line in the text, from 1. `None` for the default, if the text does not mention it.
     pub line: Option<usize>,
     /// The rule's answer. In Cedar, `permit` says allow and `forbid` says deny.
     pub kind: AnswerKind,
-    /// Its outcome.
+    /// The rule's outcome.
     pub outcome: RuleOutcome,
 }
 
 /// The outcome of a rule.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum RuleOutcome {
-    /// It determines the answer.
+    /// The rule determines the answer.
     Decides,
-    /// It matches, and another rule goes before it.
+    /// The rule matches, but another rule takes precedence.
     Overruled(RuleId),
     /// Whether it holds depends on missing approvals.
     Waits,
-    /// It does not match. This is the first thing that does not fit.
+    /// The rule does not match. The value is the first mismatch.
     Fails(Mismatch),
 }
 

@@ -37,11 +37,11 @@ impl fmt::Display for Ruling {
 /// Whether an action may go ahead.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Answer {
-    /// It may.
+    /// The action may take place.
     Allow,
-    /// It may when enough people have approved it, which is not the case yet.
+    /// The action may take place when enough people have approved it, which is not the case yet.
     Ask(Ask),
-    /// It may not, and no approval changes that.
+    /// The action may not take place, and no approval changes that.
     Deny,
 }
 
@@ -69,11 +69,11 @@ impl fmt::Display for Answer {
 /// One of the three answers.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum AnswerKind {
-    /// It may go ahead.
+    /// The action may take place.
     Allow,
     /// People are asked.
     Ask,
-    /// It may not.
+    /// The action may not take place.
     Deny,
 }
 
@@ -102,7 +102,7 @@ impl fmt::Display for AnswerKind {
 /// approvals arrive.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Ask {
-    /// Sufficient: any one of these. Never empty.
+    /// The sufficient quorums: any one of them. Never empty.
     pub quorums: Vec<Quorum>,
     /// The number of people whose refusals end the request.
     pub denials: u32,

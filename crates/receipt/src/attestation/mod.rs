@@ -46,7 +46,7 @@ pub enum ExecutionOutcome {
         /// Digest of the canonical JSON of the adapter's output.
         output_hash: Option<Digest>,
     },
-    /// It is not known whether the action took effect, and the host does not try it again to find out.
+    /// The outcome is unknown, and the host does not repeat the action to find out.
     Unknown {
         /// When the action was started, where that is known.
         started_at: Option<Timestamp>,

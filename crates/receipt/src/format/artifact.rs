@@ -131,7 +131,7 @@ impl Envelope<'_> {
     }
 }
 
-/// What receipts and attestations have in common: signed bytes in an envelope.
+/// Signed bytes in an envelope: the part that receipts and attestations share.
 pub(crate) struct Sealed<'a> {
     pub(crate) key_id: &'a str,
     pub(crate) alg: &'a str,

@@ -19,7 +19,7 @@ pub struct Binding {
 /// The caller's claim about a committed value, before the commitment is opened. "There is none" is a claim too.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub enum Stated {
-    /// No claim: not compared.
+    /// No claim: the member is not compared.
     #[default]
     Nothing,
     /// The claim that there is no value.
@@ -40,7 +40,7 @@ pub struct StatedBinding {
 }
 
 impl Stated {
-    /// The claim that matches a stored record: its value, or that there is none.
+    /// The claim that matches a stored record: its value, or its absence.
     pub fn from_record(value: Option<&str>) -> Self {
         value.map_or(Self::Absent, |value| Self::Value(value.to_owned()))
     }

@@ -131,7 +131,7 @@ pub(crate) const ATTEST_V1: [&str; 11] = [
 ///
 /// This is the same as rebuilding the bytes and comparing: skipping an unlisted or null member would change the text.
 pub(crate) fn is_canonical(payload: &Object, fields: &[&str], text: &str) -> bool {
-    // Both are sorted, so one walk through the list finds every name that is on it.
+    // Both lists are sorted, so one walk finds every name that is on the list.
     let mut fields = fields.iter();
     let mut is_listed = |name: &str| fields.any(|field| *field == name);
     let listed =

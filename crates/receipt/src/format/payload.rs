@@ -26,7 +26,7 @@ pub(crate) struct Payload {
     pub(crate) reason_codes: Vec<String>,
     pub(crate) created_at: Timestamp,
     pub(crate) expires_at: Timestamp,
-    /// Not before `jcs_v2`.
+    /// The decider. Absent before `jcs_v2`.
     pub(crate) decider: Option<Decider>,
     pub(crate) scope: Option<Scope>,
     /// Up to `jcs_v2`.

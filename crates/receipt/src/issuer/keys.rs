@@ -18,7 +18,7 @@ use crate::timestamp::Timestamp;
 /// The key id under which the hosted service's public demonstration signs.
 pub const DEMO_KEY_ID: &str = "pp-demo-k1";
 
-/// What the ids of this project's own demo keys begin with.
+/// The prefix of the ids of this project's own demo keys.
 pub const DEMO_KEY_PREFIX: &str = "pp_demo_";
 
 /// Whether a key is a demonstration's, according to its id. Nothing that it signed counts in production, whatever scope
@@ -34,7 +34,7 @@ vocabulary! {
         Active = "active",
         /// Signs no new receipts; those it signed remain valid.
         Rotated = "rotated",
-        /// No signature of this key is accepted.
+        /// The key is revoked: no signature of it is accepted.
         Revoked = "revoked",
     }
 }
@@ -46,7 +46,7 @@ pub struct Key {
     pub key_id: String,
     /// The raw Ed25519 public key.
     pub public_key: [u8; 32],
-    /// Its status: the uses that it still has.
+    /// The key's status: the uses that it still has.
     pub status: KeyStatus,
     /// When it was made.
     pub created_at: Timestamp,
@@ -165,16 +165,16 @@ impl KeySet {
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum KeySetError {
-    /// Not JSON.
+    /// The key set is not JSON.
     #[error(transparent)]
     Json(#[from] JsonError),
     /// A member is missing or of the wrong type.
     #[error("the key set has no usable `{0}`")]
     Shape(&'static str),
-    /// One id names two keys.
+    /// Two keys have one id.
     #[error("key id `{0}` occurs twice")]
     DuplicateKeyId(String),
-    /// Not the base64 of 32 bytes, or not a public key that anything could be verified with.
+    /// The key is not the base64 of 32 bytes, or not a public key that can verify anything.
     #[error("key `{0}`: public_key_b64 is not an Ed25519 public key in base64")]
     PublicKey(String),
     /// A status this crate does not know, which might mean anything.
@@ -185,13 +185,13 @@ pub enum KeySetError {
         /// The status that the set states.
         status: String,
     },
-    /// It carries a revocation time and is not marked revoked.
+    /// The key has a revocation time, but is not marked revoked.
     #[error("key `{0}` has a revoked_at and is not marked revoked")]
     RevokedYetUsable(String),
-    /// No such key.
+    /// The key set has no such key.
     #[error("no key `{0}` in the key set")]
     NoSuchKey(String),
-    /// Only active keys rotate, and only into active keys.
+    /// The key is not active: only active keys rotate, and only into active keys.
     #[error("key `{0}` is not active")]
     NotActive(String),
 }

@@ -2,7 +2,8 @@
 
 use alloc::string::String;
 
-/// As much of a text as an error has room for, with everything escaped that a terminal could take for a command.
+/// The first characters of a text, as many as an error has room for, with all characters escaped that a terminal could
+/// take for a command.
 pub(crate) fn clipped(text: &str) -> String {
     /// A tagged digest is 71 characters, and with this two of them fit on a wide line.
     const LONGEST: usize = 80;

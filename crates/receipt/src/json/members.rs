@@ -72,7 +72,7 @@ impl<'a> Members<'a> {
         self.str(name)?.parse().map_err(|_| ShapeError::new(name, problem))
     }
 
-    /// As [`read`](Self::read), for a member that may be null.
+    /// [`read`](Self::read), for a member that may be null.
     pub(crate) fn read_or_null<T: FromStr>(
         self,
         name: &str,
@@ -90,7 +90,7 @@ impl<'a> Members<'a> {
         instant(name, self.get(name))
     }
 
-    /// As [`instant`](Self::instant), for a member that may be absent.
+    /// [`instant`](Self::instant), for a member that may be absent.
     pub(crate) fn instant_or_absent(self, name: &str) -> Result<Option<Timestamp>, ShapeError> {
         if self.has(name) { self.instant(name).map(Some) } else { Ok(None) }
     }

@@ -68,7 +68,7 @@ pub enum JsonError {
     Syntax {
         /// Offset of the offending byte.
         at: usize,
-        /// What the grammar expects at that offset.
+        /// What the grammar expects at this offset.
         expected: &'static str,
     },
     /// An object names a key twice, so two readers could see two documents.
@@ -116,8 +116,8 @@ impl Json {
         parse::parse(text, Numbers::Nearest)
     }
 
-    /// As [`parse`](Self::parse), and refuses a number that [`canonical`](Self::canonical) would not write back as the same
-    /// value: `9007199254740993`, `1e400`. For a text that one person writes and another signs.
+    /// [`parse`](Self::parse), but refuses a number that [`canonical`](Self::canonical) would not write back as the
+    /// same value: `9007199254740993`, `1e400`. For a text that one person writes and another signs.
     pub fn parse_exact(text: &str) -> Result<Self, JsonError> {
         parse::parse(text, Numbers::Exact)
     }

@@ -6,9 +6,9 @@ use alloc::string::String;
 /// The treatment of a number that no 64-bit float equals.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Numbers {
-    /// It becomes the nearest float, as in JavaScript.
+    /// The number becomes the nearest float, as in JavaScript.
     Nearest,
-    /// It is an error.
+    /// The number is an error.
     Exact,
 }
 

@@ -92,7 +92,7 @@ fn cmp_utf16(a: &str, b: &str) -> Ordering {
     fn rank(byte: u8) -> u8 {
         if matches!(byte, 0xEE | 0xEF) { byte + 0x10 } else { byte }
     }
-    // Nearly every key is ASCII, and then the bytes decide at once.
+    // Nearly every key is ASCII, and comparing the bytes suffices.
     if b.is_ascii() {
         return a.as_bytes().cmp(b.as_bytes());
     }

@@ -132,7 +132,7 @@ fn string(out: &mut impl Write, text: &Text) -> fmt::Result {
     out.write_str("\"")
 }
 
-/// Copies runs of plain bytes at once; only `"`, `\` and C0 controls are escaped.
+/// Copies runs of plain bytes together; only `"`, `\` and C0 controls are escaped.
 fn escape(out: &mut impl Write, text: &str) -> fmt::Result {
     let mut rest = text;
     loop {
@@ -168,7 +168,7 @@ pub(super) fn plain_len(bytes: &[u8]) -> usize {
     bytes[start..].iter().position(is_special).map_or(bytes.len(), |at| start + at)
 }
 
-/// Sets the high bit of the special bytes among eight, read at once.
+/// Sets the high bit of the special bytes among eight, which are read together.
 ///
 /// A borrow can also set it for bytes above a special one, never below, so the lowest bit that is set is right.
 const fn special_bytes(word: u64) -> u64 {

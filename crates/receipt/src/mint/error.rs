@@ -40,7 +40,7 @@ pub enum MintError {
     /// The stated reason is longer than a decider's may be.
     #[error("a reason of {0} bytes, more than the {MAX_REASON_LEN} that a receipt commits to")]
     SummaryTooLong(usize),
-    /// This crate verifies that projection and does not issue it.
+    /// The projection is one that this crate verifies but does not issue.
     #[error("receipts under `{0}` are verified here, not issued; use execute/v1 or revocation/v1")]
     ProjectionNotIssued(&'static str),
     /// A field that must not be empty is empty.

@@ -40,7 +40,7 @@ pub struct Draft {
     pub id: String,
     /// The acting agent.
     pub agent_id: String,
-    /// The run, where there is one.
+    /// The run, if there is one.
     pub run_id: Option<String>,
     /// The request, an object, without the reserved keys `receiptBinding`, `receiptSummary` and `approvals`.
     pub request: Json,

@@ -78,7 +78,7 @@ fn longest_decision(matter: &Matter) -> usize {
     let signature = EnvelopeSignature { key_id, signature: longest_signature() };
     let envelope = Envelope::new(PAYLOAD_TYPE, b"", alloc::vec![signature]);
     let beside = envelope.map_or(MAX_ENVELOPE_LEN, |envelope| exported_len(&envelope.to_json().canonical()));
-    // With the comma before the next.
+    // With the comma before the next member.
     beside + 4 * text.div_ceil(3) + 1
 }
 
@@ -100,7 +100,7 @@ fn decision(matter: &Matter, reason: String) -> DecisionStatement {
 mod tests {
     use super::*;
 
-    /// The same, written out.
+    /// The length that [`longest_decision`] counts, measured on a decision that is written out.
     fn written(matter: &Matter) -> usize {
         let text: String = decision(matter, "\u{1}".repeat(MAX_REASON_LEN)).canonical();
         let key_id = "\u{1}".repeat(MAX_KEY_ID_LEN);

@@ -143,7 +143,7 @@ impl Envelope {
         pae(&self.payload_type, &self.payload)
     }
 
-    /// The payload, when one of the signatures is by `key`.
+    /// The payload, if one of the signatures is by `key`.
     pub fn verify(&self, key: &PublicKey) -> Result<Payload<'_>, EnvelopeError> {
         let signer = self.signer([((), key)].into_iter());
         signer.map(|signed| signed.payload).ok_or_else(|| EnvelopeError::NotSigned(key.key_id()))
@@ -199,13 +199,13 @@ pub enum EnvelopeError {
     /// Longer than [`MAX_ENVELOPE_LEN`].
     #[error("an envelope of {0} bytes, more than the {MAX_ENVELOPE_LEN} that are read")]
     TooLong(usize),
-    /// Not JSON.
+    /// The text is not JSON.
     #[error("the envelope is no JSON: {0}")]
     Json(#[from] JsonError),
-    /// Not of the shape of an envelope.
+    /// The JSON is not an envelope.
     #[error("not a DSSE envelope: {0}")]
     Shape(#[from] ShapeError),
-    /// None, or more than [`MAX_SIGNATURES`].
+    /// The envelope has no signature, or more than [`MAX_SIGNATURES`].
     #[error("an envelope with {0} signatures; there have to be 1 to {MAX_SIGNATURES}")]
     Signatures(usize),
     /// A `keyid` longer than [`MAX_KEYID_LEN`].

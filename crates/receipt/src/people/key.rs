@@ -28,7 +28,7 @@ pub struct PublicKey {
     material: Material,
 }
 
-/// One variant for each scheme, with the material that it verifies with.
+/// The material that a key verifies signatures with: one variant for each scheme.
 #[derive(Clone, Debug, PartialEq, Eq)]
 enum Material {
     Ed25519(VerifyingKey),
@@ -72,7 +72,7 @@ impl PublicKey {
         }
     }
 
-    /// Its id, which follows from the key.
+    /// The key's id, which follows from the key.
     pub fn key_id(&self) -> KeyId {
         self.key_id
     }
@@ -150,8 +150,8 @@ pub(crate) enum NotVerified {
     Passkey(PasskeyError),
 }
 
-/// The id covers everything that is compared with an assertion, and the key's origin: an operator who confirms the id
-/// confirms all of it.
+/// The id of a passkey covers everything that is compared with an assertion, and the key's origin: an operator who
+/// confirms the id confirms all of it.
 fn passkey_key_id(passkey: &Passkey) -> KeyId {
     let mut keyval = passkey.record().to_json();
     if let Json::Object(members) = &mut keyval {

@@ -25,7 +25,7 @@ pub struct Quorum {
 /// The state of the count.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Tally {
-    /// Not decided.
+    /// The request is not decided.
     Waiting {
         /// The number of people who have approved.
         have: usize,

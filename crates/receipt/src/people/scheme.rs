@@ -58,10 +58,10 @@ impl FromStr for KeyId {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum PublicKeyError {
-    /// Not an Ed25519 key.
+    /// The key is not an Ed25519 key.
     #[error("not an Ed25519 public key: 32 bytes in base64, or a PEM block `PUBLIC KEY`, are expected")]
     Ed25519,
-    /// Not a passkey.
+    /// The key is not a passkey.
     #[error("not a passkey: {0}")]
     Passkey(&'static str),
     /// A passkey without its record, or another key with one.

@@ -30,7 +30,7 @@ pub struct RawSignature {
 pub struct Extension {
     /// The format of `ext`.
     pub kind: String,
-    /// As the scheme defines it.
+    /// The extension, as the scheme defines it.
     pub ext: Object,
 }
 

@@ -111,7 +111,7 @@ fn check_canonical(unsealed: &Unsealed) -> Result<Canonicalization, VerifyError>
     }
 }
 
-/// Section 6.7: the payload is well-formed, and the projection is one that its tag allows.
+/// Section 6.7: checks that the payload is well-formed, and that its tag allows the projection.
 fn check_v3(payload: &Object) -> Result<Commitment, VerifyError> {
     if payload.get("receiptVersion") != Some(&Json::from(Canonicalization::JcsV3.receipt_version())) {
         return Err(malformed("a jcs_v3 payload is of receiptVersion 3"));

@@ -1,4 +1,4 @@
-//! Opening a commitment: proving that a request is the one that the issuer committed to.
+//! Opening a commitment: proving that a request is the request that the issuer committed to.
 
 use alloc::borrow::ToOwned;
 use alloc::format;
@@ -136,7 +136,7 @@ pub struct Opened {
 pub(crate) struct StatedDecision {
     pub(crate) tag: Projection,
     pub(crate) decision: Decision,
-    /// Not before `jcs_v2`, and neither is the decider.
+    /// The scope. Absent before `jcs_v2`, like the decider.
     pub(crate) scope: Option<Scope>,
     /// `deciderId`.
     pub(crate) decider: Option<String>,

@@ -86,7 +86,7 @@ const SPECCHECK: [(&str, &str, &str, &str); 12] = [
     ),
 ];
 
-/// The only one of the twelve that is accepted: "succeeds unless full order is checked", which no strict verifier does.
+/// The only accepted vector of the twelve: it "succeeds unless full order is checked", which no strict verifier does.
 const ACCEPTED: &str = "mixed A and R";
 
 fn bytes<const N: usize>(hex: &str) -> [u8; N] {

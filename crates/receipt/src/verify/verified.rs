@@ -164,7 +164,7 @@ impl VerifiedReceipt {
         Some(&self.payload.request.as_ref()?.binding)
     }
 
-    /// The summary that `jcs_v1` and `jcs_v2` sign in the open, where there is one.
+    /// The summary that `jcs_v1` and `jcs_v2` sign in the open, if there is one.
     pub fn signed_summary(&self) -> Option<&str> {
         self.payload.request.as_ref()?.summary.as_deref()
     }

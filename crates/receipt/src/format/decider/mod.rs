@@ -15,9 +15,9 @@ pub(crate) mod origin;
 /// The decider.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Decider {
-    /// Stable id: `user:<id>`, `api_key:<id>`, `demo:<id>`, or one of the fixed `system/…` and `role/…` names.
+    /// The stable id: `user:<id>`, `api_key:<id>`, `demo:<id>`, or one of the fixed `system/…` and `role/…` names.
     pub id: String,
-    /// For people.
+    /// The name that people see.
     pub display: String,
     /// The decider's authentication, where it was recorded.
     pub auth_method: Option<AuthMethod>,
@@ -29,7 +29,7 @@ pub struct Decider {
     pub proof: Option<DeciderProof>,
 }
 
-/// The evidence of a decider's step-up. It shows what the issuer recorded; the authenticator's own assertion is not in it.
+/// The evidence of a decider's step-up. It shows what the issuer recorded, without the authenticator's own assertion.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum DeciderProof {
     /// A passkey assertion.

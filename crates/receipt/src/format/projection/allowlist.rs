@@ -3,7 +3,7 @@
 use super::Projection;
 use crate::json::Json;
 
-/// One path that may be published.
+/// A path that may be published.
 #[derive(Debug)]
 pub(super) struct Field {
     /// The segments. A trailing `[]` means that the segment names an array and the rest applies to each element.
@@ -19,7 +19,7 @@ pub(super) enum Slot {
     Value,
     /// A short string without white space or free text.
     Identifier,
-    /// One of these strings.
+    /// The value is one of these strings.
     OneOf(&'static [&'static str]),
 }
 
@@ -47,7 +47,7 @@ impl Projection {
         }
     }
 
-    /// What `field` reveals under this tag, in the specification's words; `None` when it may always be shown.
+    /// What `field` reveals under this tag, in the specification's words; `None` if the value may always be shown.
     pub(super) fn confidential(self, field: &Field) -> Option<&'static str> {
         match field.mark {
             Confidentiality::Repository => Some("repository identity"),
@@ -222,7 +222,7 @@ mod tests {
         }
     }
 
-    /// No allowlist may ever publish what the commitment hides.
+    /// No allowlist may publish a value that the commitment hides.
     #[test]
     fn reserved_keys_are_never_projected() {
         for table in [&EXECUTE[..], &REVOCATION, &DEPLOY_GATE] {

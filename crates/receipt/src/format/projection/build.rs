@@ -30,7 +30,7 @@ impl BuildRule {
             .collect()
     }
 
-    /// The published copy of one member; `None` when nothing of it is published.
+    /// The published copy of one member; `None` if no part of the member is published.
     fn member(&self, run: &[Field], depth: usize, value: &Json) -> Option<Json> {
         let field = &run[0];
         if field.is_leaf(depth) {

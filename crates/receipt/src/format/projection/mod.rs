@@ -41,7 +41,7 @@ pub enum Rule {
         /// Whether the request records a visibility; without one the repository counts as private.
         visibility_recorded: bool,
     },
-    /// No rule is recorded.
+    /// The request records no rule.
     NotRecorded,
 }
 

@@ -45,7 +45,7 @@ impl VerifiedDecision {
         &self.statement.decider
     }
 
-    /// Their decision.
+    /// The person's decision.
     pub fn decision(&self) -> Decision {
         self.statement.decision
     }
@@ -173,10 +173,10 @@ impl DeciderSet {
 /// The knowledge of keys and people that a decision is judged by.
 #[derive(Clone, Copy)]
 struct StatusAsOf {
-    /// What happened to keys and people later is not looked at.
+    /// The time of the judgement: later changes of keys and people are ignored.
     at: Timestamp,
-    /// When a person has to have had their role and tenant; at present, without it. A clock that was set back revives
-    /// none.
+    /// The time at which the person must have the role and tenant; `None` means the present grants. So setting a clock
+    /// back revives no grant.
     granted_at: Option<Timestamp>,
 }
 
@@ -197,22 +197,22 @@ struct Authentic<'s> {
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum ApprovalError {
-    /// Not an envelope.
+    /// The text is not an envelope.
     #[error(transparent)]
     Envelope(#[from] EnvelopeError),
-    /// None, or more than one.
+    /// The envelope has no signature, or more than one.
     #[error("a decision has one signature, and this envelope has {0}")]
     Signatures(usize),
-    /// Its key id is longer than any.
+    /// The signature's key id is longer than a decision can have.
     #[error("a key id of {0} bytes, more than the {max} that a decision has room for", max = MAX_KEY_ID_LEN)]
     KeyId(usize),
-    /// No key of the set signed it.
+    /// No key of the set signed the envelope.
     #[error("the signature is by no key of the pinned deciders: it was changed, or another key signed it")]
     NotSigned,
     /// The assertion of the passkey that it names is not good.
     #[error("the passkey's signature does not count: {0}")]
     Passkey(PasskeyError),
-    /// Not a decision statement.
+    /// The payload is not a decision statement.
     #[error(transparent)]
     Statement(#[from] StatementError),
     /// The statement names a person other than the signer.
@@ -251,7 +251,7 @@ pub enum ApprovalError {
     /// The request has no matter to decide about.
     #[error("people cannot decide this kind of request: {0}")]
     Request(#[from] ShapeError),
-    /// A human decided, and no approval is there to show it.
+    /// The receipt names a human decider, but has no approval.
     #[error("the receipt names `{0}` as its decider, but its request commits to no approval")]
     Missing(String),
     /// Approvals, and a decider who is not among them.

@@ -9,8 +9,8 @@ use crate::format::names::{PersonId, Role};
 use crate::json::members::ShapeError;
 use crate::timestamp::Timestamp;
 
-/// The most changes of a person's roles and tenants that are kept: one an hour for seven years. Acts that were recorded before changes were
-/// kept had no bound, and are read within this one.
+/// The most changes of a person's roles and tenants that are kept: one per hour for seven years. Acts from versions
+/// that did not keep changes had no such bound; this bound applies when they are read.
 pub const MAX_CHANGES: usize = 65_536;
 
 /// The longest tenant id, in bytes: as in a statement.
@@ -21,7 +21,7 @@ const MAX_TENANT_LEN: usize = crate::format::names::MAX_NAME_LEN;
 pub struct Grants {
     /// The roles.
     pub roles: Vec<Role>,
-    /// For whom; for all tenants when this is empty.
+    /// The tenants that the person decides for; empty for all tenants.
     pub tenants: Vec<String>,
     /// The first moment at which the person no longer had exactly these. They had them since the moment of the entry
     /// before.

@@ -44,15 +44,15 @@ pub struct DeciderSet {
 pub struct Person {
     /// The person's identifier.
     pub id: PersonId,
-    /// Their present roles.
+    /// The person's present roles.
     pub roles: Vec<Role>,
-    /// For whom, at present; for all tenants when this is empty.
+    /// The tenants that the person decides for at present; empty for all tenants.
     pub tenants: Vec<String>,
     /// The roles and tenants that they had before, in the order of time.
     pub earlier: Vec<Grants>,
     /// The time from which the person's signatures do not count.
     pub removed_at: Option<Timestamp>,
-    /// Their keys.
+    /// The person's keys.
     pub keys: Vec<DeciderKey>,
 }
 
@@ -243,7 +243,7 @@ impl DeciderSet {
         if self.keys().count() + before.len() >= MAX_KEYS {
             return Err(DeciderSetError::TooMany { what: "keys", most: MAX_KEYS });
         }
-        // By the key itself: with another record it is the same person who signs.
+        // Looks the key up by its key material: the same key with a different record belongs to the same person.
         let same = |other: &PublicKey| other.is_same_key(&key.key);
         if before.iter().any(|other| same(&other.key)) {
             return Err(DeciderSetError::DuplicateKey { key: id, person: person.clone() });
@@ -262,7 +262,7 @@ impl DeciderSet {
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum NotCounted {
-    /// No known key.
+    /// The set has no such key.
     #[error("key {0} belongs to no pinned decider")]
     UnknownKey(KeyId),
     /// Signed before the key was valid.
@@ -291,13 +291,13 @@ pub enum NotCounted {
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum DeciderSetError {
-    /// Not JSON.
+    /// The text is not JSON.
     #[error("the deciders are no JSON: {0}")]
     Json(#[from] JsonError),
-    /// Not of the shape of a set.
+    /// The JSON is not a set of deciders.
     #[error("not a set of deciders: {0}")]
     Shape(#[from] ShapeError),
-    /// Of a version that is not known here.
+    /// The set's version is not known.
     #[error("a set of deciders of another version than 1 and 2")]
     Version,
     /// Two people of one name.
@@ -319,10 +319,10 @@ pub enum DeciderSetError {
         /// The repeated name.
         name: String,
     },
-    /// The key's id is not the one that follows from the key.
+    /// The stated id of the key is not the id that follows from the key.
     #[error("the entry of key {0} states another keyid")]
     WrongKeyId(KeyId),
-    /// Not a public key.
+    /// The text is not a public key.
     #[error("{person}: {error}")]
     PublicKey {
         /// The person of the entry.
@@ -333,21 +333,21 @@ pub enum DeciderSetError {
     /// Earlier roles and tenants whose times are not in order.
     #[error("{0}: an entry of `earlier` is not later than the one before it")]
     Order(PersonId),
-    /// It ends before it begins.
+    /// The key's validity ends before it begins.
     #[error("key {0} is valid at no time: validUntil is not after validFrom")]
     NeverValid(KeyId),
     /// More than are looked through.
     #[error("more than {most} {what}")]
     TooMany {
-        /// Of what.
+        /// The things that are too many.
         what: &'static str,
         /// The bound.
         most: usize,
     },
-    /// No such person.
+    /// The set has no such person.
     #[error("no decider {0}")]
     NoSuchPerson(PersonId),
-    /// No such key.
+    /// The set has no such key.
     #[error("no decider's key {0}")]
     NoSuchKey(KeyId),
 }

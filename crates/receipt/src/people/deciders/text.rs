@@ -13,10 +13,11 @@ use crate::people::passkey::PasskeyRecord;
 use crate::people::scheme::Scheme;
 use crate::timestamp::Timestamp;
 
-/// Without earlier roles and tenants: each person has had theirs since ever.
+/// The version without earlier roles and tenants: the present ones hold for all times.
 const VERSION: u32 = 1;
 
-/// With them. A reader of version 1 refuses it, and does not misjudge a decision of the past.
+/// The version with earlier roles and tenants. A reader of version 1 refuses it, so that it does not misjudge a past
+/// decision.
 const VERSION_WITH_EARLIER: u32 = 2;
 
 pub(super) fn read(text: &str) -> Result<DeciderSet, DeciderSetError> {

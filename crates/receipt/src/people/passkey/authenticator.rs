@@ -1,4 +1,4 @@
-//! Authenticator data: what an authenticator signs of itself.
+//! Authenticator data: the authenticator's signed statement about itself.
 
 use alloc::format;
 use alloc::string::String;

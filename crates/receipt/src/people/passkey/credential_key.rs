@@ -30,7 +30,7 @@ pub(crate) enum CredentialKey {
 }
 
 impl CredentialKey {
-    /// Reads the one DER form that browsers return. A compressed point is another spelling of the same key, and is
+    /// Reads the one DER form that browsers return. A compressed point is another encoding of the same key, and is
     /// refused.
     pub(crate) fn from_spki(der: &[u8]) -> Option<Self> {
         if let Some(point) = der.strip_prefix(&P256_PREFIX) {

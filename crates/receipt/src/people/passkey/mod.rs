@@ -176,7 +176,7 @@ pub enum PasskeyError {
     TooLong {
         /// The part's name.
         what: &'static str,
-        /// Its length in bytes.
+        /// The length in bytes.
         len: usize,
         /// The bound.
         most: usize,
@@ -208,7 +208,8 @@ pub enum PasskeyError {
     /// The authenticator did not check who uses it.
     #[error("the authenticator reports no user verification (PIN or biometrics), which every decision needs")]
     Verification,
-    /// A key that stays in one device does not become one that is copied.
+    /// The authenticator's backup eligibility has changed: a key that stays in one device cannot become a key that is
+    /// copied.
     #[error("the authenticator reports another backup eligibility than the key was registered with")]
     BackupEligibility,
     /// The signature is not this key's.

@@ -79,8 +79,8 @@ pub struct RegistrationResponse {
 }
 
 impl Passkey {
-    /// Checks a registration for that challenge. The authenticator is not attested: an operator compares the key's id
-    /// with the one that the person sees, and confirms it.
+    /// Checks a registration for this challenge. The authenticator is not attested: an operator compares the key's id
+    /// with the id that the person sees, and confirms it.
     pub fn register(
         response: &RegistrationResponse,
         relying_party: &RelyingParty,

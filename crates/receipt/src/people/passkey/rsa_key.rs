@@ -16,7 +16,7 @@ const SIZES: core::ops::RangeInclusive<usize> = 256..=512;
 /// The one public exponent that authenticators use: 65537.
 const EXPONENT: [u8; 3] = [1, 0, 1];
 
-/// An RSA key, with the one form of it that is read.
+/// An RSA key, in the one form that is read.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct RsKey {
     key: PublicKey,

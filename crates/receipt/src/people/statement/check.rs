@@ -62,8 +62,8 @@ impl<'a> Expected<'a> {
         }
     }
 
-    /// The same expectation for a decision made while the request was open: not before it was made, and not valid after
-    /// it lapses, as far as the request states these times. Requests of earlier versions do not.
+    /// This expectation, for a decision made while the request was open: not before the request was made, and not valid
+    /// after the request lapses, as far as the request states these times. Requests of earlier versions do not.
     pub fn open_for(self, request: &Json) -> Result<Self, ShapeError> {
         Ok(Self {
             decided_from: instant_of(request, REQUESTED_AT)?.or(self.decided_from),
@@ -105,10 +105,10 @@ pub enum Mismatch {
     /// Another action.
     #[error("capability: {0}")]
     Capability(Differs),
-    /// It was to be done to something else.
+    /// The signed resource is another one.
     #[error("resource: {0}")]
     Resource(Differs),
-    /// It was to be done with other bytes.
+    /// The signed artifact is another one.
     #[error("digest of the artifact: {0}")]
     Artifact(Differs),
     /// The decider was shown another text.

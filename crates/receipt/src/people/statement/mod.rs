@@ -59,7 +59,7 @@ pub struct Matter {
     pub capability: String,
     /// The resource.
     pub resource: String,
-    /// The SHA-256 of the bytes that it is done with, where there are any.
+    /// The SHA-256 of the bytes that the action is about, if any.
     pub artifact: Option<Digest>,
     /// The SHA-256 of the exact text that the decider was shown.
     pub view: Digest,
@@ -177,13 +177,13 @@ pub enum StatementError {
     /// Signed as something else.
     #[error("the payload is not of type {PAYLOAD_TYPE}")]
     PayloadType,
-    /// Not text.
+    /// The statement is not UTF-8 text.
     #[error("the statement is not UTF-8")]
     NotUtf8,
-    /// Not JSON.
+    /// The statement is not JSON.
     #[error("the statement is no JSON: {0}")]
     Json(#[from] JsonError),
-    /// Not of the statement's shape.
+    /// The JSON is not a decision statement.
     #[error("not a decision statement: {0}")]
     Shape(#[from] ShapeError),
     /// Another statement than in-toto's, version 1.
@@ -198,10 +198,10 @@ pub enum StatementError {
     /// The content is valid but the bytes are not canonical.
     #[error("the statement is not in its canonical form")]
     NotCanonical,
-    /// It ends before it begins.
+    /// The decision expires before it is made.
     #[error("the decision expires before it is made")]
     Times,
-    /// It breaks a rule of the break-glass role.
+    /// The decision breaks a rule of the break-glass role.
     #[error("not a break-glass decision: {0}")]
     BreakGlass(&'static str),
 }
