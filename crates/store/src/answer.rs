@@ -1,4 +1,4 @@
-//! An answer of the store: available at once, or when the engine has it.
+//! An answer of the store: available at once, or when the database has it.
 
 use crate::StoreError;
 use std::pin::Pin;
@@ -48,7 +48,7 @@ impl<T> Answer<T> {
         Self(Inner::Ready(Some(answer)))
     }
 
-    /// Blocks this thread until the answer is there.
+    /// Blocks this thread until the answer is available.
     ///
     /// # Errors
     /// The store's refusal.

@@ -14,11 +14,11 @@ pub enum StoreError {
     /// The local data folder or its content.
     #[error(transparent)]
     Folder(#[from] FolderError),
-    /// A database that cannot be used: unreachable, without a schema, or with a newer one. The message says how to mend
+    /// A database that cannot be used: unreachable, without a schema, or with a newer one. The message says how to fix
     /// it.
     #[error("{0}")]
     Unavailable(Arc<dyn std::error::Error + Send + Sync>),
-    /// No room.
+    /// The disk is full, or a size limit is reached.
     #[error(
         "{0} cannot be written, the disk is full or a size limit is reached: free some space and resume; nothing is lost"
     )]
@@ -31,10 +31,10 @@ pub enum StoreError {
     /// A driver whose claim is over.
     #[error("another host now drives instance {0}: nothing was written")]
     ClaimLost(InstanceKey),
-    /// An operator's act was recorded meanwhile.
+    /// An operator's act was recorded in the meantime.
     #[error("an operator has changed the deciders in the meantime: nothing was written; try again")]
     ActsMoved,
-    /// The state of a receipt has changed meanwhile.
+    /// The state of a receipt has changed in the meantime.
     #[error(
         "receipt {0} was spent or revoked in the meantime: nothing was written; look at the receipt and try again"
     )]
@@ -148,17 +148,17 @@ pub enum FolderError {
     /// In use.
     #[error("the data folder {} is in use by another pp-host: wait until it ends, or name another with --data DIR", .0.display())]
     Locked(PathBuf),
-    /// Its state is in a database by now.
+    /// The folder's state was moved to a database.
     #[error(
         "the state of the data folder {} was moved to {to}: name that with --store (the folder stays a host's folder, with its keys); if the move was interrupted, run the same pp-host migrate --from again", path.display()
     )]
     Moved {
-        /// Where it was.
+        /// The folder.
         path: PathBuf,
-        /// Where it is, without a password.
+        /// The database, without a password.
         to: String,
     },
-    /// From the future.
+    /// The folder has the format of a newer version.
     #[error("the data folder {} was written by a newer pp-host (format {found}; this one knows {known}): use that version", path.display())]
     Newer {
         /// The path.

@@ -1,8 +1,8 @@
 //! Durable state: the contract between the engine and the database that keeps it.
 //!
 //! There is one way to write: the caller passes a [`Write`], and its [`Commit`] is answered when the write is on disk.
-//! Facts and the records that they refer to are committed together or not at all, and only at the place in the journal
-//! that the writer expects, so that of two drivers of one instance only one can win. Many writes share one disk
+//! Facts and the records that they refer to are committed together or not at all, and only at the journal position that
+//! the writer expects, so that of two drivers of one instance only one can win. Many writes share one disk
 //! synchronisation, and are independent of each other.
 
 mod answer;

@@ -42,21 +42,22 @@ impl<T> Store for T where
 pub trait WriteStore: Send + Sync {
     /// Submits a write. The answer comes when it is on disk, or when it has been refused without any effect.
     ///
-    /// The store refuses a write at a place that is taken ([`StoreError::Conflict`]), one that exists
+    /// The store refuses a write at a position that is taken ([`StoreError::Conflict`]), one that exists
     /// ([`StoreError::Exists`]), and one that exceeds a quota ([`StoreError::Quota`]). A refusal does not affect other
     /// writes.
     fn write(&self, write: Write<'_>) -> Commit;
 
-    /// The same, blocking: the caller's thread waits for the answer, and the store may use the thread to write.
+    /// [`write`](Self::write), blocking: the caller's thread waits for the answer, and the store may use the thread to
+    /// write.
     ///
     /// # Errors
-    /// When nothing was written.
+    /// Nothing was written.
     fn write_here(&self, write: Write<'_>) -> Written {
         self.write(write).wait()
     }
 
-    /// The same as [`write`](Self::write) for a caller whose thread has nothing else to do: an engine whose writes
-    /// need no other machine may use the thread to write.
+    /// [`write`](Self::write), for a caller whose thread has nothing else to do: a store whose writes need no other
+    /// machine may use the thread to write.
     fn write_alone(&self, write: Write<'_>) -> Commit {
         self.write(write)
     }
@@ -127,8 +128,8 @@ pub trait JournalStore: Send + Sync {
     /// When the state cannot be read.
     fn output(&self, key: &InstanceKey) -> Answer<String>;
 
-    /// The first facts of all instances after that place, in order. No fact appears later before one that was answered:
-    /// a fact that is still being committed is answered later, with everything that follows it.
+    /// The first facts of all instances after that sequence number, in order. No fact appears later before one that was
+    /// answered: a fact that is still being committed is answered later, with everything that follows it.
     ///
     /// # Errors
     /// When the state cannot be read.
@@ -141,10 +142,10 @@ pub trait JournalStore: Send + Sync {
     /// When the state cannot be read.
     fn facts_of_tenant(&self, tenant: &TenantId, seq: u64, limit: u32) -> Answer<Vec<Fact>>;
 
-    /// The last place up to which [`facts_after`](Self::facts_after) has facts; 0 where there are none.
+    /// The last sequence number up to which [`facts_after`](Self::facts_after) has facts; 0 if there are none.
     ///
     /// # Errors
-    /// When the state cannot be read.
+    /// The state cannot be read.
     fn last_seq(&self) -> Answer<u64>;
 
     /// The time to judge and to record by. `wall` is the host's clock: an engine without a clock of its own answers
@@ -167,10 +168,10 @@ pub trait RequestStore: Send + Sync {
     /// When the state cannot be read.
     fn request(&self, id: &RequestId) -> Answer<Option<RecordedRequest>>;
 
-    /// The same with that instance's journal, both as they were at one moment.
+    /// A request, with its instance's journal, both as they were at one moment.
     ///
     /// # Errors
-    /// When the state cannot be read.
+    /// The state cannot be read.
     fn request_and_journal(&self, id: &RequestId) -> Answer<Option<RequestWithJournal>>;
 
     /// Requests as JSON text, with whose they are and how each ended.
@@ -213,7 +214,8 @@ pub trait ReceiptStore: Send + Sync {
     /// When the state cannot be read.
     fn revocation(&self, id: &ReceiptId) -> Answer<Option<StoredReceipt>>;
 
-    /// Receipts, in the order in which they were issued. A page costs a scan of what it skips, and little memory.
+    /// Receipts, in the order in which they were issued. A page costs a scan of the receipts that it skips, and little
+    /// memory.
     ///
     /// # Errors
     /// When the state cannot be read.
@@ -245,13 +247,13 @@ pub trait ActStore: Send + Sync {
 /// The states of instances, and when they are due. Due instances are answered only for the shards of which this store
 /// holds a claim.
 pub trait ScheduleStore: Send + Sync {
-    /// The tenants that have an instance that is due by then. Costs one look-up per tenant.
+    /// The tenants that have an instance that is due at the time `by`. Costs one look-up per tenant.
     ///
     /// # Errors
     /// When the state cannot be read.
     fn due_tenants(&self, by: Timestamp) -> Answer<Vec<TenantId>>;
 
-    /// A tenant's instances that are due by then, the longest due first. Costs one look-up.
+    /// A tenant's instances that are due at the time `by`, the longest due first. Costs one look-up.
     ///
     /// # Errors
     /// When the state cannot be read.
@@ -281,8 +283,8 @@ pub trait ScheduleStore: Send + Sync {
     /// When the state cannot be read.
     fn first_ended(&self) -> Answer<Vec<FirstEnded>>;
 
-    /// A tenant's instances that had ended by then, the longest ended first, without the first `skip` of them. Costs
-    /// one look-up.
+    /// A tenant's instances that had ended at the time `by`, the longest ended first, without the first `skip` of them.
+    /// Costs one look-up.
     ///
     /// # Errors
     /// When the state cannot be read.

@@ -32,13 +32,13 @@ pub enum TransferRow {
     Rate(TenantId, i64, u64),
     /// A receipt.
     Receipt(MovedReceipt),
-    /// What became of a receipt.
+    /// The state of a receipt.
     ReceiptState(ReceiptId, ReceiptState),
     /// A receipt to look at for whether a digest is known.
     Precedent(MovedPrecedent),
     /// An operator's act.
     Act(RecordedAct),
-    /// What a tenant keeps.
+    /// The usage of a tenant.
     Usage(TenantId, Usage),
     /// An instance that was deleted.
     Deletion(Deleted),
@@ -57,11 +57,11 @@ pub enum TransferRow {
 pub struct MovedEntries {
     /// The number of the instance.
     pub instance: i64,
-    /// Its name.
+    /// The instance's name.
     pub key: InstanceKey,
     /// The place of the first entry among all facts.
     pub seq: u64,
-    /// Its place in the instance's journal.
+    /// The index of the first entry in the instance's journal.
     pub index: u64,
     /// When they were recorded.
     pub at: Timestamp,
@@ -72,26 +72,26 @@ pub struct MovedEntries {
 /// An instance.
 #[derive(Debug, Clone, PartialEq)]
 pub struct MovedInstance {
-    /// Its number: later ones have larger ones.
+    /// The instance's number. Later instances have larger numbers.
     pub number: i64,
-    /// Its name.
+    /// The instance's name.
     pub key: InstanceKey,
     /// The number of its entries.
     pub entries: u64,
     /// When the last of them was recorded.
     pub at: Timestamp,
-    /// How it stands.
+    /// The instance's schedule row.
     pub schedule: ScheduleRow,
     /// Since when.
     pub since: Timestamp,
-    /// What its guest has printed.
+    /// The guest's output.
     pub output: String,
 }
 
 /// A request.
 #[derive(Debug, Clone, PartialEq)]
 pub struct MovedRequest {
-    /// Its name.
+    /// The request's id.
     pub id: RequestId,
     /// The number of the instance that made it.
     pub instance: i64,
@@ -99,7 +99,7 @@ pub struct MovedRequest {
     pub tenant: TenantId,
     /// The place of the fact that it was made; negative where an older format did not keep that.
     pub seq: i64,
-    /// What it is for, as `CAPABILITY RESOURCE`.
+    /// The subject of the request, as `CAPABILITY RESOURCE`.
     pub subject: String,
     /// Whether it waits for a decision.
     pub is_open: bool,
@@ -107,7 +107,7 @@ pub struct MovedRequest {
     pub outcome: Option<String>,
     /// The whole request as JSON text.
     pub body: String,
-    /// The notices of it that were delivered.
+    /// The request's notices that were delivered.
     pub sent: SentNotices,
 }
 
@@ -116,7 +116,7 @@ pub struct MovedRequest {
 pub struct MovedReceipt {
     /// The place among all receipts.
     pub seq: u64,
-    /// Its id.
+    /// The receipt's id.
     pub id: ReceiptId,
     /// The request that it decides.
     pub request: RequestId,
@@ -131,7 +131,7 @@ pub struct MovedPrecedent {
     pub tenant: TenantId,
     /// The component or artifact.
     pub digest: Digest,
-    /// Who signed: the ids of their keys with blanks between.
+    /// The signers: the ids of their keys with blanks between.
     pub signers: String,
     /// The place of the fact that it was spent.
     pub seq: u64,
@@ -146,7 +146,7 @@ pub struct MovedHolder {
     pub tenant: TenantId,
     /// The artifact.
     pub sha256: Digest,
-    /// Its size.
+    /// The artifact's size.
     pub bytes: u64,
     /// The number of an instance that has acted with it; or the place of a deployment that a resource serves, negative.
     pub holder: i64,

@@ -28,7 +28,7 @@ impl fmt::Display for Escaped<'_> {
     }
 }
 
-/// A text that brings its own quotation marks and escapes, such as JSON, cut with a visible mark where it is long.
+/// A text that has its own quotation marks and escapes, such as JSON, cut with a visible mark if it is long.
 #[derive(Debug, Clone, Copy)]
 pub struct Clipped<'a>(pub &'a str);
 

@@ -100,7 +100,7 @@ pub(crate) enum CommandRefusal {
 
 impl Limits {
     /// Checks a command that is not in the journal; `started` is the number of started calls that have not ended, and
-    /// what is earlier than `now` is the past.
+    /// times before `now` are the past.
     pub(crate) fn check(
         &self,
         call: Call,
@@ -150,7 +150,7 @@ impl Limits {
         }
     }
 
-    /// When the next attempt follows one that failed with this; `None` when the instance may keep no more bytes.
+    /// The time of the next attempt after this failure; `None` if the instance may keep no more bytes.
     pub(crate) fn retry_at(
         &self,
         kept: usize,

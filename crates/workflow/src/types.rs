@@ -13,11 +13,11 @@ pub struct Failure {
     pub message: String,
 }
 
-/// Whether a workflow waits for the end of a call at once, or starts the call and asks for the end later.
+/// Whether a workflow waits for the end of a call immediately, or starts the call and waits for the end later.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum CallMode {
-    /// It waits.
+    /// The workflow waits immediately.
     #[default]
     Blocking,
     /// The workflow started the call, and continues.
@@ -36,9 +36,9 @@ impl CallMode {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Finding {
-    /// It took place.
+    /// The effect took place.
     Succeeded,
-    /// It did not.
+    /// The effect did not take place.
     Failed,
 }
 
@@ -46,7 +46,7 @@ pub enum Finding {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "outcome", rename_all = "kebab-case", deny_unknown_fields)]
 pub enum Effect {
-    /// It took place.
+    /// The effect took place.
     Succeeded {
         /// The capability's output, as canonical JSON text.
         output: String,
@@ -55,7 +55,7 @@ pub enum Effect {
         /// When it had ended.
         finished_at: Timestamp,
     },
-    /// It did not take place.
+    /// The effect did not take place.
     Failed {
         /// The failure's message.
         message: String,
@@ -64,7 +64,7 @@ pub enum Effect {
         /// When it had ended.
         finished_at: Timestamp,
     },
-    /// It was interrupted, and its outcome is unknown. Never repeated by itself.
+    /// The effect was interrupted, and its outcome is unknown. The host never repeats it.
     Unknown {
         /// What is known about the effect.
         message: String,
@@ -93,11 +93,11 @@ pub enum Check {
     Resource,
     /// The artifact's name, size and digest.
     Artifact,
-    /// Not expired.
+    /// The receipt has not expired.
     Expiry,
-    /// Not spent.
+    /// The receipt was not spent.
     Redemption,
-    /// Not revoked.
+    /// The receipt was not revoked.
     Revocation,
     /// The deciders whose signatures are in the receipt still count, and are enough for the policy.
     Approvals,

@@ -146,7 +146,7 @@ impl Ask {
     /// The most people that can be asked for: the number of decisions that a receipt commits to.
     pub const MOST: u32 = receipt::MAX_APPROVALS as u32;
 
-    /// One approval by any decider.
+    /// An ask for one approval by any decider.
     #[must_use]
     pub fn one() -> Self {
         let need = Need { role: None, approvals: 1 };

@@ -8,22 +8,17 @@ use std::sync::Arc;
 
 /// A store of artifacts. The bytes that it reads have the requested digest.
 pub trait BlobStore: Send + Sync {
-    /// Keeps bytes under their digest. The answer comes when they are durable. Bytes that are kept already are not written again.
-    ///
-    /// # Errors
-    /// When they cannot be written.
+    /// Stores bytes under their digest. The answer comes when they are durable. Bytes that are already stored are not
+    /// written again.
     fn keep_blob(&self, digest: &Digest, bytes: Arc<[u8]>) -> Answer<()>;
 
-    /// The bytes of a digest; none where they are not kept.
+    /// The bytes of a digest; `None` if they are not stored.
     ///
     /// # Errors
-    /// When they cannot be read, or have another digest by now ([`StoreError::Damaged`](crate::StoreError::Damaged)).
+    /// The bytes cannot be read, or no longer have this digest ([`StoreError::Damaged`](crate::StoreError::Damaged)).
     fn blob(&self, digest: &Digest) -> Answer<Option<Vec<u8>>>;
 
-    /// The digests that are kept, in any order.
-    ///
-    /// # Errors
-    /// When they cannot be read.
+    /// The digests of the stored bytes, in any order.
     fn blobs(&self) -> Answer<Vec<Digest>>;
 
     /// Removes the bytes of a digest, unless an instance or a resource [keeps](crate::DeploymentStore::keeps_artifact)

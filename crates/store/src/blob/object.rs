@@ -9,10 +9,10 @@ pub trait ObjectStorage: Send + Sync {
     /// The place for messages, without credentials.
     fn place(&self) -> String;
 
-    /// Asks the storage for anything, to find out whether it can be used.
+    /// Sends any request to the storage, to find out whether it can be used.
     ///
     /// # Errors
-    /// When it cannot. The message says how to mend it.
+    /// The storage cannot be used. The message says how to fix it.
     fn check(&self) -> Answer<()>;
 
     /// Keeps bytes. The answer comes when they are durable.

@@ -10,7 +10,7 @@ use std::{fs, io};
 /// Disk synchronisations that this process has requested, through this module and [`count_synchronisation`].
 static SYNCHRONISATIONS: AtomicU64 = AtomicU64::new(0);
 
-/// Bytes that are compared at once.
+/// The number of bytes that are compared at a time.
 const CHUNK: usize = 64 << 10;
 
 /// The number of disk synchronisations that this process has requested. For measurements.
@@ -24,8 +24,8 @@ pub fn count_synchronisation() {
     SYNCHRONISATIONS.fetch_add(1, Ordering::Relaxed);
 }
 
-/// Replaces a file atomically: the bytes are on disk before the name, and the name before this returns. Not for two
-/// callers of one path at once: both write the same temporary file.
+/// Replaces a file atomically: the bytes are on disk before the name, and the name before this returns. Two callers
+/// must not replace one path at the same time: both write the same temporary file.
 pub fn replace(path: &Path, content: &[u8], mode: u32) -> io::Result<()> {
     let folder = path.parent().ok_or(io::ErrorKind::InvalidInput)?;
     make_folder(folder)?;
@@ -59,7 +59,7 @@ pub fn has_bytes(path: &Path, bytes: &[u8]) -> io::Result<bool> {
     Ok(true)
 }
 
-/// Removes a file, if it is there.
+/// Removes a file, if it exists.
 pub fn remove(path: &Path) -> io::Result<()> {
     fs::remove_file(path).or_else(|error| match error.kind() {
         io::ErrorKind::NotFound => Ok(()),

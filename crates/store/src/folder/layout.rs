@@ -10,11 +10,11 @@ use std::{fs, io};
 /// Whether a folder has its data.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum FolderState {
-    /// It had none: missing parts may be made.
+    /// The folder has no data: missing parts may be created.
     New,
     /// A process ended while it made the folder: no caller has used it, and missing parts may be made.
     Unfinished,
-    /// It has data, so a missing part is lost.
+    /// The folder has data, so a missing part is lost.
     Used,
 }
 
@@ -24,13 +24,13 @@ pub(super) const JOURNAL: &str = "journal.sqlite";
 /// The public key set's name.
 pub(super) const KEY_SET: &str = "keys/keys.json";
 
-/// A file that is there until a new folder has everything that it has to have.
+/// A file that exists until a new folder has all its parts.
 pub(super) const MAKING: &str = "making";
 
 /// The file that says which files git ignores.
 const IGNORE: &str = ".gitignore";
 
-/// What may be in a data folder before it has data: what this program makes, and its settings.
+/// The files that may be in a data folder before it has data: the files that this program makes, and its settings.
 const BEFORE_DATA: [&str; 6] =
     ["lock", "cache", "control.sock", "pp-host.toml", "policy.toml", "policy.cedar"];
 

@@ -1,4 +1,4 @@
-//! The folder that everything is kept in.
+//! The data folder.
 
 pub mod files;
 mod layout;
@@ -21,8 +21,8 @@ use std::{fs, io};
 /// cache/           compiled code; may be deleted at any time
 /// control.sock     the owner's socket for other processes
 /// lock             held while a process owns the folder
-/// .gitignore       keeps a repository that the folder stands in from taking up the keys
-/// host             the host's id, where the state is in a database that several hosts share
+/// .gitignore       keeps a repository that contains the folder from committing the keys
+/// host             the host's id, if the state is in a database that several hosts share
 /// making           present until the folder is complete for the first time
 /// moved            present once the state was moved to a database: no process writes to the journal any more
 /// ```
@@ -40,27 +40,27 @@ const MOVED: &str = "moved";
 /// A move of a folder's state to a database.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Move {
-    /// Its name. The database keeps it with what was moved.
+    /// The name of the move. The database keeps it with the moved state.
     pub id: String,
     /// The database, without a password.
     pub to: String,
 }
 
 impl DataFolder {
-    /// Takes a folder for writing, and makes it where there is none. One process at a time.
+    /// Opens a folder for writing, and creates it if it does not exist. One process at a time.
     ///
     /// # Errors
-    /// When it cannot be made, another account owns it or can change its content, another process has it, or
-    /// it has data without a journal.
+    /// The folder cannot be created, another account owns it or can change its content, another process has it, or it
+    /// has data without a journal.
     pub fn own(path: &Path) -> Result<Self, StoreError> {
         Self::make(path)?;
         Self::take(path)
     }
 
-    /// Takes a folder that has data for writing. Makes nothing where there is none.
+    /// Opens a folder that has data for writing. Creates nothing if there is none.
     ///
     /// # Errors
-    /// As for [`own`](Self::own), and when there is no data.
+    /// Those of [`own`](Self::own), and a folder without data.
     pub fn own_existing(path: &Path) -> Result<Self, StoreError> {
         Self::read(path)?;
         Self::take(path)
@@ -75,11 +75,11 @@ impl DataFolder {
         Self::lock(path, state)
     }
 
-    /// Takes the folder of a host whose state is in a database elsewhere, and makes it where there is none: it has
+    /// Opens for writing the folder of a host whose state is in a database, and creates it if it does not exist: it has
     /// keys, cache, sockets and artifacts. A journal in it is ignored.
     ///
     /// # Errors
-    /// As for [`own`](Self::own).
+    /// Those of [`own`](Self::own).
     pub fn own_without_journal(path: &Path) -> Result<Self, StoreError> {
         Self::make(path)?;
         Self::lock(path, |path| match (presence(path, MAKING)?, presence(path, KEY_SET)?) {
@@ -89,7 +89,7 @@ impl DataFolder {
         })
     }
 
-    /// Looks into the folder of a host whose state is in a database elsewhere, whether or not it is there.
+    /// Opens, for reading, the folder of a host whose state is in a database. The folder may be missing.
     #[must_use]
     pub fn read_without_journal(path: &Path) -> Self {
         Self { path: path.to_owned(), state: FolderState::Used, lock: None }
@@ -121,14 +121,14 @@ impl DataFolder {
             .mode(0o600)
             .open(path.join("lock"))
             .map_err(failed)?;
-        // An account that can open it can lock it.
+        // An account that can open the file can lock it.
         ownership::close_to_others(&lock).map_err(failed)?;
         match lock.try_lock() {
             Ok(()) => {}
             Err(TryLockError::WouldBlock) => return Err(FolderError::Locked(path.to_owned()).into()),
             Err(TryLockError::Error(error)) => return Err(failed(error)),
         }
-        // Only now: another process may have been making it until here.
+        // The state is read only now: another process may have been creating the folder until here.
         let state = state(path)?;
         if state == FolderState::New {
             keep_out_of_git(path).map_err(failed)?;
@@ -140,7 +140,7 @@ impl DataFolder {
     /// Opens a folder for reading. Another process may own it.
     ///
     /// # Errors
-    /// When there is none.
+    /// There is no folder with data.
     pub fn read(path: &Path) -> Result<Self, StoreError> {
         match (state(path)?, presence(path, JOURNAL)?) {
             (state, Presence::Complete) => Ok(Self { path: path.to_owned(), state, lock: None }),
@@ -148,7 +148,7 @@ impl DataFolder {
         }
     }
 
-    /// Whether there was no data before this process took the folder.
+    /// Whether the folder had no data before this process opened it.
     #[must_use]
     pub fn is_new(&self) -> bool {
         self.state == FolderState::New
@@ -157,7 +157,7 @@ impl DataFolder {
     /// Checks that a folder with data has its public key set.
     ///
     /// # Errors
-    /// When it has not.
+    /// The folder has data, but no key set.
     pub fn check_keys(&self) -> Result<(), StoreError> {
         match (self.state, presence(&self.path, KEY_SET)?) {
             (FolderState::New | FolderState::Unfinished, _) | (FolderState::Used, Presence::Complete) => {
@@ -170,7 +170,7 @@ impl DataFolder {
     /// Marks the folder as complete: from now on, a missing part is lost.
     ///
     /// # Errors
-    /// When it cannot be written.
+    /// The folder cannot be written.
     pub fn finish(&self) -> Result<(), StoreError> {
         let making = self.path.join(MAKING);
         let finished = match self.state {
@@ -182,10 +182,10 @@ impl DataFolder {
         finished.map_err(|error| FolderError::Unusable { path: self.path.clone(), error }.into())
     }
 
-    /// The move of the folder's state to a database, where one was begun.
+    /// The move of the folder's state to a database, if a move was begun.
     ///
     /// # Errors
-    /// When the file that says so cannot be read.
+    /// The mark's file cannot be read.
     pub fn moved(&self) -> Result<Option<Move>, StoreError> {
         let path = self.path.join(MOVED);
         match fs::read_to_string(&path) {
@@ -198,20 +198,20 @@ impl DataFolder {
         }
     }
 
-    /// Says that the state is in a database from now on: only [`own_to_move`](Self::own_to_move) takes the folder then.
+    /// Marks the state as moved to a database: from now on only [`own_to_move`](Self::own_to_move) opens the folder for writing.
     ///
     /// # Errors
-    /// When it cannot be written.
+    /// The folder cannot be written.
     pub fn set_moved(&self, Move { id, to }: &Move) -> Result<(), StoreError> {
         let path = self.path.join(MOVED);
         files::replace(&path, format!("{id}\n{to}\n").as_bytes(), 0o600)
             .map_err(|error| FolderError::Unusable { path, error }.into())
     }
 
-    /// Takes that back: nothing was moved.
+    /// Removes the mark that the state was moved to a database: the move did not take place.
     ///
     /// # Errors
-    /// When it cannot be written.
+    /// The folder cannot be written.
     pub fn set_not_moved(&self) -> Result<(), StoreError> {
         let path = self.path.join(MOVED);
         files::remove(&path)
@@ -219,10 +219,10 @@ impl DataFolder {
             .map_err(|error| FolderError::Unusable { path, error }.into())
     }
 
-    /// The id of the host that has the folder. Where it has none yet, stores `made`.
+    /// The id of the host that has the folder. If it has none yet, stores `made`.
     ///
     /// # Errors
-    /// When it cannot be read or written, or is not a valid id.
+    /// The id cannot be read or written, or is invalid.
     pub fn host_id(&self, made: HostId) -> Result<HostId, StoreError> {
         let path = self.path.join("host");
         let failed = |error| StoreError::from(FolderError::Unusable { path: path.clone(), error });
@@ -283,7 +283,7 @@ impl DataFolder {
 impl Drop for DataFolder {
     fn drop(&mut self) {
         if let Some(lock) = &self.lock {
-            // Where this fails, the lock ends with the last process that has the file open.
+            // If this fails, the lock ends with the last process that has the file open.
             let _ = lock.unlock();
         }
     }
@@ -337,7 +337,7 @@ mod tests {
         let owned = DataFolder::own(folder.path()).unwrap();
         assert!(owned.is_new());
         drop(owned);
-        // Its maker ended in the middle.
+        // The process that made the folder ended in the middle.
         fs::write(&journal, "").unwrap();
         assert!(matches!(DataFolder::read(folder.path()), Err(StoreError::Folder(FolderError::NoData(_)))));
         let owned = DataFolder::own(folder.path()).unwrap();

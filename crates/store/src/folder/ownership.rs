@@ -1,6 +1,7 @@
-//! Files and folders that are trusted by their path: only the account of this process, or root, may be able to change them.
+//! Files and folders that are trusted by their path: only the account of this process, or root, may be able to change
+//! them.
 //!
-//! The open file is checked, not the path, so that the checked file is the one that is read.
+//! The check is on the open file, not on the path, so that the checked file is the file that is read.
 
 use std::fs::{File, Metadata, Permissions};
 use std::io::Read as _;
@@ -75,7 +76,7 @@ pub fn read_secret(path: &Path) -> io::Result<String> {
     Ok(text)
 }
 
-/// Refuses what accounts other than this process's and root can change.
+/// Refuses a file that accounts other than this process's and root can change.
 pub fn check(found: &Metadata) -> io::Result<()> {
     check_mode(found)?;
     match found.uid() {

@@ -21,7 +21,7 @@ impl Shard {
         Self(number)
     }
 
-    /// Its number.
+    /// The shard's number.
     #[must_use]
     pub fn number(self) -> u8 {
         self.0
@@ -40,8 +40,8 @@ impl fmt::Display for Shard {
 }
 
 impl InstanceKey {
-    /// The shard that the instance belongs to, for as long as it is there: the first byte of the SHA-256 of its full name, `TENANT/ID` in
-    /// UTF-8.
+    /// The shard that the instance belongs to, for its whole life: the first byte of the SHA-256 of its full name,
+    /// `TENANT/ID` in UTF-8.
     #[must_use]
     pub fn shard(&self) -> Shard {
         let [first, ..] = *Digest::of(self.to_string().as_bytes()).as_bytes();
@@ -54,7 +54,7 @@ impl InstanceKey {
 #[serde(try_from = "String", into = "String")]
 pub struct HostId(String);
 
-/// Not a host's id.
+/// The text is not a host's id.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("not a host id: a host id has 1 to 64 lowercase letters, digits, - and _")]
 pub struct UnknownHostId;
@@ -103,7 +103,7 @@ impl fmt::Display for HostId {
 /// A host's description of itself.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct HostInfo {
-    /// Its id.
+    /// The host's id.
     pub id: HostId,
     /// The machine's name and the number of the process there, for people.
     pub name: String,
@@ -126,7 +126,7 @@ pub enum HostSigner {
 /// A host on record.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct HostRecord {
-    /// Its description of itself.
+    /// The host's description of itself.
     pub host: HostInfo,
     /// The number of shards of which it holds a valid claim.
     pub shards: u16,
@@ -145,7 +145,7 @@ pub struct Hosts {
     pub replication: Replication,
 }
 
-/// Where a commit is when it is acknowledged.
+/// The disks that have a commit when it is acknowledged.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Replication {
@@ -164,7 +164,8 @@ pub struct Claims {
     pub shards: Vec<HeldShard>,
     /// The validity from the start of the call that returned it; `None` means forever.
     pub valid_for: Option<Duration>,
-    /// The time from the answer until the first claim of another host is over, unless that host renews it; `None` where there is none.
+    /// The time from the answer until the first claim of another host is over, unless that host renews it; `None` if no
+    /// other host has a claim.
     pub next_lapse: Option<Duration>,
     /// A notice about the store since the last renewal, as a line of text, for the operator.
     pub notice: Option<String>,
@@ -187,11 +188,12 @@ pub const LONGEST_ACTION: Duration = Duration::from_secs(10);
 /// Whether an earlier holder of a shard may still act. While a claim is renewed, this can become [`Finished`](Self::Finished), and stays so.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum PreviousHolder {
-    /// None: there was no earlier holder, each [released](crate::ClaimStore::release) its claim, or this is [`LONGEST_ACTION`] after the
-    /// last take-over of an expired one. The earlier processes of the present host are over.
+    /// No earlier holder may act: there was none, each [released](crate::ClaimStore::release) its claim, or this is
+    /// [`LONGEST_ACTION`] after the last take-over of an expired claim. The earlier processes of the present host are
+    /// over.
     Finished,
-    /// A claim expired, or a renewal gave it up as surplus, and its holder may be in the middle of an action that it began before that.
-    /// This is so too for a holder that takes the shard from the one that took it over.
+    /// A claim expired, or a renewal gave it up as surplus, and its holder may be in the middle of an action that it
+    /// began before that. The same applies if a third host takes the shard from the host that took it over.
     Expired,
 }
 

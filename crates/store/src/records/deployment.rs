@@ -1,4 +1,4 @@
-//! Deployments: the artifact deployed under each receipt, and the live one of each resource.
+//! Deployments: the artifact deployed under each receipt, and the live deployment of each resource.
 
 use receipt::{Digest, Timestamp};
 use serde::{Deserialize, Serialize};
@@ -8,7 +8,7 @@ use workflow::{ReceiptId, TenantId};
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Deployment {
-    /// Its identifier: the same for every attempt of one redemption.
+    /// The deployment's identifier, which is equal for all attempts of one redemption.
     pub id: String,
     /// The tenant whose workflow deployed.
     pub tenant: TenantId,
@@ -33,19 +33,19 @@ pub struct Deployment {
 /// A deployment on record.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct RecordedDeployment {
-    /// Its place among all deployments, in the order in which they were recorded. Later is larger.
+    /// The sequence number of the deployment, in the order in which deployments were recorded. Later is larger.
     pub place: u64,
     /// The deployment.
     pub deployment: Deployment,
-    /// Whether its resource serves it now. Of two deployments to one resource, the one whose receipt was redeemed later
-    /// is live.
+    /// Whether the resource serves this deployment now. Of two deployments to one resource, the deployment whose
+    /// receipt was redeemed later is live.
     pub is_live: bool,
 }
 
 /// A selection of deployments.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct DeploymentPage {
-    /// Only those recorded after this place; 0 for all.
+    /// Only deployments recorded after this sequence number; 0 for all.
     pub after: u64,
     /// The most deployments to return.
     pub limit: u32,
@@ -60,8 +60,8 @@ pub enum DeploymentFilter {
     All,
     /// A tenant's.
     Tenant(TenantId),
-    /// The one that a receipt permitted.
+    /// The deployment that a receipt permitted.
     Receipt(ReceiptId),
-    /// Those that their resources serve now.
+    /// The deployments that their resources serve now.
     Live,
 }

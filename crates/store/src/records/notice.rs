@@ -38,19 +38,20 @@ const FAILED: u32 = 4;
 const NOTICES: u16 = 0xff;
 
 impl SentNotices {
-    /// As an engine keeps them: a bit a notice, and above those the number of times that the request was reopened.
+    /// From the bits that a database stores: a bit for each notice, and above those the number of times that the
+    /// request was reopened.
     #[must_use]
     pub fn from_bits(bits: u16) -> Self {
         Self(bits)
     }
 
-    /// The same, to be kept.
+    /// The bits that a database stores.
     #[must_use]
     pub fn bits(self) -> u16 {
         self.0
     }
 
-    /// That notice was delivered.
+    /// The mark that this notice was delivered.
     #[must_use]
     pub fn delivered(notice: Notice) -> Self {
         Self(notice.bit())
@@ -68,8 +69,8 @@ impl SentNotices {
         self.0 & Self::failed(notice).0 != 0
     }
 
-    /// The same request, reopened by a restart of its instance: people are notified of it anew. The count begins again after
-    /// 127 times, so that every engine can keep it in 15 bits.
+    /// The marks after the request was reopened by a restart of its instance: people are notified again. The count
+    /// begins again after 127 times, so that every database can store it in 15 bits.
     #[must_use]
     pub fn reopened(self) -> Self {
         Self(((self.0 | NOTICES) + 1) & 0x7fff)
@@ -89,7 +90,7 @@ impl SentNotices {
 }
 
 impl Notice {
-    /// Its bit in [`SentNotices`]. Engines keep it: it never changes.
+    /// The notice's bit in [`SentNotices`]. Databases store it: it never changes.
     #[must_use]
     pub fn bit(self) -> u16 {
         match (self.kind, self.channel) {

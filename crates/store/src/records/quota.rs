@@ -73,11 +73,11 @@ pub struct Usage {
 pub struct OverQuota {
     /// The limit.
     pub name: &'static str,
-    /// Of what.
+    /// What the limit bounds.
     what: &'static str,
     /// The tenant.
     pub tenant: TenantId,
-    /// Its value.
+    /// The limit's value.
     pub limit: u64,
     /// The usage that the write would have led to.
     pub asked: u64,

@@ -11,7 +11,7 @@ use workflow::{Entry, InstanceId, ReceiptId, RequestId, TenantId};
 pub struct InstanceKey {
     /// The tenant that owns it.
     pub tenant: TenantId,
-    /// Its name there.
+    /// The instance's name in the tenant.
     pub instance: InstanceId,
 }
 
@@ -21,17 +21,17 @@ impl fmt::Display for InstanceKey {
     }
 }
 
-/// One entry of a journal, with its place and time.
+/// One entry of a journal, with its sequence number and time.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct Fact {
-    /// Its place among all facts of this data folder. Later is larger.
+    /// The sequence number of the fact among all facts of this data folder. Later facts have larger numbers.
     pub seq: u64,
     /// When it was recorded.
     pub at: Timestamp,
     /// The instance of the fact.
     #[serde(flatten)]
     pub key: InstanceKey,
-    /// Its place in its instance's journal, from 0.
+    /// The index of the entry in its instance's journal, from 0.
     pub index: u64,
     /// The entry.
     #[serde(flatten)]
@@ -87,9 +87,9 @@ impl StoredReceipt {
 /// A selection of receipts.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ReceiptPage {
-    /// Only those of this tenant.
+    /// Only receipts of this tenant.
     pub tenant: Option<TenantId>,
-    /// Only the receipts after this one, in the order asked for; all of them if there is no such receipt.
+    /// Only the receipts after this one, in the requested order; all of them if there is no such receipt.
     pub after: Option<ReceiptId>,
     /// The latest first.
     pub newest_first: bool,
@@ -118,7 +118,7 @@ pub struct ReceiptState {
 pub struct RecordedReceipt {
     /// The receipt.
     pub receipt: StoredReceipt,
-    /// Its state.
+    /// The receipt's state.
     pub state: ReceiptState,
 }
 
@@ -127,11 +127,11 @@ pub struct RecordedReceipt {
 pub struct RecordedRequest {
     /// The instance.
     pub key: InstanceKey,
-    /// The request. Empty for a waiting one that is damaged: the list has the others, and its number is right.
+    /// The request. Empty for a waiting request that is damaged: the list has the others, and its number is right.
     pub body: String,
     /// The outcome in a word (`APPROVED`, `DENIED`, `LAPSED`); `None` while it waits.
     pub outcome: Option<String>,
-    /// The notices of it that were delivered.
+    /// The request's notices that were delivered.
     pub sent: SentNotices,
 }
 
@@ -149,7 +149,7 @@ pub struct RequestWithJournal {
 /// An operator's act, as it is recorded.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct RecordedAct {
-    /// Its place among all acts. Later is larger.
+    /// The sequence number of the act among all acts. Later acts have larger numbers.
     pub seq: u64,
     /// When.
     pub at: Timestamp,
@@ -170,7 +170,7 @@ pub struct AskHistory {
 /// The people whose signed decisions a fact rests on, for later look-ups.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct SignedBy {
-    /// Their keys' ids in order, with blanks between.
+    /// The ids of the deciders' keys in order, with blanks between.
     pub keys: String,
     /// The digests that an approval makes known when it is redeemed. Empty for a denial.
     pub digests: Vec<Digest>,
@@ -179,10 +179,10 @@ pub struct SignedBy {
 /// A filter of requests.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum RequestFilter {
-    /// Those that wait for a decision, oldest first.
+    /// The requests that wait for a decision, oldest first.
     Waiting,
     /// Every request, oldest first.
     All,
-    /// At most so many, made before that one (or of all, for `None`), newest first.
+    /// At most this number of requests, made before the named request (or of all, for `None`), newest first.
     Before(Option<RequestId>, u32),
 }

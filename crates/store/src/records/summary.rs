@@ -13,17 +13,17 @@ use workflow::TenantId;
 pub enum InstanceState {
     /// Created; the workflow has made no call.
     Queued,
-    /// It has something to do.
+    /// The workflow can continue.
     Running,
-    /// It waits for something outside, or for time.
+    /// The instance waits for something outside, or for time.
     Waiting,
     /// An operator paused it.
     Paused,
-    /// The workflow made another call than the one in its journal. It stops until an operator acts.
+    /// The workflow made another call than the one in its journal. The instance stops until an operator acts.
     Diverged,
-    /// It ended badly.
+    /// The workflow failed.
     Errored,
-    /// It ended well.
+    /// The workflow completed.
     Complete,
     /// An operator ended it.
     Terminated,
@@ -42,7 +42,7 @@ impl InstanceState {
         Self::Terminated,
     ];
 
-    /// It is not run again, unless an operator restarts it.
+    /// Whether the instance has ended. It is not run again, unless an operator restarts it.
     #[must_use]
     pub fn has_ended(self) -> bool {
         matches!(self, Self::Errored | Self::Complete | Self::Terminated)
@@ -83,18 +83,18 @@ impl FromStr for InstanceState {
 /// An instance's row in the schedule.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct ScheduleRow {
-    /// Its state.
+    /// The instance's state.
     pub state: InstanceState,
-    /// When it is to be driven next; never, for as long as nothing happens outside, where there is no time.
+    /// When the instance is to be driven next. `None` if only something outside can make it due.
     pub due: Option<Timestamp>,
 }
 
 /// An instance, with its row in the schedule.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct InstanceSummary {
-    /// Its name.
+    /// The instance's name.
     pub key: InstanceKey,
-    /// Its row.
+    /// The instance's schedule row.
     pub schedule: ScheduleRow,
     /// Since when it is in that state.
     pub since: Timestamp,
@@ -103,13 +103,13 @@ pub struct InstanceSummary {
 /// A selection of instances.
 #[derive(Debug, Clone, Default)]
 pub struct Selection {
-    /// Only those of this tenant.
+    /// Only instances of this tenant.
     pub tenant: Option<TenantId>,
-    /// Only those in this state.
+    /// Only instances in this state.
     pub state: Option<InstanceState>,
-    /// Only those that follow this one in the list; none where there is no such instance.
+    /// Only instances that follow this one in the list; none if there is no such instance.
     pub after: Option<InstanceKey>,
-    /// Only those in their state since then or later.
+    /// Only instances that have been in their state since this time or later.
     pub since: Option<Timestamp>,
     /// The most instances to return.
     pub limit: Option<u32>,
@@ -127,7 +127,7 @@ pub struct FirstEnded {
 /// An instance that was deleted.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Deleted {
-    /// Its name. A newer instance may have it.
+    /// The instance's name. A newer instance may have it.
     pub key: InstanceKey,
     /// When.
     pub at: Timestamp,

@@ -2,7 +2,7 @@
 
 use crate::Usage;
 
-/// What one or several writes add to a tenant's usage, and take from it.
+/// The amounts that one or several writes add to a tenant's usage, and subtract from it.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct UsageChange {
     /// Instances that have not ended.
@@ -25,7 +25,7 @@ impl UsageChange {
         self.bytes = self.bytes.saturating_add(length.cast_signed() as i64);
     }
 
-    /// This change and another.
+    /// Adds another change to this one.
     pub fn add(&mut self, other: Self) {
         self.instances += other.instances;
         self.pending += other.pending;

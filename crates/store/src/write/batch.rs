@@ -26,8 +26,8 @@ pub struct Batch {
     pub signed: Option<Box<SignedBy>>,
     /// A deployment that took place. One whose id is on record already changes nothing.
     pub deployment: Option<Box<Deployment>>,
-    /// An artifact that is kept from then on, for as long as the instance is. Where its bytes are more than the tenant may keep, nothing is
-    /// written.
+    /// An artifact that is kept from now on, while the instance exists. If its bytes exceed the tenant's quota, nothing
+    /// is written.
     pub artifact: Option<Box<KeptArtifact>>,
     /// The instance's new schedule row, where it changes.
     pub schedule: Option<ScheduleRow>,
@@ -36,9 +36,9 @@ pub struct Batch {
 /// An artifact that the host keeps.
 #[derive(Debug, Clone)]
 pub struct KeptArtifact {
-    /// Its digest.
+    /// The artifact's digest.
     pub sha256: Digest,
-    /// Its size in bytes.
+    /// The artifact's size in bytes.
     pub bytes: u64,
     /// The tenant's quotas. Only these bytes of the batch are judged by them.
     pub quotas: Quotas,
@@ -47,11 +47,11 @@ pub struct KeptArtifact {
 /// A request, with the fields that it is found by.
 #[derive(Debug, Clone)]
 pub struct NewRequest {
-    /// Its name.
+    /// The request's id.
     pub id: RequestId,
     /// The capability.
     pub capability: String,
-    /// To what.
+    /// The resource that the action is on.
     pub resource: String,
     /// The request, as JSON text, without the fields that the journal already has: its instance and the entry that
     /// records it.

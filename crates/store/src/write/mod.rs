@@ -21,7 +21,7 @@ pub enum Write<'a> {
         /// The writer.
         writer: Writer,
     },
-    /// Add to what an instance's guest has printed, where the tenant may keep that. The last million characters are kept.
+    /// Append to the guest's output, if the tenant's quota allows it. The last million characters are kept.
     Output {
         /// The instance.
         key: InstanceKey,
@@ -30,7 +30,7 @@ pub enum Write<'a> {
         /// The tenant's quotas.
         quotas: Quotas,
     },
-    /// Leave an instance alone until then, if it is due at any time at all.
+    /// Do not drive an instance until this time, if it is due at any time.
     Postpone {
         /// The instance.
         key: InstanceKey,
@@ -43,7 +43,7 @@ pub enum Write<'a> {
         key: InstanceKey,
         /// The request.
         request: RequestId,
-        /// What is added to what is kept.
+        /// The marks that are added to the stored ones.
         marks: SentNotices,
     },
     /// Delete an ended instance, if it has as many entries as `place` says.
@@ -59,7 +59,7 @@ pub enum Write<'a> {
     },
     /// Record an act of an operator, if the last one is still `seen`.
     Act {
-        /// The place of the last act that its writer has seen; 0 where there is none.
+        /// The sequence number of the last act that the writer has seen; 0 if there is none.
         seen: u64,
         /// When.
         at: Timestamp,
@@ -90,7 +90,7 @@ pub enum Writer {
 /// An instance to be.
 #[derive(Debug)]
 pub struct Create {
-    /// Its name.
+    /// The instance's name.
     pub key: InstanceKey,
     /// The digest of its component, and the bytes.
     pub component: (Digest, Arc<[u8]>),

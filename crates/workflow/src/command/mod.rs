@@ -58,7 +58,7 @@ pub enum Command {
 /// An operation that can be started and runs concurrently with the workflow. [`Command::Await`] delivers its end, once.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Start {
-    /// A step that is retried as `config` says. Its first attempt is made at once.
+    /// A step that is retried as `config` says. The workflow makes its first attempt at once.
     Step {
         /// The step's name.
         name: String,
@@ -87,7 +87,7 @@ pub struct Sleep {
 pub enum Alarm {
     /// Milliseconds from its beginning.
     In(u64),
-    /// Then.
+    /// A time.
     At(Timestamp),
 }
 
@@ -210,7 +210,7 @@ pub struct Measure {
 }
 
 impl Measure {
-    /// Of an artifact of this name.
+    /// Measures an artifact of this name.
     #[must_use]
     pub fn new(name: String) -> Self {
         Self { name, digester: Digester::default(), bytes: 0 }

@@ -25,7 +25,7 @@ pub struct StepConfig {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Backoff {
-    /// The same every time.
+    /// The same delay every time.
     Constant,
     /// The delay times the number of failed attempts.
     Linear,
@@ -36,11 +36,11 @@ pub enum Backoff {
 /// Whether a step is retried after a failed attempt.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Retry {
-    /// It is tried again as it was configured.
+    /// The step is tried again as it was configured.
     Configured,
-    /// It is retried after so many milliseconds, if an attempt is left.
+    /// The step is retried after this number of milliseconds, if an attempt is left.
     After(u64),
-    /// It has failed permanently: a retry would not help.
+    /// The step has failed permanently: a retry would not help.
     Never,
 }
 

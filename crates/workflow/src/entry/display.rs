@@ -43,7 +43,7 @@ impl fmt::Display for Entry {
     }
 }
 
-/// Each writes the kinds that are its own, and nothing for the others.
+/// Each function writes its own kinds of entries, and nothing for the others.
 impl Entry {
     fn write_origin(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {

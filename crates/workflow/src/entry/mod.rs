@@ -20,7 +20,7 @@ pub enum Entry {
     Loaded {
         /// SHA-256 of the component's bytes.
         component: Digest,
-        /// Its size in bytes.
+        /// The component's size in bytes.
         bytes: u64,
         /// All imports, sorted.
         imports: Vec<String>,
@@ -48,12 +48,12 @@ pub enum Entry {
     StepStarted {
         /// The call that began it.
         call: Call,
-        /// Its name.
+        /// The step's name.
         name: String,
         /// The retry configuration; `None` for a step that is tried once, without a timeout.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         config: Option<StepConfig>,
-        /// Whether the workflow waits for the end at once.
+        /// Whether the workflow waits for the end immediately.
         #[serde(rename = "manner", default, skip_serializing_if = "CallMode::is_blocking")]
         mode: CallMode,
     },
@@ -79,7 +79,7 @@ pub enum Entry {
     StepCompleted {
         /// The call that began it.
         call: Call,
-        /// Its result, as JSON text.
+        /// The step's result, as JSON text.
         output: String,
     },
     /// A step ended badly, and is not tried again.
@@ -89,28 +89,28 @@ pub enum Entry {
         /// The workflow's failure.
         failure: Failure,
     },
-    /// A call was not acceptable in itself; the guest got the message.
+    /// The host rejected a call as invalid; the guest got the message.
     Rejected {
         /// The call.
         call: Call,
         /// The call.
         asked: RecordedCommand,
-        /// What was wrong with the call.
+        /// Why the call was rejected.
         message: String,
     },
     /// A sleep began.
     SleepStarted {
         /// The call that asked for the sleep.
         call: Call,
-        /// Its name.
+        /// The sleep's name.
         name: String,
         /// When it is over.
         until: Timestamp,
-        /// Whether the workflow waits for the end at once.
+        /// Whether the workflow waits for the end immediately.
         #[serde(rename = "manner", default, skip_serializing_if = "CallMode::is_blocking")]
         mode: CallMode,
     },
-    /// A sleep was over, and the workflow was told.
+    /// A sleep was over, and the workflow got this result.
     SleepEnded {
         /// The call that asked for the sleep.
         call: Call,
@@ -119,13 +119,13 @@ pub enum Entry {
     WaitStarted {
         /// The call that waits.
         call: Call,
-        /// Its name.
+        /// The wait's name.
         name: String,
         /// The type of event.
         event_type: EventType,
         /// When the wait times out.
         until: Timestamp,
-        /// Whether the workflow waits for the end at once.
+        /// Whether the workflow waits for the end immediately.
         #[serde(rename = "manner", default, skip_serializing_if = "CallMode::is_blocking")]
         mode: CallMode,
     },
@@ -136,7 +136,7 @@ pub enum Entry {
         /// The event.
         event: EventNumber,
     },
-    /// The wait timed out without such an event, and the workflow was told.
+    /// The wait timed out without such an event, and the workflow got this result.
     WaitTimedOut {
         /// The call that waited.
         call: Call,
@@ -175,7 +175,7 @@ pub enum Entry {
         input_hash: String,
         /// When the request lapses without a decision.
         expires_at: Timestamp,
-        /// Whether the workflow waits for the decision at once.
+        /// Whether the workflow waits for the decision immediately.
         #[serde(rename = "manner", default, skip_serializing_if = "CallMode::is_blocking")]
         mode: CallMode,
     },
@@ -183,7 +183,7 @@ pub enum Entry {
     Signed {
         /// The request.
         request: RequestId,
-        /// Their decision.
+        /// The person's decision.
         #[serde(with = "signed_spelling")]
         decision: Decision,
         /// The decider's name.
@@ -281,7 +281,7 @@ pub enum Entry {
     Resolved {
         /// The call that acted.
         call: Call,
-        /// Their finding.
+        /// The person's finding.
         finding: Finding,
         /// The person.
         by: String,
@@ -302,7 +302,7 @@ pub enum Entry {
     Diverged {
         /// The call at which it did.
         call: Call,
-        /// The recorded call, and the one that the workflow made now.
+        /// The recorded call, and the call that the workflow made now.
         message: String,
     },
     /// An operator restarted the workflow from a call. That call and all later calls of the workflow no longer count;
@@ -322,7 +322,7 @@ pub enum Entry {
     },
     /// The workflow returned.
     Completed {
-        /// Its result, as JSON text.
+        /// The workflow's result, as JSON text.
         output: String,
     },
     /// The workflow reported a failure, or was ended.

@@ -59,7 +59,7 @@ impl Replay {
             late.as_ref() == Some(before) || self.limits.step_end(kept, result).as_ref() == Err(before)
         };
         let ended = match recorded.map(|recorded| &recorded.state) {
-            // It was acceptable when it was recorded.
+            // The result was valid when it was recorded.
             Some(CallState::StepDone(before)) if result.as_ref() == Ok(before) => Ok(()),
             Some(CallState::StepFailed(before) | CallState::StepDue { failure: before, .. })
                 if failed_so(before) =>
@@ -80,14 +80,15 @@ impl Replay {
         Ok(Turn::Return(Outcome::Ended(ended)))
     }
 
-    /// An attempt of this run has taken longer by now than it may. The guest is to be unwound, and [`cut_off`](Self::cut_off) recorded.
+    /// Whether an attempt of this run has taken longer than its timeout. The caller then unwinds the guest, and records
+    /// [`cut_off`](Self::cut_off).
     #[must_use]
     pub fn is_overdue(&self, now: Timestamp) -> bool {
         self.overdue(now).is_some()
     }
 
     /// The entries that end an overdue attempt: the outermost such attempt, preceded by the open steps inside it. Empty
-    /// where there is no such attempt.
+    /// if there is no such attempt.
     #[must_use]
     pub fn cut_off(&self, now: Timestamp) -> Vec<Entry> {
         let Some((depth, attempt)) = self.overdue(now) else { return Vec::new() };

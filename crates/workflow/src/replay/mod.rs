@@ -69,12 +69,12 @@ impl Replay {
         self.continued(journal.into_iter(), unwritten, self.entries - unwritten.len())
     }
 
-    /// This run without its last `refused` entries, which the store refused and of which the guest has not been told.
-    /// `unwritten` are the entries before them that are not on disk. `None` where the run cannot continue, as for
+    /// This run without its last `refused` entries, which the store refused and whose answers the guest has not got.
+    /// `unwritten` are the entries before them that are not on disk. `None` if the run cannot continue, as for
     /// [`caught_up`](Self::caught_up).
     ///
     /// # Errors
-    /// When the journal on disk is illegal.
+    /// The journal on disk is illegal.
     pub fn taken_back<'a, J>(
         &self,
         journal: J,
@@ -207,7 +207,7 @@ impl Replay {
         self.entries
     }
 
-    /// No entry has been applied.
+    /// Whether no entry has been applied.
     #[must_use]
     pub fn is_empty(&self) -> bool {
         self.entries == 0
@@ -219,7 +219,7 @@ impl Replay {
         self.end.as_ref().or(self.hold.as_ref()).cloned().unwrap_or_else(|| self.calls.status())
     }
 
-    /// It has ended, is paused, or has diverged.
+    /// Whether the instance has ended, is paused, or has diverged.
     #[must_use]
     pub fn stands_still(&self) -> bool {
         self.end.is_some() || self.hold.is_some()
@@ -244,14 +244,15 @@ impl Replay {
         self.calls.unknown()
     }
 
-    /// A decision about that request would count. An instance may do other things meanwhile.
+    /// Whether a decision about this request would count. The instance may do other things while the request waits.
     #[must_use]
     pub fn is_pending(&self, request: &RequestId) -> bool {
         self.end.is_none() && self.calls.is_pending(request)
     }
 
-    /// Sets a time that the guest's clock had when the guest may have computed what it asks for. The clock stands still
-    /// between two answers, so only what is earlier is the past to the guest. Without this, it is what is earlier than now.
+    /// Sets the guest's clock time at which the guest may have computed the deadline that it now passes. The guest's
+    /// clock does not advance between two answers, so a deadline counts as past only if it is before this time. If
+    /// unset, deadlines before `now` count as past.
     pub fn set_guest_clock(&mut self, time: Timestamp) {
         self.guest_clock = Some(time);
     }

@@ -124,14 +124,14 @@ impl Replay {
             Command::Perform(invocation) => {
                 Turn::Do(Live::Redeem { call, asked: asked.clone(), invocation: invocation.clone() })
             }
-            // They have no place of their own.
+            // These commands have no call number of their own.
             Command::EndStep { .. } | Command::FailStep { .. } | Command::Await { .. } => {
                 no_answer("it asks for nothing")
             }
         }
     }
 
-    /// A call in the journal whose end the guest waits for at once.
+    /// The turn for a recorded call whose end the guest waits for immediately.
     fn recall(&self, call: Call, state: &CallState, command: &Command, now: Timestamp) -> Turn {
         match (state, command) {
             (CallState::StepOpen { .. }, _) => Turn::Return(Outcome::Begun(Begun::Run(call))),
@@ -246,7 +246,7 @@ impl Replay {
         Some((recorded.answered, Entry::Delivered { call }))
     }
 
-    /// The end of a call, as the guest is told it.
+    /// The end of a call, in the form that the guest gets.
     fn ready(&self, call: Call) -> Ready {
         match self.calls.get(call).map(|recorded| &recorded.state) {
             Some(CallState::StepDone(output)) => Ready::Step(Ok(output.clone())),
@@ -262,7 +262,7 @@ impl Replay {
     }
 
     /// The journal's next mark at the guest's position, and its place in the trail. An attempt that has ended is
-    /// skipped: the guest is told of its end and does not make it again.
+    /// skipped: the guest gets its end and does not make it again.
     pub(crate) fn ahead(&self) -> Option<(usize, TrailMark)> {
         let frame = self.frames.last()?;
         let marks = self.calls.marks(frame.trail).iter().enumerate().skip(frame.next);

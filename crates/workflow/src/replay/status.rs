@@ -10,26 +10,26 @@ use std::fmt;
 pub enum Status {
     /// Created; the workflow has made no call.
     Queued,
-    /// It has something to do.
+    /// The workflow can continue.
     Running,
-    /// It waits for something outside, or for time.
+    /// The instance waits for something outside, or for time.
     Waiting(Wait),
     /// An operator paused it.
     Paused {
         /// The operator.
         by: String,
     },
-    /// The workflow made another call than the one in its journal. It stops until an operator resumes, restarts or ends
-    /// it.
+    /// The workflow made another call than the one in its journal. The instance stops until an operator resumes,
+    /// restarts or ends it.
     Diverged {
         /// The call at which it did.
         call: Call,
-        /// The recorded call, and the one that it made then.
+        /// The recorded call, and the call that the workflow made instead.
         message: String,
     },
-    /// It ended well, with this result as JSON text.
+    /// The workflow completed, with this result as JSON text.
     Completed(String),
-    /// It ended badly.
+    /// The workflow failed.
     Failed(Failure),
     /// An operator ended it.
     Terminated {
@@ -91,8 +91,8 @@ impl Calls {
         }
     }
 
-    /// What the guest is known to wait for, unless one of the ends has arrived already. A guest with started calls that
-    /// has not yet said that it waits has more to do.
+    /// The ends that the guest is known to wait for, unless one of them has already arrived. A guest with started calls
+    /// that has not yet recorded that it waits has more to do.
     fn awaited(&self) -> Option<Vec<Pending>> {
         if let Some(calls) = self.awaiting() {
             return calls.iter().map(|call| self.still_pending(*call)).collect();

@@ -181,7 +181,7 @@ impl CallState {
 
     fn after_request(&self, entry: &Entry) -> Option<Self> {
         match (self, entry) {
-            // One of several signatures. The host counts the signatures.
+            // One of several signatures: the host counts them.
             (Self::Pending { .. }, Entry::Signed { .. }) => Some(self.clone()),
             (Self::Pending { request, .. }, Entry::Decided { decision, decider, reason, .. }) => {
                 Some(Self::Decided {

@@ -20,8 +20,8 @@ pub(crate) enum TrailMark {
     Call(Call),
     /// The entry of that index delivered the end of this started call to it.
     Delivered { call: Call, index: usize },
-    /// It was given the next attempt of a step to make, by the entry of that index. When the attempt has ended, a guest is not given it
-    /// again, and the mark is passed by.
+    /// The entry at this index gave the guest the next attempt of a step. After that attempt has ended, replay skips
+    /// this mark.
     Attempt { call: Call, trail: TrailId, index: usize },
 }
 

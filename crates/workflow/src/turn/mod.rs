@@ -11,7 +11,7 @@ use receipt::Timestamp;
 /// The core's answer to a command.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Turn {
-    /// It is in the journal: hand this back to the guest.
+    /// The answer is in the journal: return it to the guest.
     Return(Outcome),
     /// Park the guest until an input from outside or a due time.
     Wait(Wait),
@@ -34,7 +34,7 @@ pub enum Live {
         asked: RecordedCommand,
         /// The action.
         action: Action,
-        /// Whether the workflow waits for the decision at once.
+        /// Whether the workflow waits for the decision immediately.
         mode: CallMode,
     },
     /// Check and spend the receipt; append [`Redeemed`](crate::Entry::Redeemed) or [`Refused`](crate::Entry::Refused).
@@ -89,7 +89,7 @@ pub enum Outcome {
     Approval(Approval),
     /// To [`Perform`](crate::Command::Perform).
     Performed(Performance),
-    /// To any command that was not acceptable in itself: what was wrong, and how to mend it.
+    /// To any command that the host rejects as invalid; the text says what is wrong and how to fix it.
     Rejected(String),
 }
 
@@ -98,9 +98,9 @@ pub enum Outcome {
 pub enum Begun {
     /// Run it; end it with this call.
     Run(Call),
-    /// It has completed, with this result.
+    /// The step has completed, with this result.
     Done(String),
-    /// It has failed.
+    /// The step has failed.
     Failed(Failure),
 }
 
@@ -116,9 +116,9 @@ pub enum Ready {
     Step(Result<String, Failure>),
     /// The sleep is over.
     Slept,
-    /// The event is there.
+    /// The event has arrived.
     Event(Event),
-    /// No event came in time.
+    /// No event arrived in time.
     TimedOut {
         /// Until when it was waited for.
         until: Timestamp,
@@ -155,7 +155,7 @@ pub enum Approval {
         /// The reason of the operator who withdrew it.
         reason: Option<String>,
     },
-    /// No decision in time.
+    /// Nobody decided in time.
     Expired {
         /// The request.
         request: RequestId,
@@ -165,7 +165,7 @@ pub enum Approval {
 /// The end of an action.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Performance {
-    /// It took place; the capability's output, as JSON text.
+    /// The action took place; the value is the capability's output, as JSON text.
     Done(String),
     /// The gate refused. Nothing was done.
     Refused {

@@ -4,7 +4,7 @@ use crate::{Call, Entry, EventType, Quoted, RequestId};
 use receipt::Timestamp;
 use std::fmt;
 
-/// What an instance waits for: any one of these lets it continue.
+/// The pending ends that an instance waits for: any one of them lets it continue.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Wait {
     /// In the order of the workflow's calls. At least one.
@@ -122,7 +122,7 @@ impl Pending {
     }
 }
 
-/// For people: `a decision on apr_7 until 2026-…`.
+/// Formats the end for people: `a decision on apr_7 until 2026-…`.
 impl fmt::Display for Pending {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
@@ -140,7 +140,7 @@ impl fmt::Display for Pending {
     }
 }
 
-/// The same, one after another.
+/// Formats the ends for people, one after another.
 impl fmt::Display for Wait {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         for (place, pending) in self.on.iter().enumerate() {
