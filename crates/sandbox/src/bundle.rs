@@ -72,7 +72,7 @@ impl Kind {
         }
     }
 
-    /// Its name in a bundle.
+    /// The kind's name in a bundle.
     #[must_use]
     pub fn as_str(self) -> &'static str {
         match self {
@@ -90,7 +90,7 @@ impl Kind {
 pub struct Module {
     /// The kind.
     pub kind: Kind,
-    /// Its content. UTF-8 for all kinds but [`Kind::Data`].
+    /// The module's content. UTF-8 for all kinds but [`Kind::Data`].
     pub content: Vec<u8>,
 }
 
@@ -127,7 +127,7 @@ pub struct Bundle {
 /// Why bytes are not a bundle.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum BundleError {
-    /// Not JSON.
+    /// The bundle is not JSON.
     #[error("the bundle is not JSON: {0}")]
     NotJson(String),
     /// JSON, and not a bundle.
@@ -194,7 +194,7 @@ impl Bundle {
     /// Checks the rules beyond the form.
     ///
     /// # Errors
-    /// When a name is not acceptable, the main module is missing, or there are too many modules.
+    /// A name is invalid, the main module is missing, or there are too many modules.
     pub fn check(&self) -> Result<(), BundleError> {
         if self.modules.len() > MODULES {
             return Err(BundleError::TooMany(self.modules.len()));

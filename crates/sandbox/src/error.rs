@@ -11,7 +11,7 @@ use std::sync::Arc;
 /// Why bytes cannot be run.
 #[derive(Debug, Clone, thiserror::Error)]
 pub enum LoadError {
-    /// This machine.
+    /// The runtime cannot start on this machine.
     #[error("the WebAssembly runtime cannot start on this machine: {0}")]
     Runtime(String),
     /// The size.
@@ -19,7 +19,7 @@ pub enum LoadError {
         "the component has {bytes} bytes; limit {name} is {limit} (an operator raises it with --limit {name}=N, or permanently in pp-host.toml)", name = names::COMPONENT_BYTES
     )]
     TooLarge {
-        /// Its size.
+        /// The component's size.
         bytes: usize,
         /// The bound.
         limit: usize,
@@ -81,7 +81,7 @@ pub enum LoadError {
     /// Imports outside the world.
     #[error("the component imports what a workflow may not have: {}; it can use permission-protocol:tenant/pp, deploy and workflow, and nothing else", names(.0))]
     ForbiddenImports(Vec<String>),
-    /// Not a workflow.
+    /// The component is not a workflow.
     #[error(
         "the component is not a workflow: it exports {}, and a workflow exports {} (build it against wit/tenant.wit)",
         if .exports.is_empty() { "nothing".to_owned() } else { names(.exports) },
@@ -91,7 +91,7 @@ pub enum LoadError {
         /// The component's exports.
         exports: Vec<String>,
     },
-    /// Not a bundle.
+    /// The bytes are not a bundle.
     #[error(transparent)]
     Bundle(#[from] BundleError),
     /// A bundle for an engine that is not there.
@@ -100,14 +100,14 @@ pub enum LoadError {
          or make a new bundle with pp-host run or submit)"
     )]
     NoEngine(Digest),
-    /// Source text that is not acceptable.
+    /// The source text is invalid.
     #[error("{}", at(.module, *.line, *.column, .message))]
     Source {
         /// The module.
         module: String,
-        /// From 1; 0 where there is no place to name.
+        /// The line, from 1; 0 if the error has no position.
         line: u32,
-        /// From 1.
+        /// The column, from 1.
         column: u32,
         /// The fault.
         message: String,

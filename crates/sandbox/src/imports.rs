@@ -208,7 +208,7 @@ pub(crate) const NETWORK: [Interface; 9] = [
     Interface { name: "wasi:sockets/udp-create-socket", resources: &[], functions: &["create-udp-socket"] },
 ];
 
-/// The same in the world before. Its function has the same type.
+/// The entry point of the previous world. Its function has the same type.
 const ENTRYPOINT_BEFORE: &str = "permission-protocol:tenant/entrypoint@0.1.0";
 
 /// The entry point among a component's exports.
@@ -216,7 +216,7 @@ fn entrypoint(exports: &[String]) -> Option<&'static str> {
     [ENTRYPOINT, ENTRYPOINT_BEFORE].into_iter().find(|name| exports.iter().any(|export| export == name))
 }
 
-/// Refuses what no workflow is by its imports and exports.
+/// Refuses a component whose imports or exports are not those of a workflow.
 pub(crate) fn check(
     imports: &[String],
     exports: &[String],

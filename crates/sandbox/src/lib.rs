@@ -62,9 +62,9 @@ pub type Halt = Box<dyn std::error::Error + Send + Sync>;
 
 /// A handler's answer.
 pub enum HandlerAnswer<'a> {
-    /// It is there already.
+    /// The answer is available.
     Here(Result<Outcome, Halt>),
-    /// It comes later. Others are driven meanwhile.
+    /// The answer comes later. Other instances are driven in the meantime.
     Later(Pin<Box<dyn Future<Output = Result<Outcome, Halt>> + Send + 'a>>),
 }
 
@@ -332,7 +332,7 @@ impl Sandbox {
         };
         let fuel = limits.fuel.saturating_sub(store.get_fuel().unwrap_or(0));
         let end = guest::exit::classify(result, limits, store.data().meter.refused(), output);
-        // What it takes to clean up after a guest is its tenant's time too.
+        // The cleanup after a guest counts as its tenant's time too.
         drop(store);
         turn.leave_thread();
         (end, fuel)
@@ -353,7 +353,7 @@ fn bound(store: &mut Store<Guest>, limits: &SandboxLimits) -> wasmtime::Result<(
     Ok(())
 }
 
-/// Runs a drive for as long as it may take, the host's own time not counted.
+/// Runs a drive for at most `limit`, without counting the host's own time.
 async fn within<T>(
     limit: Duration,
     host_time: &HostTime,
@@ -363,8 +363,8 @@ async fn within<T>(
     let mut end = began + limit;
     loop {
         match tokio::time::timeout_at(end.into(), &mut drive).await {
-            // A host that takes a little of each moment would grant another moment forever, so the check is whether any
-            // time is left.
+            // Host time extends the drive only while guest time is left: a host that uses part of every extension would
+            // otherwise extend the drive without end.
             Err(_) if began + limit + host_time.total() > Instant::now() => {
                 end = began + limit + host_time.total()
             }

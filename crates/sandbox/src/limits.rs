@@ -167,12 +167,12 @@ impl HostTime {
         answer
     }
 
-    /// From here on it is the host's.
+    /// Starts the host's time.
     pub(crate) fn begin(&self) {
         self.lock().since = Some(Instant::now());
     }
 
-    /// It is the guest's again, from now on.
+    /// Ends the host's time: from now on the time is the guest's.
     pub(crate) fn end(&self) -> Instant {
         let (mut spent, now) = (self.lock(), Instant::now());
         if let Some(since) = spent.since.take() {

@@ -34,7 +34,7 @@ impl DeciderKey {
     /// The Ed25519 signature over `message`.
     ///
     /// # Errors
-    /// When who has the key does not sign. A file that was opened always does.
+    /// The agent does not sign. A [`KeyFile`] that was opened always signs.
     pub fn sign(&self, message: &[u8]) -> Result<[u8; 64], SignError> {
         match self {
             Self::File(key) => Ok(key.sign(message)),

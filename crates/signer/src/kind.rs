@@ -1,4 +1,4 @@
-//! Kinds of keys: the one that can sign, and those that errors name.
+//! Kinds of keys: the kind that can sign, and the kinds that errors name.
 
 use std::fmt;
 

@@ -30,13 +30,13 @@ pub enum PublicKeyError {
     /// Neither form.
     #[error("not a public key: it takes one line `ssh-ed25519 AAAA... comment`, or a PEM block `PUBLIC KEY`")]
     NotAKey,
-    /// It begins like a key, and the rest is not valid.
+    /// The text begins like a key, but the rest is invalid.
     #[error("the public key is damaged: copy it again, whole")]
     Damaged,
     /// More keys than one.
     #[error("{0} keys, where one is needed: leave the others out")]
     Several(usize),
-    /// Of another kind.
+    /// The key is of another kind.
     #[error(transparent)]
     Unsupported(#[from] Unsupported),
     /// The secret half.

@@ -41,7 +41,7 @@ pub(crate) enum CacheLookup {
     Code(Trusted),
     /// The file is missing, or its seal does not open.
     Unsealed,
-    /// No file.
+    /// There is no file.
     Nothing,
 }
 
@@ -199,7 +199,7 @@ fn empty(folder: &Path) -> io::Result<()> {
     }
 }
 
-/// Makes the key. Of two processes that do so at once, the later one takes the earlier one's.
+/// Makes the key. If two processes do so at the same time, the later one uses the earlier one's key.
 fn make_key(folder: &Path) -> io::Result<[u8; 32]> {
     let key = random_bytes()?;
     let (temporary, path) = (temporary(folder, KEY)?, folder.join(KEY));
@@ -262,7 +262,7 @@ mod tests {
         }
         let (files, bytes) = content(folder.path());
         assert!(bytes > bound / 2, "{bytes} bytes in {files} files");
-        // What another process has written counts as soon as this one has written its part.
+        // Files that another process has written count as soon as this process has written its share.
         fs::write(folder.path().join("other.cwasm"), [0; 70_000]).unwrap();
         for number in 300..305_u32 {
             let component = Digest::of(&number.to_be_bytes());

@@ -155,7 +155,8 @@ fn spawn(program: &Path) -> io::Result<Child> {
     Command::new(program)
         .arg(COMPILE)
         .env_clear()
-        // An allocator that has set memory aside before the child confines itself would get around its bound: this one asks as it goes.
+        // An allocator that reserves memory before the child sets its limits would evade them. This allocator requests
+        // memory on demand.
         .env("MIMALLOC_ARENA_RESERVE", "0")
         .current_dir("/")
         .process_group(0)

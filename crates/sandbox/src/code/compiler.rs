@@ -1,4 +1,4 @@
-//! Compilers: this process or a child, and how many at once.
+//! Compilers: in this process or in a child, and how many run at the same time.
 
 use crate::LoadError;
 use crate::code::Origin;

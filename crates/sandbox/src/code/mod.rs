@@ -1,4 +1,4 @@
-//! From a component's bytes to code that may run: from the cache, or compiled.
+//! From a component's bytes to code that may run: read from the cache, or compiled.
 //!
 //! ```text
 //!   bytes, sha256 ─► cache ── sealed here, for this ──► Trusted ─► load
@@ -31,7 +31,7 @@ use wasmtime::component::Component;
 /// The origin of a program's code.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Provenance {
-    /// From the cache.
+    /// The code came from the cache.
     Cached,
     /// Compiled.
     Compiled,
@@ -44,7 +44,7 @@ pub enum Provenance {
 pub(crate) enum Origin {
     /// A tenant's: it has to be a workflow, and that is checked before it is compiled.
     Tenant,
-    /// This program's own engine for scripts. Linking checks its imports.
+    /// This program's own JavaScript engine. Linking checks its imports.
     Engine,
 }
 
@@ -105,8 +105,8 @@ impl Loader {
         }
     }
 
-    /// The component's code. `digest` is that of `bytes`. The bounds on compiling bound compiling: code that is there is not judged by
-    /// them again, as nothing is gained by refusing what costs nothing any more.
+    /// The component's code. `digest` is the digest of `bytes`. The compile limits apply to compilation only: cached
+    /// code is not checked against them, because loading it costs no compilation.
     pub(crate) fn load(
         &self,
         digest: &Digest,

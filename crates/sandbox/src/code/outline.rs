@@ -34,7 +34,7 @@ struct Parts {
 }
 
 impl Outline {
-    /// Reads a component, and refuses one that would cost too much to compile.
+    /// Reads a component, and refuses a component that would cost too much to compile.
     pub(crate) fn read(bytes: &[u8], limits: &SandboxLimits) -> Result<Self, LoadError> {
         let mut reader = Reader { limits, frames: Vec::new(), functions: 0, outline: Self::default() };
         for payload in Parser::new(0).parse_all(bytes) {
@@ -71,14 +71,14 @@ fn at_most(limit: &'static str, what: &'static str, found: u64, bound: u64) -> R
 /// A component or module whose end has not come.
 enum Frame {
     Component(Definitions),
-    /// A core module: the parts of an instance of it, and the memories that it sees, including imported ones.
+    /// A core module: the parts that one instance of it takes, and the memories that it uses, including imported ones.
     Module {
         parts: Parts,
         visible_memories: u64,
     },
 }
 
-/// A component's index spaces, as far as they matter here: what an instance of each entry consists of.
+/// A component's index spaces, as far as they matter here: the parts that an instance of each entry takes.
 #[derive(Default)]
 struct Definitions {
     modules: Vec<Parts>,

@@ -47,7 +47,7 @@ impl Key {
         self.seal_bytes(label, code.code())
     }
 
-    /// [`Self::seal`] for bytes that are not machine code. Their label says so, and sealed bytes of such a label are
+    /// [`Self::seal`], for bytes that are not machine code. Their label says so, and sealed bytes with such a label are
     /// never loaded as code.
     pub(crate) fn seal_bytes(&self, label: Label<'_>, bytes: &[u8]) -> Vec<u8> {
         let seal = self.mac(label, bytes).finalize().into_bytes();
@@ -95,7 +95,7 @@ impl Trusted {
         &self.sealed[self.start..]
     }
 
-    /// Makes a component of it.
+    /// Deserializes the component.
     #[expect(
         unsafe_code,
         reason = "the runtime cannot check compiled code; this type does, by where it comes from"

@@ -48,7 +48,7 @@ struct UnreadAction {
     artifact: Option<Unread>,
 }
 
-/// Permits for what may be in hand at once.
+/// Permits for the bytes of artifacts that the host may hold at the same time.
 pub(crate) fn artifact_buffer(bytes: u64) -> Semaphore {
     Semaphore::new(units(bytes) as usize)
 }
@@ -139,7 +139,7 @@ impl UnreadAction {
 }
 
 impl Unread {
-    /// A copy, which is in hand for as long as it is there.
+    /// A copy, which counts while it exists.
     async fn copied(self, store: &mut StoreContextMut<'_, Guest>) -> wasmtime::Result<Artifact> {
         let permit = store.data_mut().take_artifact_buffer(self.bytes.len()).await?;
         let mut bytes = Vec::with_capacity(self.bytes.len());
@@ -147,7 +147,7 @@ impl Unread {
         Ok(Artifact::measured(measure, InHand { bytes, _permit: permit }))
     }
 
-    /// Reads all of it, and yields the thread after each tick.
+    /// Reads all bytes, and yields the thread after each tick.
     async fn read(
         self,
         store: &mut StoreContextMut<'_, Guest>,
@@ -169,7 +169,7 @@ impl Unread {
     }
 }
 
-/// Takes so much fuel from a guest, or ends it as one that has none left.
+/// Takes this amount of fuel from a guest, or ends the guest as out of fuel.
 fn burn(store: &mut StoreContextMut<'_, Guest>, fuel: u64) -> wasmtime::Result<()> {
     let left = store.get_fuel()?;
     store.set_fuel(left.saturating_sub(fuel))?;
@@ -179,7 +179,7 @@ fn burn(store: &mut StoreContextMut<'_, Guest>, fuel: u64) -> wasmtime::Result<(
     }
 }
 
-/// Bytes that count as long as they are there.
+/// Bytes that count while they exist.
 struct InHand {
     bytes: Vec<u8>,
     _permit: OwnedSemaphorePermit,

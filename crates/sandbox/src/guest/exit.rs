@@ -147,7 +147,7 @@ fn at_boundary(error: &wasmtime::Error, limits: &SandboxLimits) -> Failure {
     if cause.contains("fuel allocated for hostcalls") {
         return over(names::CALL_BYTES, limits.call_bytes, "bytes in one call to the host");
     }
-    // Only without a pool, which would have refused to load it.
+    // Only without a pool, which would have refused to load the component.
     if cause.contains("instance count too high") {
         return over(names::CORE_INSTANCES, limits.core_instances, "core instances");
     }

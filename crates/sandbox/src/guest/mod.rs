@@ -136,7 +136,7 @@ impl WasiView for Guest {
     }
 }
 
-/// For the bindings of functions that copy their arguments: others are linked in their place.
+/// For the bindings of functions that copy their arguments: other functions are linked instead.
 fn linked_elsewhere<T>() -> wasmtime::Result<T> {
     Err(wasmtime::Error::new(HandlerHalt("this function has to be linked otherwise".into())))
 }

@@ -9,7 +9,7 @@ use workflow::{
     StepConfig,
 };
 
-/// The handle of a started call that is not a step, or why the call is not acceptable.
+/// The handle of a started call that is not a step, or why the host rejects the call.
 pub(super) type Started = Result<Resource<PendingHandle>, String>;
 
 impl Guest {

@@ -104,7 +104,7 @@ impl From<new::Failure> for old::Failure {
     }
 }
 
-/// That version has no case for a withdrawn request; the guest gets the same answer as for a lapsed one.
+/// World 0.1.0 has no case for a withdrawn request; the guest gets the same answer as for a lapsed one.
 impl From<pp::Refusal> for old_pp::Refusal {
     fn from(refusal: pp::Refusal) -> Self {
         match refusal {
@@ -138,7 +138,7 @@ impl From<deploy::DeployError> for old_deploy::DeployError {
     }
 }
 
-/// That version has fewer checks: it reports a revoked receipt as spent, and approvals that no longer count as a wrong
+/// World 0.1.0 has fewer checks: it reports a revoked receipt as spent, and approvals that no longer count as a wrong
 /// decision.
 impl From<deploy::Check> for old_deploy::Check {
     fn from(check: deploy::Check) -> Self {

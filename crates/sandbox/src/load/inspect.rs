@@ -1,4 +1,4 @@
-//! Inspection of a component, before anything of it runs.
+//! Inspection of a component, before any of its code runs.
 
 use crate::bundle::Script;
 use crate::code::Outline;
@@ -15,9 +15,9 @@ use wasmtime::component::Linker;
 pub struct Inspection {
     /// SHA-256 of its bytes.
     pub digest: Digest,
-    /// Its size in bytes.
+    /// The component's size in bytes.
     pub bytes: u64,
-    /// Whether it is a workflow; the error is the reason if it is not.
+    /// Whether the component is a workflow; the error is the reason if it is not.
     pub verdict: Result<(), LoadError>,
     /// The origin of its code. `None` where it was refused before it was compiled.
     pub code: Option<Provenance>,
@@ -92,7 +92,7 @@ impl Inspection {
         self.imports.iter().map(String::as_str).filter(|name| imports::is_wasi(name))
     }
 
-    /// The part of [`wasi`](Self::wasi) that is named after the network. Every call of it is refused.
+    /// The imports of [`wasi`](Self::wasi) that are named after the network. Every call of them is refused.
     pub fn network(&self) -> impl Iterator<Item = &str> {
         self.imports.iter().map(String::as_str).filter(|name| imports::is_network(name))
     }

@@ -17,7 +17,7 @@ use wasmtime::component::{Component, ComponentExportIndex, InstancePre, Linker};
 #[derive(Clone)]
 pub struct Program {
     pub(crate) pre: InstancePre<Guest>,
-    /// Its entry point's function.
+    /// The function of the program's entry point.
     pub(crate) run: ComponentExportIndex,
     digest: Digest,
     bytes: u64,
@@ -29,7 +29,7 @@ pub struct Program {
 }
 
 impl Program {
-    /// The same engine with the modules of a bundle, under the bundle's name.
+    /// This JavaScript engine with the modules of a bundle, under the bundle's name.
     pub(crate) fn running(
         &self,
         script: Arc<Script>,

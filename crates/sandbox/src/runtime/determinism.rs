@@ -81,7 +81,7 @@ impl VirtualTime {
         stand.base().saturating_add(stand.ticks)
     }
 
-    /// No time passes in a guest, so waiting moves the clock to that instant.
+    /// Moves the clock to an instant: no time passes in a guest, so waiting sets the clock.
     fn wait_until(&self, instant: u64) {
         let mut stand = self.lock();
         let ticks = instant.saturating_sub(stand.base());

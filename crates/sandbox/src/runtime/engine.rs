@@ -49,7 +49,7 @@ impl Addressing {
         }
     }
 
-    /// As the compiler's process gets it.
+    /// The number that the compiler's process gets.
     pub(crate) fn number(self) -> u64 {
         match self {
             Self::Reserved => 0,
@@ -62,8 +62,8 @@ impl Addressing {
     }
 }
 
-/// Reserves a pool for all instances that may live at once. Where the address space does not allow it, instances take their memory
-/// from the system one by one: slower to start, and as isolated.
+/// Reserves a pool for all instances that may be live at the same time. If the address space does not allow it,
+/// instances take their memory from the system one by one: slower to start, and equally isolated.
 pub(crate) fn running(limits: &SandboxLimits) -> wasmtime::Result<Running> {
     let mut pooled = running_config(limits, Addressing::Reserved);
     pooled.allocation_strategy(InstanceAllocationStrategy::Pooling(pool(limits)));
@@ -112,7 +112,7 @@ impl Hasher for ByteCollector {
     }
 }
 
-/// The same with what code needs when it runs, and what makes no difference to how it is compiled.
+/// [`config`], with the settings that running code needs and that do not affect how code is compiled.
 fn running_config(limits: &SandboxLimits, addressing: Addressing) -> Config {
     // The host's calls run on the same stack, above the guest's part of it.
     const HOST_STACK: usize = 3 << 19;
@@ -122,7 +122,8 @@ fn running_config(limits: &SandboxLimits, addressing: Addressing) -> Config {
     config
 }
 
-/// The same bytes have to behave the same everywhere, and everything that a guest could use up is bounded.
+/// The settings that affect compilation: the same bytes have to behave the same everywhere, and everything that a guest
+/// could use up is bounded.
 fn config(addressing: Addressing) -> Config {
     let mut config = Config::new();
     config
@@ -132,7 +133,8 @@ fn config(addressing: Addressing) -> Config {
         .wasm_relaxed_simd(false)
         .wasm_memory64(false)
         .wasm_tail_call(false)
-        // For the adapters that the runtime puts between two memories of a component. A guest's own modules are refused with more than one.
+        // Needed for the adapters that the runtime puts between two memories of a component. A guest's own module with
+        // more than one memory is refused.
         .wasm_multi_memory(true)
         .async_stack_zeroing(true)
         .consume_fuel(true)
@@ -145,9 +147,9 @@ fn config(addressing: Addressing) -> Config {
     config
 }
 
-/// Room for every instance that may live at once, so that no guest can take another's. An instance has at most so many
-/// parts of each kind. Memories are counted when an instance starts, because each reserves 4 GiB of address space; a
-/// separate limit bounds the memory that an instance may use.
+/// Room for every instance that may be live at the same time, so that no guest can take another's. An instance has at
+/// most this many parts of each kind. Memories are counted when an instance starts, because each reserves 4 GiB of
+/// address space; a separate limit bounds the memory that an instance may use.
 fn pool(limits: &SandboxLimits) -> PoolingAllocationConfig {
     let live = limits.live_instances.max(1);
     let (parts, tables) = (limits.core_instances.max(1), limits.memories.max(1));
@@ -169,7 +171,7 @@ fn pool(limits: &SandboxLimits) -> PoolingAllocationConfig {
     pool
 }
 
-/// Advances the engine's epoch for as long as the engine lives.
+/// Advances the engine's epoch while the engine exists.
 fn tick(engine: EngineWeak) -> wasmtime::Result<()> {
     let tick = move || {
         while let Some(engine) = engine.upgrade() {

@@ -1,4 +1,4 @@
-//! The instances that may be in memory at once: drives, and those that prepare source text.
+//! The instances that may be in memory at the same time: drives, and instances that prepare source text.
 
 use tokio::sync::{Semaphore, SemaphorePermit};
 
@@ -15,9 +15,10 @@ impl LiveInstances {
         Self { places: Semaphore::new(most as usize), most }
     }
 
-    /// Takes the places of an instance with so many memories, once they are free. The first to wait is the first served.
+    /// Takes the permits of an instance with this number of memories, once they are free. The caller that has waited
+    /// longest is served first.
     pub(crate) async fn take(&self, memories: u32) -> Option<SemaphorePermit<'_>> {
-        // Never closed.
+        // The semaphore is never closed.
         self.places.acquire_many(memories.clamp(1, self.most)).await.ok()
     }
 }

@@ -1,4 +1,4 @@
-//! What every drive runs on: the engine, its time, its share of the processors, its output.
+//! What all drives share: the engine, its time, its share of the processors, its output.
 
 pub(crate) mod determinism;
 pub(crate) mod engine;

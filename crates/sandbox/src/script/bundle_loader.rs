@@ -24,8 +24,8 @@ use std::sync::Mutex;
 use std::sync::PoisonError;
 use wasmtime::component::Linker;
 
-/// Engines that are kept in memory. An engine is some megabytes of code, and a host has the one or two that its
-/// instances use.
+/// The most JavaScript engines that are kept in memory. An engine is some megabytes of code, and a host has the one or
+/// two that its instances use.
 const IN_MEMORY: usize = 8;
 
 /// The engines that are in memory, and where others are found.
@@ -48,7 +48,7 @@ impl Scripts {
         Self { linker, engines: Engines::default(), loaded: Mutex::default() }
     }
 
-    /// Also finds engines in this folder, and stores used engines there.
+    /// Also looks for engines in this folder, and stores used engines there.
     pub(crate) fn keep_engines(&mut self, engines: Engines) {
         self.engines = engines;
     }
@@ -106,7 +106,8 @@ impl Scripts {
             return Ok(Arc::clone(engine));
         }
         let component = self.component(&id.engine, context)?;
-        // Both are stored now: what was prepared may have to be prepared again when another version of this program has another engine.
+        // Both engine and preparer are stored now: a later version of this program with another engine may have to
+        // prepare the bundle again.
         self.kept(&id.prepare)?;
         let engine = Arc::new(LoadedEngine {
             program: component.program(&self.linker, imports::is_allowed_to_engine)?,

@@ -14,7 +14,7 @@ use std::path::Path;
 use std::path::PathBuf;
 use std::sync::LazyLock;
 
-/// The components that this program brings, newest last. Built by guests/js-engine/build.sh.
+/// The JavaScript engines that this program contains, newest last. Built by guests/js-engine/build.sh.
 const BROUGHT: [&[u8]; 2] = [
     include_bytes!("../../../../guests/js-engine/prebuilt/engine.wasm"),
     include_bytes!("../../../../guests/js-engine/prebuilt/prepare.wasm"),
@@ -50,7 +50,7 @@ impl Engines {
         (Digest::of(&bytes) == *digest).then_some(Cow::Owned(bytes))
     }
 
-    /// Keeps a component for later versions of this program, which may bring another. A damaged file is replaced.
+    /// Keeps an engine for later versions of this program, which may contain another. A damaged file is replaced.
     pub(crate) fn keep(&self, digest: &Digest, bytes: &[u8]) -> std::io::Result<()> {
         let Some(path) = self.path(digest) else { return Ok(()) };
         if fs::read(&path).is_ok_and(|kept| Digest::of(&kept) == *digest) {

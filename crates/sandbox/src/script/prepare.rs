@@ -61,7 +61,7 @@ pub(crate) struct Preparer {
 }
 
 impl Preparer {
-    /// Of a component that imports nothing and exports what preparing takes.
+    /// Loads the preparer from a component that imports nothing and has the preparer's exports.
     pub(crate) fn new(component: &Component) -> Result<Self, LoadError> {
         let pre = Linker::new(component.engine()).instantiate_pre(component);
         let pre = pre.and_then(PreparePre::new);

@@ -1,4 +1,4 @@
-//! WASI for guests whose standard library insists on it: everything answers, nothing is there.
+//! WASI for guests whose standard library needs it: every call is answered, and nothing is behind the calls.
 
 pub(crate) mod network;
 
@@ -40,7 +40,7 @@ pub(crate) fn add_to_linker(linker: &mut Linker<Guest>) -> wasmtime::Result<()> 
     bindings::filesystem::types::add_to_linker::<_, WasiFilesystem>(linker, Guest::filesystem)
 }
 
-/// A context with nothing in it. The wall's clock is the moment's.
+/// A context without resources. The wall clock shows the given moment.
 pub(crate) fn context(seed: &Digest, moment: &VirtualTime, output: &Output) -> WasiCtx {
     let mut insecure_seed = [0; 16];
     insecure_seed.copy_from_slice(&seed.as_bytes()[..16]);

@@ -1,7 +1,8 @@
 //! `wasi:sockets` and `wasi:http` for guests whose standard library imports them: every call is refused.
 //!
-//! Nothing stands behind these interfaces. The answer to a call follows from the type of its result alone: the error where it can say
-//! one, else nothing, zero or an empty list. A handle that a call cannot refuse names nothing and is counted like any other.
+//! No resource is behind these interfaces. The answer to a call follows from the type of its result alone: the error if
+//! the type has one, else nothing, zero or an empty list. A handle that a call cannot refuse refers to nothing and is
+//! counted like any other.
 
 use crate::guest::Guest;
 use crate::imports::{Interface, NETWORK};
@@ -9,7 +10,7 @@ use wasmtime::StoreContextMut;
 use wasmtime::component::types::{ComponentFunc, Variant};
 use wasmtime::component::{Linker, Resource, ResourceAny, ResourceType, Type, Val};
 
-/// What stands behind every handle of these interfaces: nothing.
+/// The resource behind every handle of these interfaces: none.
 struct Inert;
 
 /// The version under which they are linked. A component of another 0.2 release finds them as well.
@@ -90,7 +91,7 @@ fn least(names: &[&str]) -> wasmtime::Result<String> {
     found.map(|name| (*name).to_owned()).ok_or_else(|| wasmtime::format_err!("a type without a value"))
 }
 
-/// The same where some cases carry values: one without.
+/// [`least`], for a variant with cases that carry values: a case without a value.
 fn case(of: &Variant) -> wasmtime::Result<Val> {
     let plain: Vec<_> = of.cases().filter(|case| case.ty.is_none()).map(|case| case.name).collect();
     Ok(Val::Variant(least(&plain)?, None))

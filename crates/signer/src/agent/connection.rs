@@ -35,7 +35,7 @@ pub(super) fn exchange(socket: &Path, request: &[u8], timeout: Duration) -> Resu
     Ok(answer)
 }
 
-/// One deadline for the whole exchange: an agent that sends a byte now and then does not extend it.
+/// One deadline for the whole exchange: an agent that sends a byte from time to time does not extend it.
 #[derive(Clone, Copy)]
 struct Deadline {
     at: Instant,

@@ -15,12 +15,12 @@ const SHOWN_MAX: usize = 8;
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum AgentError {
-    /// No agent is known.
+    /// The environment names no agent.
     #[error(
         "there is no ssh-agent: SSH_AUTH_SOCK is not set; start one with eval \"$(ssh-agent)\", then ssh-add the key"
     )]
     NoSocket,
-    /// No agent listens there.
+    /// No agent listens on the socket.
     #[error(
         "no ssh-agent answers at {}: {error}; if it has ended, start one with eval \"$(ssh-agent)\", then ssh-add the key", socket.display()
     )]
@@ -42,7 +42,7 @@ pub enum AgentError {
         /// The expected account.
         user: u32,
     },
-    /// It holds other keys.
+    /// The agent holds other keys.
     #[error("ssh-agent does not hold the key {}: it holds {}; add it with ssh-add", wanted.fingerprint(), list(present))]
     KeyNotThere {
         /// The key that is to sign.
@@ -50,18 +50,18 @@ pub enum AgentError {
         /// The keys that it holds.
         present: Vec<Identity>,
     },
-    /// It refused to sign.
+    /// The agent refused to sign.
     #[error(
         "ssh-agent refused: its user declined (ssh-add -c), it is locked (ssh-add -X unlocks it), or it has lost the key"
     )]
     Refused,
-    /// It did not answer in time.
+    /// The agent did not answer in time.
     #[error("ssh-agent did not answer within {after:?}: does it ask for a confirmation somewhere?")]
     TimedOut {
         /// The time that it had.
         after: Duration,
     },
-    /// It would not take so much.
+    /// The agent does not accept messages of this size.
     #[error("{bytes} bytes are to be signed, and ssh-agent takes {limit} at most: sign with a key file")]
     TooLong {
         /// The length of the request in bytes.
@@ -69,13 +69,13 @@ pub enum AgentError {
         /// The longest that there may be.
         limit: usize,
     },
-    /// It ended the connection before it had answered.
+    /// The agent ended the connection before it had answered.
     #[error("ssh-agent closed the connection without an answer")]
     Closed,
     /// The connection broke.
     #[error("the connection to ssh-agent broke: {0}")]
     Io(#[source] io::Error),
-    /// It announces a longer answer than any agent sends.
+    /// The agent announces a longer answer than any agent sends.
     #[error(
         "what answers is no ssh-agent: it announces {bytes} bytes, and {limit} is the most that one sends"
     )]
@@ -85,10 +85,10 @@ pub enum AgentError {
         /// The most that is read.
         limit: usize,
     },
-    /// It does not keep to the protocol.
+    /// The agent does not keep to the protocol.
     #[error("what answers is no ssh-agent: it sent {0}")]
     Malformed(&'static str),
-    /// Not this key, or not this message. Nothing that trusts it has come out.
+    /// The signature is not by this key, or not over this message. It is not returned.
     #[error("ssh-agent answered with a signature that does not verify: do not trust it")]
     WrongSignature,
 }

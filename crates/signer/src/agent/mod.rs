@@ -85,7 +85,7 @@ impl Agent {
 pub struct Identity {
     /// The kind of the key.
     pub kind: Kind,
-    /// The key, when it is one that signs here.
+    /// The key, if it is a key that can sign here.
     pub key: Option<PublicKey>,
     /// The fingerprint, as `ssh-add -l` shows it.
     pub fingerprint: String,

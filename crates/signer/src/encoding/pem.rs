@@ -1,4 +1,4 @@
-//! PEM: which block a text has, and the bytes in it.
+//! PEM: the block that a text has, and the bytes in it.
 
 use pkcs8::der::pem::Decoder;
 use zeroize::Zeroizing;
@@ -18,7 +18,7 @@ pub(crate) fn label(text: &str) -> Option<&str> {
 pub(crate) fn decode(text: &str) -> Option<Zeroizing<Vec<u8>>> {
     // Editors leave empty lines at the end, and ssh-keygen and openssl read such files.
     let mut decoder = Decoder::new_detect_wrap(text.trim_ascii_end().as_bytes()).ok()?;
-    // Of the final size from the start: a buffer that grows leaves copies behind.
+    // The buffer has its final size from the start: a buffer that grows leaves copies behind.
     let mut bytes = Zeroizing::new(vec![0; decoder.remaining_len()]);
     decoder.decode(&mut bytes).ok()?;
     Some(bytes)

@@ -1,6 +1,6 @@
 //! SSH's encoding: numbers as 32 bits, big-endian, and all other fields after their length.
 
-/// Reads fields from the front of such a text. `None` where the text is too short or its lengths exceed it.
+/// Reads fields from the front of such a text. `None` if the text is too short or its lengths exceed it.
 pub(crate) struct Reader<'a>(&'a [u8]);
 
 impl<'a> Reader<'a> {

@@ -29,7 +29,7 @@ pub enum FileErrorKind {
     /// Text in another encoding.
     #[error("it is text in UTF-16, as some Windows programs write it: save it as UTF-8 or ASCII")]
     Utf16,
-    /// No key is that large.
+    /// The file is larger than any key.
     #[error("it has more than {limit} bytes, and no key has: is this the right file?")]
     TooLarge {
         /// The most that is read.
@@ -40,7 +40,7 @@ pub enum FileErrorKind {
         "it has mode {mode:04o}, so other accounts can read or change it: chmod 600 it, and replace the key if another account may have read it"
     )]
     Mode {
-        /// Its mode.
+        /// The file's mode.
         mode: u32,
     },
     /// Another account owns it.
@@ -51,7 +51,7 @@ pub enum FileErrorKind {
         /// This process's user id.
         user: u32,
     },
-    /// No form of private key that is known here.
+    /// The file has no known form of a private key.
     #[error(
         "it is no private key in PEM (PRIVATE KEY, ENCRYPTED PRIVATE KEY or OPENSSH PRIVATE KEY); puttygen -O private-openssh and openssl pkey convert others"
     )]
@@ -61,10 +61,10 @@ pub enum FileErrorKind {
         "it is a public key, and signing takes the private half: OpenSSH keeps it in the same folder, under the same name without .pub"
     )]
     NotPrivate,
-    /// Of a kind that does not sign here.
+    /// The key is of a kind that cannot sign here.
     #[error(transparent)]
     Unsupported(#[from] Unsupported),
-    /// It begins like a key, and the rest is not valid.
+    /// The text begins like a key, but the rest is invalid.
     #[error("it is damaged: {0}; restore it from a backup")]
     Damaged(&'static str),
     /// Encrypted in a way that is not known here.
@@ -81,7 +81,7 @@ pub enum FileErrorKind {
         asked: u64,
         /// The most that is done.
         limit: u64,
-        /// Of what.
+        /// The unit of the cost.
         unit: &'static str,
     },
     /// The passphrase could not be asked for.

@@ -28,7 +28,7 @@ pub fn generate(path: &Path) -> Result<PublicKey, FileError> {
 fn make(path: &Path) -> Result<PublicKey, FileErrorKind> {
     let mut seed = Zeroizing::new([0; 32]);
     getrandom::fill(&mut *seed).map_err(io::Error::other)?;
-    // Without the public half in it: older openssl does not read such a file.
+    // The file is written without the public half: older openssl does not read a file with it.
     let pair = KeypairBytes { secret_key: *seed, public_key: None };
     let pem = pair.to_pkcs8_pem(LineEnding::LF).map_err(io::Error::other)?;
     write(path, pem.as_bytes())?;

@@ -55,7 +55,7 @@ fn bound(encryption: &EncryptionScheme) -> Result<(), FileErrorKind> {
         other => return Err(FileErrorKind::Encryption(other.oid().to_string())),
     };
     match asked {
-        // Not only useless: a cost of zero stops the library with a panic.
+        // Not only useless: a cost of zero makes the library panic.
         0 => Err(FileErrorKind::Damaged("it asks for no work to try a passphrase")),
         _ if asked > limit => Err(FileErrorKind::Work { asked, limit, unit }),
         _ => Ok(()),
@@ -67,7 +67,7 @@ fn scrypt_bytes(kdf: &ScryptParams) -> u64 {
     kdf.cost_parameter.saturating_mul(128).saturating_mul(block).saturating_mul(lanes)
 }
 
-/// By its name, if the library knows the form and not the algorithm.
+/// Names the algorithm, if the library knows the form but not the algorithm.
 fn unreadable(der: &[u8], error: der::Error) -> FileErrorKind {
     match (error.kind(), algorithm(der)) {
         (ErrorKind::OidUnknown { oid }, _) => FileErrorKind::Encryption(oid.to_string()),

@@ -1,4 +1,4 @@
-//! From a path to a text, before anything is believed.
+//! From a path to a text, before any of its content is trusted.
 
 use std::fs::{File, Metadata};
 use std::io::Read as _;
@@ -17,7 +17,7 @@ const BYTES_MAX: u64 = 16 * 1024;
 /// The text of a private key's file, which only the user's account may be able to read.
 pub(super) fn read_private(path: &Path) -> Result<Zeroizing<String>, FileErrorKind> {
     let (file, metadata) = open(path)?;
-    // Of the open file, not of the path, so that the checked file is the one that is read.
+    // The check is on the open file, not on the path, so that the checked file is the file that is read.
     let guarded = check_guarded(&metadata);
     let text = read(file, FileErrorKind::NotAKey);
     match (guarded, text) {
@@ -46,7 +46,7 @@ pub(super) fn read_public(path: &Path) -> Result<Zeroizing<String>, FileErrorKin
 }
 
 fn open(path: &Path) -> Result<(File, Metadata), FileErrorKind> {
-    // Without waiting: a pipe in place of a key would wait for a writer forever.
+    // Without blocking: a pipe in place of a key would wait for a writer forever.
     let flags = OFlags::RDONLY | OFlags::CLOEXEC | OFlags::NONBLOCK | OFlags::NOCTTY;
     let file = File::from(rustix::fs::open(path, flags, Mode::empty()).map_err(std::io::Error::from)?);
     let metadata = file.metadata()?;
@@ -57,7 +57,7 @@ fn open(path: &Path) -> Result<(File, Metadata), FileErrorKind> {
 }
 
 fn read(file: File, not_text: FileErrorKind) -> Result<Zeroizing<String>, FileErrorKind> {
-    // With room for all from the start: a buffer that grows leaves copies behind.
+    // The buffer has room for everything from the start: a buffer that grows leaves copies behind.
     let mut text = Zeroizing::new(Vec::with_capacity(BYTES_MAX as usize + 64));
     file.take(BYTES_MAX + 1).read_to_end(&mut text)?;
     if text.len() as u64 > BYTES_MAX {

@@ -1,13 +1,15 @@
-//! The CPU throttle: which of the guests that compute for long runs next.
+//! The CPU throttle: chooses which of the guests that compute for long runs next.
 //!
-//! A guest computes for one tick at once. A guest that has not called the host by then is throttled: few throttled guests compute at a
-//! time, a tick each, the one that has waited longest first. Half of the processors stay free for the others.
+//! A guest computes for one tick without a pause. A guest that has not called the host in this tick is throttled: few
+//! throttled guests compute at a time, a tick each, the guest that has waited longest first. Half of the processors
+//! stay free for the others.
 //!
-//! Nothing can take the thread back in the middle of a host call, such as one that copies megabytes. Where the processor time that a guest takes
-//! at once is longer than its due, a multiple of that time is a debt of its tenant. Until the debt is paid, every guest of the tenant is throttled, from the start of its
-//! drive and at each answer of the host. Long texts are charged by their length, because many calls that each take a little less than what is
-//! due come to the same. One guest in debt at a time is in the queue, and it lets others have additional turns. A guest that
-//! is ended leaves its debt to the tenant's next one.
+//! Nothing can take the thread back in the middle of a host call, such as a call that copies megabytes. If a guest
+//! takes more processor time without a pause than its due, a multiple of that time is a debt of its tenant. Until the
+//! debt is paid, every guest of the tenant is throttled, from the start of its drive and at each answer of the host.
+//! Long texts are charged by their length, because many calls that each stay just below the due use as much time as one
+//! long call. One guest in debt at a time is in the queue, and it lets others have additional turns. A guest that is
+//! ended leaves its debt to the tenant's next guest.
 
 mod thread_time;
 
@@ -25,7 +27,8 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 #[derive(Debug, Clone)]
 pub(crate) struct CpuThrottle {
     turns: Arc<Semaphore>,
-    /// The one place in the queue for guests in debt. A long call of one delays the guests without a debt, and those of many would add up.
+    /// The one place in the queue for guests in debt. A long call of one guest in debt delays the guests without a
+    /// debt, and the calls of many would add up.
     debtors: Arc<Semaphore>,
     debts: Arc<Mutex<HashMap<String, Arc<CpuDebt>>>>,
 }
@@ -60,7 +63,7 @@ struct Turn {
     _debtor: Option<OwnedSemaphorePermit>,
 }
 
-/// Processor time that a guest may take at once.
+/// Processor time that a guest may take without a pause.
 const DUE: Duration = Duration::from_millis(2 * TICK.as_millis() as u64);
 
 /// The debt for processor time that is longer than [`DUE`], as a multiple of that time. Nothing can interrupt such a stretch, and a debt of the same
@@ -83,7 +86,7 @@ const DEBT_TURNS: u32 = 8;
 const TENANTS: usize = 1_024;
 
 impl CpuThrottle {
-    /// One of half as many turns at a time as there are processors.
+    /// A throttle with half as many turns at a time as there are processors.
     pub(crate) fn new() -> Self {
         let processors = std::thread::available_parallelism().map_or(1, NonZeroUsize::get);
         Self::with_turns((processors / 2).max(1))
@@ -94,7 +97,7 @@ impl CpuThrottle {
         Self { turns, debtors, debts: Arc::default() }
     }
 
-    /// For a guest of the tenant whose drive begins now.
+    /// The permit of a guest of the tenant whose drive begins now.
     pub(crate) fn permit(&self, tenant: &str) -> ThrottlePermit {
         let now = thread_time::begin(Instant::now());
         let stretch = Stretch { turn: None, since: now, unasked: now };
@@ -128,7 +131,7 @@ impl CpuThrottle {
         })
     }
 
-    /// None where the throttle is closed, which it never is.
+    /// The guest's next turn. `None` if the throttle is closed, which it never is.
     async fn wait_for_turn(&self, permit: &ThrottlePermit) -> Option<Turn> {
         let next = |queue: &Arc<Semaphore>| Arc::clone(queue).acquire_owned();
         let debtor = match permit.is_in_debt() {
@@ -207,7 +210,7 @@ impl ThrottlePermit {
         stretch.turn = None;
     }
 
-    /// The guest has handed so many bytes of text to the host, which copies and digests them.
+    /// Charges for the bytes of text that the guest has passed to the host, which copies and digests them.
     pub(crate) fn charge(&self, bytes: usize) {
         if bytes >= FREE_TEXT {
             let ticks = u32::try_from(bytes / TEXT_PER_TICK).unwrap_or(u32::MAX).saturating_add(1);
@@ -215,7 +218,7 @@ impl ThrottlePermit {
         }
     }
 
-    /// The host has answered. Whether the guest may go on at once.
+    /// Records that the host has answered. Returns whether the guest may continue immediately.
     pub(crate) fn answered(&self, now: Instant) -> bool {
         let mut stretch = self.lock();
         thread_time::begin(now);
@@ -244,7 +247,7 @@ mod tests {
         future.as_mut().poll(&mut context).is_ready() || future.as_mut().poll(&mut context).is_ready()
     }
 
-    /// As a guest does that computes for so long at once.
+    /// Takes this time without a pause, as a guest does that computes for long.
     fn keep_thread(permit: &ThrottlePermit, time: Duration) {
         permit.0.debt.add(time);
         permit.leave_thread();
@@ -297,7 +300,7 @@ mod tests {
     fn processor_time_is_owed_and_time_on_the_wall_is_not() {
         let throttle = CpuThrottle::with_turns(1);
         let guest = throttle.permit("acme");
-        // As if the system had run another thread in its place.
+        // As if the system had run another thread instead.
         guest.lock().since = Instant::now().checked_sub(100 * DUE).unwrap();
         guest.leave_thread();
         assert!(!guest.is_in_debt());
