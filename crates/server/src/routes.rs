@@ -23,7 +23,7 @@ fn describe(_: &RequestContext) -> Result<Response, Problem> {
     Ok(public::as_json(StatusCode::OK, document().to_string()))
 }
 
-/// For any caller.
+/// The routes for any caller.
 static OPEN: [Route; 6] = [
     get("/healthz", "The process answers.", public::health).anywhere(),
     get("/readyz", "The data folder can be read.", public::ready).anywhere(),
@@ -39,7 +39,7 @@ static OPEN: [Route; 6] = [
     .gives(shape::<views::VerificationResult>),
 ];
 
-/// For tenants' programs.
+/// The routes for tenants' programs.
 static API: [Route; 31] = [
     get(
         "/api/v1/receipts/{receipt}",

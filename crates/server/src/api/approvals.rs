@@ -21,7 +21,7 @@ pub(crate) struct DecisionDraft {
     #[serde(rename = "as")]
     #[schema(value_type = String)]
     by: PersonId,
-    /// The decider's role. Default: the one that the policy asks for.
+    /// The decider's role. Default: the role that the policy asks for.
     #[schema(value_type = Option<String>)]
     role: Option<Role>,
     /// `APPROVED` or `DENIED`.
@@ -70,7 +70,7 @@ pub(crate) struct DecisionResult {
 struct RequestPage {
     view: &'static str,
     requests: Vec<RequestRow>,
-    /// There are more than were asked for: `?after` the last one continues.
+    /// Whether there are more: `?after` with the last request continues.
     more: bool,
 }
 
@@ -104,7 +104,8 @@ pub(crate) fn list(context: &RequestContext) -> Result<Response, Problem> {
     let View::Requests { mut requests } = context.view(&principal, Query::Requests { tenant })? else {
         return Err(unexpected(&"no requests"));
     };
-    // By time and not by action, so that a page continues at its place even if requests are made or decided meanwhile.
+    // By time and not by action, so that a page continues at its position even if requests are made or decided in the
+    // meantime.
     requests.sort_by(|a, b| place(a).cmp(&place(b)));
     if let Some(after) = context.query_value::<RequestId>("after")? {
         let View::Request(last) = context.view(&principal, Query::Request { request: after })? else {

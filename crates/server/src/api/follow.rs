@@ -49,7 +49,7 @@ struct Follower {
     next: u64,
     news: watch::Receiver<()>,
     waiting: std::vec::IntoIter<Event>,
-    /// For the bytes of the events that wait, and of the last one that did: the connection may still hold it.
+    /// The permit for the bytes of the queued events and of the last sent event, which the connection may still buffer.
     held: Option<OwnedSemaphorePermit>,
     /// Bytes for which there was no room: the follower waits for them before it reads again.
     wanted: u32,
@@ -155,7 +155,7 @@ impl Follower {
     async fn read(&mut self) -> Option<()> {
         let (state, principal, key) = (Arc::clone(&self.state), self.principal.clone(), self.key.clone());
         let (session, from, show) = (self.session.clone(), self.next, self.show);
-        // However many followers there are, few read at once.
+        // However many followers there are, few read at the same time.
         let turn = Arc::clone(&self.state.follower_reads).acquire_owned().await.ok()?;
         let read = tokio::task::spawn_blocking(move || {
             let _turn = turn;
@@ -218,7 +218,7 @@ fn still(state: &AppState, principal: Principal, session: Option<&str>) -> Optio
             trust.token(&id).filter(|token| token.is_good(now)).map(|_| principal)
         }
         Principal::Decider(_) => state.session(session?).ok()?.map(Principal::Decider),
-        // Only a demonstration has callers who are operators.
+        // Only a demonstration has operators as callers.
         Principal::Operator(_) => (state.host.scope().ok()? == Scope::Demo).then_some(principal),
         Principal::Anonymous => Some(principal),
     }

@@ -22,7 +22,7 @@ use workflow::{ActorId, EventType, Finding, InstanceId, ReceiptId};
 pub(crate) struct NewInstance {
     /// The workflow's digest, as its upload answered: `sha256:` and 64 hexadecimal digits.
     workflow: String,
-    /// Its id. Creating the same id with the same input again changes nothing. Default: a new id.
+    /// The instance's id. Creating the same id with the same input again changes nothing. Default: a new id.
     #[schema(value_type = Option<String>)]
     id: Option<InstanceId>,
     /// The parameters: any JSON. Default: an empty object.
@@ -46,7 +46,7 @@ pub(crate) struct NewInstance {
 pub(crate) struct CreatedInstance {
     /// The tenant.
     tenant: String,
-    /// Its id.
+    /// The instance's id.
     instance: String,
     /// False if it was created earlier, with the same input.
     created: bool,
@@ -103,9 +103,9 @@ pub(crate) struct Resolution {
 pub(crate) struct ChangedInstance {
     /// The tenant.
     tenant: String,
-    /// Its id.
+    /// The instance's id.
     instance: String,
-    /// Its state; null if it was deleted.
+    /// The instance's state; null if it was deleted.
     #[schema(value_type = Option<String>)]
     status: Option<InstanceState>,
 }
@@ -218,7 +218,7 @@ fn handle(context: &RequestContext, handling: InstanceCommand) -> Result<Respons
     handle_as(context, &context.principal()?, handling)
 }
 
-/// For a caller who is determined: determining one counts a request of its token.
+/// [`handle`], for a caller that is already determined: determining a caller counts a request of its token.
 fn handle_as(
     context: &RequestContext,
     principal: &Principal,

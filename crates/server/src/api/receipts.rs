@@ -24,7 +24,7 @@ pub(crate) struct RevocationResult {
 struct DeploymentPage {
     view: &'static str,
     deployments: Vec<Value>,
-    /// There are more than were asked for: `?after` the last one's receipt continues.
+    /// Whether there are more: `?after` with the last receipt continues.
     more: bool,
 }
 

@@ -12,13 +12,13 @@ use utoipa::ToSchema;
 /// A workflow's code and the interfaces that it can use.
 #[derive(Serialize, ToSchema)]
 pub(crate) struct Workflow {
-    /// Its digest: `sha256:` and 64 hexadecimal digits.
+    /// The workflow's digest: `sha256:` and 64 hexadecimal digits.
     workflow: String,
-    /// Its size.
+    /// The workflow's size in bytes.
     bytes: u64,
-    /// What it imports.
+    /// The workflow's imports.
     imports: Vec<String>,
-    /// What it exports.
+    /// The workflow's exports.
     exports: Vec<String>,
     /// The capabilities that it can use, each action with a receipt of its own.
     capabilities: Vec<String>,
@@ -31,16 +31,16 @@ pub(crate) struct Workflow {
 /// The workflows of a tenant.
 #[derive(Serialize, ToSchema)]
 pub(crate) struct WorkflowList {
-    /// Their digests and sizes.
+    /// The digests and sizes of the uploaded workflows.
     workflows: Vec<UploadedWorkflow>,
 }
 
 /// An uploaded workflow.
 #[derive(Serialize, ToSchema)]
 pub(crate) struct UploadedWorkflow {
-    /// Its digest.
+    /// The workflow's digest.
     workflow: String,
-    /// Its size.
+    /// The workflow's size in bytes.
     bytes: u64,
 }
 

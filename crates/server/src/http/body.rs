@@ -72,7 +72,8 @@ async fn collect(
     Ok((RequestContext { body: read.into(), ..context }, held))
 }
 
-/// The memory for the body of a caller. Anonymous callers have a small part of their own, so that they cannot use up that of others.
+/// The memory for the body of a caller. Anonymous callers have a small part of their own, so that they cannot use up
+/// the memory of others.
 async fn memory_for(context: RequestContext) -> Result<(RequestContext, Arc<Semaphore>), Problem> {
     let determine = move || {
         let principal = context.principal();
@@ -80,7 +81,7 @@ async fn memory_for(context: RequestContext) -> Result<(RequestContext, Arc<Sema
     };
     let determined = tokio::task::spawn_blocking(determine).await;
     let (context, principal) = determined.map_err(|error| Problem::internal(&error))?;
-    // What is wrong with a token is said where the route needs one.
+    // The route reports an invalid token, if it needs one.
     let memory = match principal {
         Ok(Principal::Anonymous) | Err(_) => &context.state.anonymous_bodies,
         Ok(_) => &context.state.bodies,
@@ -110,7 +111,7 @@ pub(crate) async fn counted_until_sent(
     if counted(bytes) == 0 || route.reach == Reach::Any {
         return Ok(answer);
     }
-    // Of an answer that is longer than all memory for bodies, that much counts, so that it can be sent at all.
+    // If an answer is longer than the memory for all bodies, only that much counts, so that it can be sent at all.
     let most = state.limits.body_memory_bytes.min(u32::MAX.into());
     let permits =
         u32::try_from(most).unwrap_or(u32::MAX).min(u32::try_from(counted(bytes)).unwrap_or(u32::MAX));

@@ -96,7 +96,7 @@ async fn exchange(
     }
 }
 
-/// Its host, without the path, which may be a secret.
+/// The receiver's host, without the path, which may be a secret.
 impl fmt::Display for Receiver {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&self.authority)

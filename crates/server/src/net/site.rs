@@ -34,7 +34,7 @@ impl SiteUrl {
         Self::of_this_machine("http", port)
     }
 
-    /// The same over TLS.
+    /// This site over TLS.
     #[must_use]
     pub fn localhost_with_tls(port: u16) -> Self {
         Self::of_this_machine("https", port)

@@ -47,7 +47,7 @@ pub(crate) struct Tls {
 
 struct Current {
     config: Arc<ServerConfig>,
-    /// Those that the certificate in use was read from.
+    /// The versions of the files that the certificate in use was read from.
     versions: [Option<Version>; 2],
     /// Why others cannot be used, until they can.
     problem: Option<TlsError>,

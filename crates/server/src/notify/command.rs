@@ -47,7 +47,7 @@ impl Program {
                 command.env(variable, value);
             }
         }
-        // Its standard error is this process's own, so its messages are in the log.
+        // The program's standard error is this process's own, so its messages are in the log.
         let mut child = command.stdin(Stdio::piped()).stdout(Stdio::null()).spawn()?;
         let killed = KillOnDrop(pidfd_open(Pid::from_child(&child), PidfdFlags::empty())?);
         if let Some(mut stdin) = child.stdin.take() {

@@ -18,7 +18,7 @@ pub enum NotifyError {
     Secret {
         /// The file.
         file: PathBuf,
-        /// What is wrong with it.
+        /// Why the file cannot be used.
         problem: String,
     },
     /// There are no certificates to verify the receiver with.

@@ -10,8 +10,8 @@ use workflow::{InstanceId, RequestId, TenantId};
 /// A notice as JSON. Every member is an id, a time or derived from them.
 #[derive(Serialize)]
 pub(crate) struct Message<'a> {
-    /// The same in every attempt, so that a receiver recognises a repetition. It changes when a restart of the instance
-    /// reopens the request: otherwise a receiver would drop the new notice as a repetition.
+    /// The id, which is equal in every attempt, so that a receiver recognises a repetition. It changes when a restart
+    /// of the instance reopens the request: otherwise a receiver would drop the new notice as a repetition.
     id: String,
     r#type: &'static str,
     timestamp: Timestamp,

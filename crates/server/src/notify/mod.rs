@@ -36,7 +36,8 @@ use workflow::RequestId;
 
 pub use error::NotifyError;
 
-/// The interval between scans of all waiting requests, which find those of shards that this host took over and those it was not notified of.
+/// The interval between scans of all waiting requests. They find the requests of shards that this host took over, and
+/// the requests that it was not notified of.
 const LOOK: Duration = Duration::from_secs(30);
 
 /// The time that deliveries under way have to end after `stop`.
@@ -57,7 +58,7 @@ pub struct Notifier {
     problems: Problems,
     queue: Queue,
     deliveries: JoinSet<(Pending, Outcome)>,
-    /// Channels whose last delivery failed. The operator is told once.
+    /// Channels whose last delivery failed. The operator gets one message about each.
     failing: HashSet<NoticeChannel>,
 }
 
@@ -232,7 +233,7 @@ fn of(request: &RecordedRequest) -> Result<RequestMade, serde_json::Error> {
     Ok(RequestMade { key: request.key.clone(), request: id, at: created_at, expires_at })
 }
 
-/// A failure is logged each time; the operator is told once.
+/// A failure is logged each time; the operator gets one message.
 fn log(pending: &Pending, outcome: &Outcome) {
     let (RequestMade { key, request, .. }, Notice { kind, channel }) = (&pending.made, pending.notice);
     let (tenant, instance) = (&key.tenant, &key.instance);

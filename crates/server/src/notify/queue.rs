@@ -83,7 +83,7 @@ pub(crate) struct Queue {
 #[derive(Debug)]
 enum QueueState {
     Waits(Pending, Instant),
-    /// It is being sent.
+    /// The notice is being sent.
     UnderWay,
 }
 

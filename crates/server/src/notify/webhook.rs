@@ -32,7 +32,7 @@ impl Webhook {
     }
 
     pub(crate) async fn send(&self, message: &Message<'_>) -> Result<(), String> {
-        // The file is read for each notice, so that a changed secret takes effect at once.
+        // The file is read for each notice, so that a changed secret takes effect immediately.
         let secrets = Secrets::read(&self.secret_file)
             .map_err(|problem| format!("{}: {problem}", self.secret_file.display()))?;
         let request = self.request(message, &secrets).map_err(|error| error.to_string())?;

@@ -218,7 +218,7 @@ pub(crate) fn envelope(context: &RequestContext) -> Page {
             Some(receipt) => format!("/receipts/{receipt}"),
             None => format!("/approvals/{id}"),
         })),
-        // The request was decided meanwhile. Otherwise the same envelope may count at the next attempt.
+        // The request was decided in the meantime. Otherwise the same envelope may count at the next attempt.
         Err(problem)
             if problem.status == StatusCode::CONFLICT
                 && !["busy", "changed-meanwhile"].contains(&problem.code) =>
@@ -251,7 +251,7 @@ pub(crate) fn demo(context: &RequestContext) -> Page {
     match context.operate(&Viewer::Demonstration.principal(), operation) {
         Ok(OperationOutcome::Issued { receipt, .. }) => Ok(go(&format!("/receipts/{receipt}"))),
         Ok(other) => Err(unexpected(&other)),
-        // It was decided meanwhile, perhaps by the first of two clicks.
+        // The request was decided in the meantime, perhaps by the first of two clicks.
         Err(problem) if problem.status == StatusCode::CONFLICT => {
             not_done(context, &Viewer::Demonstration, &problem)
         }

@@ -24,7 +24,7 @@ type Row = (ChangeTag, String);
 /// The changes; nothing, if there is no text to show.
 pub(crate) fn diff(change: &Change) -> Markup {
     let Some(asked) = change.asked.as_deref().and_then(text) else { return html! {} };
-    // The same text is shown as it is: a comparison would have no line.
+    // If the two texts are equal, the text is shown as it is: a comparison would have no line.
     let served = change.served.as_deref().and_then(text).filter(|served| *served != asked);
     let (rows, more) = rows(served.unwrap_or_default(), asked);
     let summary = match served {

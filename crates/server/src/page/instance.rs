@@ -184,7 +184,7 @@ fn link(entry: &Entry) -> Option<(String, &'static str)> {
     }
 }
 
-/// The same facts as a stream.
+/// The instance's facts as a stream.
 pub(crate) fn events(context: &RequestContext) -> Page {
     let key = key(context)?;
     let viewer = context.viewer()?.ok_or_else(|| {

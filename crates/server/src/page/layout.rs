@@ -17,7 +17,7 @@ pub(crate) enum NavItem {
     Instances,
     Receipts,
     Deciders,
-    /// No entry of the navigation.
+    /// The page has no entry in the navigation.
     None,
 }
 
@@ -125,7 +125,8 @@ pub(crate) fn refusal(problem: &Problem, context: Option<&RequestContext>) -> Re
     with_status(problem.status, viewer.as_ref(), NavItem::None, heading, &content)
 }
 
-/// A mark of what the page at that path shows. The script looks at it again, and shows the page anew when it is another.
+/// A mark of the content of the page at this path. The page's script polls the mark, and reloads the page if the mark
+/// has changed.
 pub(crate) fn version(path: &str, of: &str) -> Markup {
     html! { span hidden data-path=(path) data-version=(Digest::of(of.as_bytes())) {} }
 }

@@ -226,7 +226,7 @@ fn end_of(context: &RequestContext, detail: &RequestDetail) -> Result<Option<Mar
 /// The form for the person's own decision, or the reason why they may not decide.
 fn decision(context: &RequestContext, viewer: &Viewer, detail: &RequestDetail) -> Result<Markup, Problem> {
     let id = &detail.row.request;
-    // What was typed before an error.
+    // The text that the person typed before an error.
     let typed = field(context, "reason").unwrap_or_default();
     let session = match viewer {
         Viewer::Demonstration => return Ok(demo_form(id, &typed)),

@@ -17,7 +17,7 @@ use serde::{Deserialize, Serialize};
 struct Ceremony {
     nonce: String,
     challenge: String,
-    /// The relying parties of the passkeys that can sign in here: the browser asks for one of them at a time.
+    /// The relying parties of the passkeys that can sign in on this page: the browser asks for one of them at a time.
     rp_ids: Vec<String>,
 }
 

@@ -13,7 +13,7 @@ use workflow::TenantId;
 /// The header in which the protocol's own clients send their key.
 const API_KEY: &str = "x-pp-api-key";
 
-/// The caller of a request. A token's request counts among those at once until this is dropped.
+/// The caller of a request. A token's request counts as one of its concurrent requests until this is dropped.
 pub(crate) struct Caller {
     principal: Principal,
     _counted: Option<Counted>,
@@ -50,7 +50,7 @@ impl RequestContext {
         Ok(Caller { principal, _counted: counted })
     }
 
-    /// The tenant of the request: the one that the query names, or else the token's.
+    /// The tenant of the request: the tenant that the query names, or else the token's.
     pub(crate) fn tenant(&self, principal: &Principal) -> Result<TenantId, Problem> {
         if let Some(named) = self.query_value("tenant")? {
             return Ok(named);
@@ -114,7 +114,7 @@ impl RequestContext {
         let mut values = cookies
             .flat_map(|cookies| cookies.split(';'))
             .filter_map(|cookie| cookie.trim().strip_prefix(COOKIE)?.strip_prefix('=').map(str::to_owned));
-        // This server never sets two cookies of one name.
+        // This server never sets two cookies with one name.
         values.next().filter(|_| values.next().is_none())
     }
 

@@ -28,7 +28,7 @@ const END: usize = 8;
 #[derive(Debug)]
 pub(crate) struct Challenges {
     began: Instant,
-    /// As long as a block of the hash.
+    /// A key as long as a block of the hash.
     key: [u8; 64],
     /// The nonces of sign-ins, with their ends.
     used: Mutex<HashMap<[u8; NONCE], u64>>,

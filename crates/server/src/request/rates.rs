@@ -1,4 +1,4 @@
-//! The use of each token: its requests in a minute, and its requests at once.
+//! The use of each token: its requests per minute, and its concurrent requests.
 
 use crate::problem::Problem;
 use axum::http::StatusCode;
@@ -18,7 +18,7 @@ const SWEEP: usize = 1_024;
 pub(crate) struct Rates {
     a_minute: u32,
     concurrency: u32,
-    /// By the token's id.
+    /// The uses, by the token's id.
     uses: Mutex<HashMap<String, Use>>,
 }
 
@@ -27,11 +27,11 @@ pub(crate) struct Rates {
 struct Use {
     /// When its full rate is available again.
     good_at: Instant,
-    /// Its requests that are being answered.
+    /// The token's requests that are being answered.
     concurrency: u32,
 }
 
-/// One request of a token, which counts among those at once until it is dropped.
+/// One request of a token, which counts as a concurrent request until it is dropped.
 #[derive(Debug)]
 pub(crate) struct Counted {
     rates: Arc<Rates>,
@@ -41,13 +41,13 @@ pub(crate) struct Counted {
 /// A bound that a token has reached.
 #[derive(Debug, PartialEq, Eq)]
 enum Reached {
-    /// Its rate. The next request counts after that time.
+    /// The token's rate. The next request counts after this time.
     Rate(Duration),
     Concurrency,
 }
 
 impl Rates {
-    /// Bounds on one token: requests a minute, which may come at once, and requests that are answered at once.
+    /// Bounds on one token: requests per minute, which may all come together, and concurrent requests.
     pub(crate) fn new(a_minute: u32, concurrency: u32) -> Self {
         Self { a_minute: a_minute.max(1), concurrency: concurrency.max(1), uses: Mutex::default() }
     }

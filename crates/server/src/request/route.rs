@@ -13,7 +13,7 @@ type Handler = fn(&RequestContext) -> Result<Response, Problem>;
 pub(crate) struct Route {
     pub(crate) method: Method,
     pub(crate) path: &'static str,
-    /// Its summary, in one line.
+    /// The route's summary, in one line.
     pub(crate) about: &'static str,
     pub(crate) audience: Audience,
     pub(crate) reach: Reach,
@@ -60,7 +60,7 @@ impl Method {
 /// The host names under which a route answers.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Reach {
-    /// Only the server's own.
+    /// Only under the server's own name.
     Site,
     /// Any name: monitoring uses the machine's address.
     Any,
@@ -95,7 +95,7 @@ pub(crate) enum ResponseKind {
 pub(crate) enum HandlerLatency {
     /// It reads or writes one instance. Only the disk may delay it: `http-timeout-seconds` does not end it.
     Brief,
-    /// It may take long.
+    /// The handler may take long.
     Any,
 }
 

@@ -32,11 +32,11 @@ pub(crate) struct AppState {
     pub(crate) problems: fn(&str),
     /// One permit for each request that may be answered at once.
     pub(crate) turns: Arc<Semaphore>,
-    /// The same for the routes of monitoring, which callers of the others cannot delay.
+    /// Permits like those of `turns`, for the routes of monitoring, which callers of the others cannot delay.
     pub(crate) monitoring_turns: Arc<Semaphore>,
     /// One permit for each byte of a request's or an answer's body that may be in memory.
     pub(crate) bodies: Arc<Semaphore>,
-    /// The same for the requests of anonymous callers.
+    /// Permits like those of `bodies`, for the requests of anonymous callers.
     pub(crate) anonymous_bodies: Arc<Semaphore>,
     /// One permit for each byte of an event that a follower's caller has not read.
     pub(crate) unread_events: Arc<Semaphore>,
@@ -44,10 +44,10 @@ pub(crate) struct AppState {
     pub(crate) follower_reads: Arc<Semaphore>,
 }
 
-/// Followers that read facts at once.
+/// The most followers that read facts at the same time.
 const FOLLOWER_READS: usize = 16;
 
-/// Requests of monitoring that are answered at once.
+/// The most monitoring requests that are answered at the same time.
 const MONITORING_TURNS: u64 = 16;
 
 /// The part of the memory for bodies that anonymous callers have: an eighth.

@@ -180,7 +180,7 @@ fn place(channel: NoticeChannel) -> usize {
     }
 }
 
-/// Kinds of facts that are counted by name; the last one stands for all others.
+/// Kinds of facts that are counted by name; the last entry stands for all others.
 const KINDS: [&str; 12] = [
     "started",
     "requested",

@@ -181,7 +181,7 @@ impl IdGenerator for Ids {
     }
 }
 
-/// Without entropy the id is invalid, and the span is not exported.
+/// A random id. Without entropy the id is invalid, and the span is not exported.
 fn random<const N: usize>() -> [u8; N] {
     let mut id = [0; N];
     if let Ok(bytes) = engine::random_bytes() {

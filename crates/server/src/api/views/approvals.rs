@@ -9,14 +9,14 @@ pub(crate) struct RequestPage {
     /// `requests`.
     view: String,
     requests: Vec<RequestRow>,
-    /// There are more than were asked for: `?after` the last one continues.
+    /// Whether there are more: `?after` with the last request continues.
     more: bool,
 }
 
 /// A request in a list.
 #[derive(Serialize, ToSchema)]
 pub(crate) struct RequestRow {
-    /// Its id.
+    /// The request's id.
     request: String,
     /// The tenant whose workflow asks.
     tenant: String,
@@ -24,11 +24,11 @@ pub(crate) struct RequestRow {
     instance: String,
     /// The capability.
     capability: String,
-    /// To what.
+    /// The resource that the action is on.
     resource: String,
     /// The number of waiting requests for the same action by the same code, including this one.
     similar_count: u64,
-    /// It is not the first of those in the list.
+    /// Whether a similar request precedes this one in the list.
     is_repeat: bool,
     /// The policy's present answer to it, in words.
     policy: String,
@@ -51,7 +51,7 @@ pub(crate) struct RequestRow {
 pub(crate) struct Request {
     /// `request`.
     view: String,
-    /// Its id.
+    /// The request's id.
     request: String,
     /// The tenant whose workflow asks.
     tenant: String,
@@ -59,11 +59,11 @@ pub(crate) struct Request {
     instance: String,
     /// The capability.
     capability: String,
-    /// To what.
+    /// The resource that the action is on.
     resource: String,
     /// The number of waiting requests for the same action by the same code, including this one.
     similar_count: u64,
-    /// It is not the first of those in a list.
+    /// Whether a similar request precedes this one in a list.
     is_repeat: bool,
     /// The policy's present answer to it, in words.
     policy: String,

@@ -10,7 +10,7 @@ pub(crate) struct InstancePage {
     /// `instances`.
     view: String,
     instances: Vec<ListedInstance>,
-    /// There are more than were asked for: `?after` the last one continues.
+    /// Whether there are more: `?after` with the last instance continues.
     more: bool,
 }
 
@@ -19,9 +19,9 @@ pub(crate) struct InstancePage {
 pub(crate) struct ListedInstance {
     /// The tenant.
     tenant: String,
-    /// Its id there.
+    /// The instance's id in the tenant.
     instance: String,
-    /// Its state.
+    /// The instance's state.
     status: String,
     /// When that state began, in RFC 3339.
     since: String,
@@ -67,9 +67,9 @@ pub(crate) struct Instance {
     view: String,
     /// The tenant.
     tenant: String,
-    /// Its id there.
+    /// The instance's id in the tenant.
     instance: String,
-    /// Its state.
+    /// The instance's state.
     status: String,
     /// When that state began.
     since: String,
@@ -93,7 +93,7 @@ pub(crate) struct Instance {
     changed_at: String,
     /// Events that were sent to it.
     events: EventCount,
-    /// Its calls, in order.
+    /// The instance's calls, in order.
     calls: Vec<CallRow>,
     /// Actions whose outcome was unknown.
     unknown: Vec<OpenAction>,
@@ -111,10 +111,10 @@ pub(crate) struct Instance {
     /// The call that differs, if it diverged.
     #[serde(skip_serializing_if = "Option::is_none")]
     diverged_at: Option<u64>,
-    /// What differs.
+    /// The difference, if the instance diverged.
     #[serde(skip_serializing_if = "Option::is_none")]
     message: Option<String>,
-    /// The result as JSON text, if it is complete.
+    /// The result as JSON text, if the instance is complete.
     #[serde(skip_serializing_if = "Option::is_none")]
     output: Option<String>,
     /// The failure, if it ended with one.
@@ -135,7 +135,7 @@ pub(crate) struct EventCount {
 /// One call of a workflow.
 #[derive(Serialize, ToSchema)]
 pub(crate) struct CallRow {
-    /// Its number, from 0.
+    /// The call's number, from 0.
     call: u64,
     /// The call.
     #[schema(value_type = Object)]
@@ -144,7 +144,7 @@ pub(crate) struct CallRow {
     began_at: String,
     /// When its stage last changed.
     changed_at: String,
-    /// The number of attempts, if it is a step.
+    /// The number of attempts, if the call is a step.
     attempts: u64,
     /// The stage, in one word.
     stage: String,

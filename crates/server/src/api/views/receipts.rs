@@ -10,20 +10,20 @@ pub(crate) struct ReceiptPage {
     /// `receipts`.
     view: String,
     receipts: Vec<ReceiptRow>,
-    /// There are more than were asked for: `?after` the last one continues.
+    /// Whether there are more: `?after` with the last receipt continues.
     more: bool,
 }
 
 /// A receipt or a revocation in a list.
 #[derive(Serialize, ToSchema)]
 pub(crate) struct ReceiptRow {
-    /// Its id.
+    /// The receipt's id.
     receipt_id: String,
     /// The request that it decides.
     request_id: String,
     /// The tenant.
     tenant: String,
-    /// What it states: APPROVED, DENIED or REVOKED.
+    /// The receipt's statement: APPROVED, DENIED or REVOKED.
     status: String,
     /// The key that signed it.
     key_id: String,
@@ -50,13 +50,13 @@ pub(crate) struct ReceiptRow {
 pub(crate) struct Receipt {
     /// `receipt`.
     view: String,
-    /// Its id.
+    /// The receipt's id.
     receipt_id: String,
     /// The request that it decides.
     request_id: String,
     /// The tenant.
     tenant: String,
-    /// What it states: APPROVED, DENIED or REVOKED.
+    /// The receipt's statement: APPROVED, DENIED or REVOKED.
     status: String,
     /// The key that signed it.
     key_id: String,
@@ -84,14 +84,14 @@ pub(crate) struct DeploymentPage {
     /// `deployments`.
     view: String,
     deployments: Vec<DeploymentRow>,
-    /// There are more than were asked for: `?after` the last one's receipt continues.
+    /// Whether there are more: `?after` with the last deployment's receipt continues.
     more: bool,
 }
 
 /// A deployment.
 #[derive(Serialize, ToSchema)]
 pub(crate) struct DeploymentRow {
-    /// Its identifier: the same for every attempt of one redemption.
+    /// The deployment's identifier, which is equal for all attempts of one redemption.
     id: String,
     /// The tenant whose workflow deployed.
     tenant: String,

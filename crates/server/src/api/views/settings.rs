@@ -27,13 +27,13 @@ pub(crate) struct Limits {
 /// A limit.
 #[derive(Serialize, ToSchema)]
 pub(crate) struct LimitRow {
-    /// Its name.
+    /// The limit's name.
     limit: String,
     /// `tenant` or `host`.
     of: String,
-    /// Its value.
+    /// The limit's value.
     value: u64,
-    /// Its unit.
+    /// The limit's unit.
     unit: String,
     /// The default.
     default: u64,
