@@ -24,7 +24,7 @@ pub enum IdError {
 /// 32 random bytes from the system.
 ///
 /// # Errors
-/// When the system has none.
+/// The system has no random numbers.
 pub fn random_bytes() -> Result<[u8; 32], NoEntropy> {
     let mut bytes = [0; 32];
     getrandom::fill(&mut bytes).map_err(NoEntropy)?;

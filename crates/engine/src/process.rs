@@ -10,7 +10,7 @@ use std::io;
 /// `pp-host` calls this first; a library cannot decide it for the program.
 ///
 /// # Errors
-/// When the system refuses.
+/// The system refuses.
 pub fn forbid_core_dumps() -> io::Result<()> {
     setrlimit(Resource::Core, Rlimit { current: Some(0), maximum: Some(0) })?;
     // The limit does not reach a core that the system hands to a program.

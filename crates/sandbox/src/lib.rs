@@ -189,7 +189,7 @@ impl Sandbox {
     /// Checks and compiles a component.
     ///
     /// # Errors
-    /// When it is not a component of the world, imports anything else, or costs too much to compile.
+    /// The bytes are not a component of the world, import anything else, or cost too much to compile.
     pub fn load(&self, bytes: &[u8]) -> Result<Program, LoadError> {
         self.load_as(Digest::of(bytes), bytes)
     }
@@ -250,7 +250,7 @@ impl Sandbox {
     /// The imports and exports of a module of source text, as the current engine parses it, in an instance of its own.
     ///
     /// # Errors
-    /// When it cannot be parsed: the fault and its position.
+    /// The source text cannot be parsed: the error has the fault and its position.
     pub fn examine_module(&self, name: &str, module: &script::Module) -> Result<script::Summary, LoadError> {
         self.scripts.examine(name, module, self.load_context()).map_err(LoadError::bounded)
     }

@@ -154,7 +154,7 @@ pub(crate) struct HostTime(Arc<Mutex<Spent>>);
 struct Spent {
     /// In calls that have been answered.
     answered: Duration,
-    /// When the call began that is being answered.
+    /// The beginning of the call that is being answered.
     since: Option<Instant>,
 }
 

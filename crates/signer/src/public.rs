@@ -53,7 +53,7 @@ impl PublicKey {
     /// Checks the 32 bytes of RFC 8032.
     ///
     /// # Errors
-    /// When they encode no point, a weak one, or one in a non-canonical way.
+    /// The bytes encode no point, a weak point, or a point in a non-canonical way.
     pub fn from_bytes(bytes: &[u8; 32]) -> Result<Self, PublicKeyError> {
         match VerifyingKey::from_bytes(bytes) {
             Ok(key) if !key.is_weak() && key.to_edwards().compress().as_bytes() == bytes => Ok(Self(key)),

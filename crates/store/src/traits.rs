@@ -145,7 +145,7 @@ pub trait JournalStore: Send + Sync {
     /// The last sequence number up to which [`facts_after`](Self::facts_after) has facts; 0 if there are none.
     ///
     /// # Errors
-    /// The state cannot be read.
+    /// When the state cannot be read.
     fn last_seq(&self) -> Answer<u64>;
 
     /// The time to judge and to record by. `wall` is the host's clock: an engine without a clock of its own answers
@@ -171,7 +171,7 @@ pub trait RequestStore: Send + Sync {
     /// A request, with its instance's journal, both as they were at one moment.
     ///
     /// # Errors
-    /// The state cannot be read.
+    /// When the state cannot be read.
     fn request_and_journal(&self, id: &RequestId) -> Answer<Option<RequestWithJournal>>;
 
     /// Requests as JSON text, with whose they are and how each ended.

@@ -63,7 +63,7 @@ pub struct MovedEntries {
     pub seq: u64,
     /// The index of the first entry in the instance's journal.
     pub index: u64,
-    /// When they were recorded.
+    /// When the entries were recorded.
     pub at: Timestamp,
     /// The entries as JSON texts, as they were written.
     pub texts: Vec<String>,
@@ -78,7 +78,7 @@ pub struct MovedInstance {
     pub key: InstanceKey,
     /// The number of its entries.
     pub entries: u64,
-    /// When the last of them was recorded.
+    /// When the last of the entries was recorded.
     pub at: Timestamp,
     /// The instance's schedule row.
     pub schedule: ScheduleRow,
@@ -201,7 +201,7 @@ impl AuditDigest {
     /// Takes in the next fact.
     ///
     /// # Errors
-    /// When it cannot be written as JSON, which no fact of a store is.
+    /// The fact cannot be written as JSON, which does not happen for a store's facts.
     pub fn add(&mut self, fact: &Fact) -> Result<(), StoreError> {
         let text = serde_json::to_vec(fact).map_err(|error| StoreError::Damaged(error.to_string()))?;
         self.0.update(&text);

@@ -182,7 +182,7 @@ impl Limits {
     /// Checks the parameters that an instance is started with.
     ///
     /// # Errors
-    /// When they are not JSON, or too large; the message says which of the two.
+    /// The parameters are not JSON, or too large; the message says which of the two.
     pub fn check_params(&self, params: &str) -> Result<(), Failure> {
         self.check_length("parameters", params)?;
         Json::parse(params).map(drop).map_err(|error| invalid(json_error(&error)))

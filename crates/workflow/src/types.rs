@@ -50,18 +50,18 @@ pub enum Effect {
     Succeeded {
         /// The capability's output, as canonical JSON text.
         output: String,
-        /// When it began.
+        /// When the effect began.
         started_at: Timestamp,
-        /// When it had ended.
+        /// When the effect had ended.
         finished_at: Timestamp,
     },
     /// The effect did not take place.
     Failed {
         /// The failure's message.
         message: String,
-        /// When it began.
+        /// When the effect began.
         started_at: Timestamp,
-        /// When it had ended.
+        /// When the effect had ended.
         finished_at: Timestamp,
     },
     /// The effect was interrupted, and its outcome is unknown. The host never repeats it.

@@ -1,4 +1,4 @@
-//! The command line: parses it, executes one of the [`commands`], and exits with what became of it.
+//! The command line: parses it, executes one of the [`commands`], and exits with the code of its outcome.
 //!
 //! Output for programs and for people goes to standard output; with `--json`, text for people goes to standard error. Exit codes are in [`Exit`];
 //! `verify` has those of the receipt specification instead.
@@ -56,7 +56,7 @@ impl From<Exit> for ExitCode {
 
 /// Parses, dispatches, reports.
 pub(crate) fn main() -> ExitCode {
-    // Not among the commands: people have no use for it. It gives up all files before it compiles.
+    // Not among the commands, as people have no use for it. The compiler's process closes all files before it compiles.
     let compiles = std::env::args_os().nth(1).is_some_and(|word| word == sandbox::COMPILE);
     if let Err(too_low) = rlimits::check(compiles).and_then(|()| rlimits::outlive_full_files()) {
         complain(&too_low);
@@ -116,7 +116,7 @@ fn without_empty_variables() -> io::Result<()> {
 fn with_visible_arguments(error: clap::Error) -> clap::Error {
     let visible = |argument: std::ffi::OsString| {
         let quoted = workflow::QuotedWhole(&argument.to_string_lossy()).to_string();
-        // The parser brings quotation marks of its own.
+        // The parser adds its own quotation marks.
         let inner = quoted.strip_prefix('"').and_then(|rest| rest.strip_suffix('"')).unwrap_or(&quoted);
         inner.replace('\'', "\\'")
     };

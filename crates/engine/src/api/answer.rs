@@ -11,7 +11,7 @@ impl Host {
     /// Looks something up for a principal.
     ///
     /// # Errors
-    /// When the principal may not see it, there is no such thing, or the state cannot be read.
+    /// The principal has no right to see the answer, the object does not exist, or the state cannot be read.
     pub fn view(&self, principal: &Principal, query: Query) -> Result<View, Error> {
         let (trust, at) = self.0.trust_now()?;
         let journals = &self.0.journals;
@@ -25,7 +25,7 @@ impl ReadOnlyHost {
     /// Looks something up for a principal.
     ///
     /// # Errors
-    /// When the principal may not see it, there is no such thing, or the state cannot be read.
+    /// The principal has no right to see the answer, the object does not exist, or the state cannot be read.
     pub fn view(&self, principal: &Principal, query: Query) -> Result<View, Error> {
         answer(&self.reader()?, principal, query)
     }

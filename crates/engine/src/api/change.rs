@@ -27,7 +27,7 @@ impl Host {
     /// The bytes of a request's artifact, and of the deployed artifact with that digest.
     ///
     /// # Errors
-    /// When the principal may not see the request, or it does not exist.
+    /// The principal has no right to see the request, or the request does not exist.
     pub fn change_of(
         &self,
         principal: &Principal,

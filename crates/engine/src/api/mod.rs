@@ -264,7 +264,7 @@ impl Host {
     /// Performs an operation for the account that this process runs under.
     ///
     /// # Errors
-    /// When it cannot be performed. It has had no effect then.
+    /// The operation cannot be performed. It has had no effect then.
     pub fn operate(&self, operation: Operation) -> Result<OperationOutcome, Error> {
         self.operate_as(&Principal::own(), operation)
     }
@@ -272,7 +272,7 @@ impl Host {
     /// The sender of a token.
     ///
     /// # Errors
-    /// When the token is good for nothing, or the state cannot be read.
+    /// The token is not valid, or the state cannot be read.
     pub fn authenticate(&self, token: &str) -> Result<Principal, Error> {
         let (trust, at) = self.0.trust_now()?;
         Ok(Principal::Token(trust.admit(token, at)?))
@@ -281,7 +281,7 @@ impl Host {
     /// Performs an operation for a principal, and records the principal's name.
     ///
     /// # Errors
-    /// When the principal may not, or it cannot be performed. It has had no effect then.
+    /// The principal has no right to the operation, or it cannot be performed. It has had no effect then.
     pub fn operate_as(&self, principal: &Principal, operation: Operation) -> Result<OperationOutcome, Error> {
         let (right, about) = operation.needs();
         guard::check(&*self.0.journals.store, principal, right, about)?;

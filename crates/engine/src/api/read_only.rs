@@ -36,7 +36,7 @@ impl ReadOnlyHost {
     /// Opens the state at `location`.
     ///
     /// # Errors
-    /// When it does not exist, or cannot be read.
+    /// The folder does not exist, or cannot be read.
     pub fn open_at(
         data: &Path,
         location: &StoreLocation,
@@ -104,7 +104,7 @@ impl ReadOnlyHost {
     /// A request, as an approver sees it.
     ///
     /// # Errors
-    /// When there is no request of that id.
+    /// There is no request with this id.
     pub fn request(&self, id: &RequestId) -> Result<Request, Error> {
         self.asked(id).map(|(_, request)| request)
     }
@@ -120,7 +120,7 @@ impl ReadOnlyHost {
     /// The state of a waiting request.
     ///
     /// # Errors
-    /// When there is no request of that id.
+    /// There is no request with this id.
     pub fn waiting_request(&self, id: &RequestId) -> Result<Waiting, Error> {
         let (key, request) = self.asked(id)?;
         requests::waiting_request(&*self.store, self.judge()?, key, request)

@@ -26,7 +26,7 @@ impl Host {
     /// Stores a workflow for a tenant, and returns its description. Uploading the same bytes again has the same result.
     ///
     /// # Errors
-    /// When the principal may not, it is not a workflow, or there is no room for it.
+    /// The principal has no right to upload, the bytes are not a workflow, or there is no room for it.
     pub fn upload_as(
         &self,
         principal: &Principal,
@@ -88,7 +88,7 @@ impl Host {
     /// The workflows that a tenant has uploaded, with their sizes, by their digests.
     ///
     /// # Errors
-    /// When the principal may not see them, or they cannot be read.
+    /// The principal has no right to see the uploads, or they cannot be read.
     pub fn uploads_as(&self, principal: &Principal, tenant: &TenantId) -> Result<Vec<(Digest, u64)>, Error> {
         check(&*self.0.journals.store, principal, Right::SeeInstances, About::Tenant(tenant))?;
         self.uploads(tenant)
@@ -97,7 +97,7 @@ impl Host {
     /// Deletes an upload, also a damaged one. Instances that were created with it continue.
     ///
     /// # Errors
-    /// When the principal may not, or it does not exist.
+    /// The principal has no right to delete the upload, or it does not exist.
     pub fn forget_upload_as(
         &self,
         principal: &Principal,
@@ -116,7 +116,7 @@ impl Host {
     /// Describes a component and its imports, without running it.
     ///
     /// # Errors
-    /// When it is larger than the tenant may have, or not a workflow.
+    /// The workflow is larger than the tenant may have, or the bytes are not a workflow.
     pub fn inspect_for(&self, tenant: &TenantId, component: &[u8]) -> Result<Inspection, Error> {
         self.limits(tenant).sandbox.check_component(component.len())?;
         let mut inspection = self.0.programs.sandbox.inspect(component);

@@ -37,7 +37,7 @@ impl Host {
     /// A request, as an approver sees it.
     ///
     /// # Errors
-    /// When there is no request of that id.
+    /// There is no request with this id.
     pub fn request(&self, id: &RequestId) -> Result<Request, Error> {
         self.0.request(id).map(|(_, request)| request)
     }
@@ -55,7 +55,7 @@ impl Host {
     /// The state of a waiting request.
     ///
     /// # Errors
-    /// When there is no request of that id.
+    /// There is no request with this id.
     pub fn waiting_request(&self, id: &RequestId) -> Result<Waiting, Error> {
         let (key, request) = self.0.request(id)?;
         let (trust, at) = self.0.trust_now()?;
@@ -224,7 +224,7 @@ impl Host {
     /// Takes a request back before it is decided.
     ///
     /// # Errors
-    /// When it does not wait for a decision.
+    /// The request does not wait for a decision.
     pub fn withdraw(&self, id: &RequestId, by: &str, reason: Option<&str>) -> Result<(), Error> {
         text_limits::check(by, reason)?;
         let OpenRequest { key, loaded, .. } = self.open_request(id)?;
@@ -239,7 +239,7 @@ impl Host {
     /// Takes a receipt back before it is spent: a signed revocation.
     ///
     /// # Errors
-    /// When there is no such receipt, it is a denial, it is spent, or it was revoked before.
+    /// There is no such receipt, it is a denial, it is spent, or it was revoked before.
     pub fn revoke(&self, id: &ReceiptId, by: &str, reason: Option<&str>) -> Result<StoredReceipt, Error> {
         text_limits::check(by, reason)?;
         let found = self.0.journals.store.receipt(id).wait()?;

@@ -66,7 +66,7 @@ impl Host {
     /// Invites a person to register a passkey: the code is for them alone, and opens the invitation once.
     ///
     /// # Errors
-    /// When they cannot be invited.
+    /// The person cannot be invited.
     pub fn invite(&self, by: &str, invite: Invite) -> Result<InvitationCode, Error> {
         let (act, code) = invite.act(self.0.now()?)?;
         self.record_act(by, act)?;
@@ -87,7 +87,7 @@ impl Host {
     /// The invitation that a code opens. The challenge for registering is [`InvitationCode::challenge`].
     ///
     /// # Errors
-    /// When it opens none: it was used, has expired, was replaced, or never was one.
+    /// The code opens no invitation: it was used, has expired, was replaced, or never existed.
     pub fn invitation(&self, code: &InvitationCode) -> Result<Invitation, Error> {
         let (trust, at) = self.0.trust_now()?;
         let open = trust.invitation(code).filter(|invitation| invitation.is_open(at));
@@ -97,7 +97,7 @@ impl Host {
     /// Registers a passkey with an invitation, which is used up. The key counts when an operator has confirmed its id: show it to the person.
     ///
     /// # Errors
-    /// When the code opens no invitation, or the browser's answer is not good. The invitation stays open then.
+    /// The code opens no invitation, or the browser's answer is invalid. The invitation stays open then.
     pub fn register_passkey(
         &self,
         code: &InvitationCode,
@@ -116,7 +116,7 @@ impl Host {
     /// A person's passkeys that may sign now, asked by a page of that origin.
     ///
     /// # Errors
-    /// When they are no decider.
+    /// The person is not a decider.
     pub fn passkeys(&self, by: &PersonId, origin: &str) -> Result<Vec<PublicKey>, Error> {
         let (trust, at) = self.0.trust_now()?;
         let person = trust.deciders().person(by).filter(|person| person.removed_at.is_none());
@@ -155,7 +155,7 @@ impl Host {
     /// envelope is judged like any other.
     ///
     /// # Errors
-    /// As for [`sign`](Self::sign).
+    /// Those of [`sign`](Self::sign).
     pub fn sign_with_passkey(
         &self,
         id: &RequestId,
@@ -199,7 +199,7 @@ impl Host {
     /// The person who signs in with a passkey. A sign-in shows pages, and decides nothing.
     ///
     /// # Errors
-    /// When no key that counts now has that credential, or the assertion is not valid.
+    /// No key that counts now has this credential, or the assertion is not valid.
     pub fn signed_in(
         &self,
         nonce: &[u8; 32],

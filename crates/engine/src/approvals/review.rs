@@ -46,7 +46,7 @@ impl Host {
     /// The statement with which `by` would review a break-glass decision.
     ///
     /// # Errors
-    /// When there is nothing to review, or `by` may not review it.
+    /// There is nothing to review, or `by` may not review it.
     pub fn review_statement(
         &self,
         id: &RequestId,

@@ -56,7 +56,7 @@ pub trait Capability: Send + Sync {
     /// Performs the action once. The receipt has been verified and spent, and that is on disk.
     ///
     /// # Errors
-    /// When the action did not take place, or it is not known whether it did.
+    /// The action did not take place, or it is unknown whether it did.
     fn perform(
         &self,
         permit: &Permit,

@@ -37,7 +37,7 @@ pub enum Stage {
     Again {
         /// The failure.
         failure: Failure,
-        /// When it is tried again.
+        /// When the step is tried again.
         at: Timestamp,
     },
     /// A step completed; the value is the size of its result in bytes.
@@ -58,7 +58,7 @@ pub enum Stage {
         request: RequestId,
         /// The people who have approved so far, in order.
         signed: Vec<String>,
-        /// When it lapses.
+        /// When the request lapses.
         expires_at: Timestamp,
     },
     /// A request was decided.

@@ -28,7 +28,7 @@ pub struct History {
     pub component: Digest,
     /// The parameters, as JSON text.
     pub params: String,
-    /// When it was created.
+    /// When the instance was created.
     pub started_at: Timestamp,
     /// When anything was recorded last.
     pub changed_at: Timestamp,
@@ -55,7 +55,7 @@ impl History {
     /// Follows a journal.
     ///
     /// # Errors
-    /// When it is damaged.
+    /// The journal is damaged.
     pub fn of(facts: &[Fact], limits: Limits) -> Result<Self, Error> {
         let [loaded, started, ..] = facts else {
             return Err(Error::Internal("an instance was never wholly created".to_owned()));

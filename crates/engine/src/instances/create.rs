@@ -214,7 +214,7 @@ impl Host {
     /// The state of an instance, without driving it.
     ///
     /// # Errors
-    /// When there is no such instance, or its journal is damaged.
+    /// There is no such instance, or its journal is damaged.
     pub fn status(&self, key: &InstanceKey) -> Result<Status, Error> {
         self.0.load(key).map(|loaded| loaded.replay.status())
     }

@@ -16,7 +16,7 @@ impl Host {
     /// receipts are kept, with their state, and the deletion is recorded.
     ///
     /// # Errors
-    /// When there is no such instance, it has not ended, or it needs a review first. It is not deleted then.
+    /// There is no such instance, it has not ended, or it needs a review first. It is not deleted then.
     pub fn delete(&self, key: &InstanceKey, by: &str) -> Result<(), Error> {
         text_limits::check(by, None)?;
         let Deletion { lease: _lease, commit, artifacts } = delete(&self.0, key, by)?;

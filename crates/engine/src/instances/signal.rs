@@ -181,7 +181,7 @@ impl Host {
     /// a type are delivered in the order in which they were sent.
     ///
     /// # Errors
-    /// When there is no such instance, it has ended, a limit on its events is reached, or the type is reserved.
+    /// There is no such instance, it has ended, a limit on its events is reached, or the type is reserved.
     pub fn send_event(&self, key: &InstanceKey, event_type: &EventType, payload: &str) -> Result<(), Error> {
         if event_type.to_string() == RESERVED {
             let message = format!(
@@ -201,7 +201,7 @@ impl Host {
     /// Pauses an instance until it is [resumed](Self::resume). An action that is under way is completed.
     ///
     /// # Errors
-    /// When it has ended, or is stopped already.
+    /// The instance has ended, or is already stopped.
     pub fn pause(&self, key: &InstanceKey, by: &str) -> Result<(), Error> {
         text_limits::check(by, None)?;
         let acts = Cell::new(false);
@@ -223,7 +223,7 @@ impl Host {
     /// Resumes an instance that was paused, or has diverged.
     ///
     /// # Errors
-    /// When it has ended, or is not stopped.
+    /// The instance has ended, or is not stopped.
     pub fn resume(&self, key: &InstanceKey, by: &str) -> Result<(), Error> {
         text_limits::check(by, None)?;
         self.0.signal(key, |snapshot| {
@@ -296,7 +296,7 @@ impl Host {
     /// Records a person's finding about an action whose signed outcome is unknown.
     ///
     /// # Errors
-    /// When the instance has no such action on that receipt, or a finding was recorded before.
+    /// The instance has no such action on that receipt, or a finding was recorded before.
     pub fn resolve(
         &self,
         key: &InstanceKey,

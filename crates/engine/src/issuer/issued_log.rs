@@ -34,7 +34,7 @@ pub(super) trait Record: Serialize + DeserializeOwned {
     /// The matter.
     fn names(&self) -> Vec<Name>;
 
-    /// When it was recorded, by the clock of the authority.
+    /// When the record was made, by the clock of the authority.
     fn at(&self) -> Option<Timestamp>;
 }
 

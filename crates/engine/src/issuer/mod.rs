@@ -46,13 +46,13 @@ pub trait Issuer: Send + Sync {
     /// Judges a request, and signs the result: a receipt for exactly this request, APPROVED or DENIED.
     ///
     /// # Errors
-    /// When there is no decision, or it cannot be signed. The request is undecided then.
+    /// There is no decision, or it cannot be signed. The request is undecided then.
     fn issue(&self, order: &IssueOrder<'_>, context: JudgingContext<'_>) -> Result<Issued, IssueError>;
 
     /// Takes a receipt back: a signed revocation of its scope, at the request of this host's operator.
     ///
     /// # Errors
-    /// When it cannot be signed.
+    /// The revocation cannot be signed.
     fn revoke(
         &self,
         revoked: &StoredReceipt,
@@ -65,7 +65,7 @@ pub trait Issuer: Send + Sync {
     /// Signs how an action ended, with the key of its receipt's scope: the key's id, and the attestation's portable form in JSON text.
     ///
     /// # Errors
-    /// When it cannot be signed.
+    /// The attestation cannot be signed.
     fn attest(
         &self,
         receipt: &ReceiptId,

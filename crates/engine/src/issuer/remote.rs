@@ -35,7 +35,7 @@ impl RemoteIssuer {
     /// The public keys that verify its signatures.
     ///
     /// # Errors
-    /// When it cannot be reached, or does not answer with keys.
+    /// The authority cannot be reached, or does not answer with keys.
     pub fn keys(&self) -> Result<KeySet, IssueError> {
         match self.ask(&IssuerRequest::Keys)? {
             IssuerReply::Keys { keys } => KeySet::parse(&keys).map_err(|error| self.odd(&error.to_string())),

@@ -67,7 +67,7 @@ pub struct Request {
     /// The form of its document.
     #[serde(default)]
     pub form: Form,
-    /// When it was made.
+    /// When the request was made.
     pub created_at: Timestamp,
     /// The time at which it lapses without a decision.
     pub expires_at: Timestamp,

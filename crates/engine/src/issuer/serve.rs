@@ -105,7 +105,7 @@ impl IssuerServer {
     /// Listens, and answers hosts of these accounts until the process ends.
     ///
     /// # Errors
-    /// When the socket cannot be made.
+    /// The socket cannot be made.
     pub fn serve(&self, socket: &Path, accounts: &[u32]) -> Result<(), IssuerServerError> {
         let failed = |error| IssuerServerError::File { path: socket.to_owned(), error };
         let listener = listen(socket, accounts).map_err(failed)?;

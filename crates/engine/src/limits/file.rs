@@ -95,7 +95,7 @@ impl Settings {
     /// Reads a settings file.
     ///
     /// # Errors
-    /// When it cannot be read, or has an unknown or invalid part.
+    /// The file cannot be read, or has an unknown or invalid part.
     pub fn read(file: &Path) -> Result<Self, SettingsError> {
         let text = ownership::read_to_string(file).map_err(|error| SettingsError {
             file: file.to_owned(),

@@ -88,7 +88,7 @@ impl Limit {
     /// Checks that a value is in range.
     ///
     /// # Errors
-    /// When it is too large to be stored, or less than the least.
+    /// The value is too large to be stored, or less than the least.
     pub fn check(&self, value: u64) -> Result<u64, InvalidValue> {
         self.set(&mut Limits::default(), value).map(|()| value)
     }

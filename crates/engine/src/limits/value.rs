@@ -70,7 +70,7 @@ impl Unit {
     /// Reads a value as people write it.
     ///
     /// # Errors
-    /// When it is not a whole number, or for bytes a size.
+    /// The text is not a whole number, or for bytes not a size.
     pub fn parse(self, text: &str) -> Result<u64, InvalidValue> {
         let digits = |text: &str| {
             let all = !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit());

@@ -40,7 +40,7 @@ pub(super) struct Worker<'a> {
     by_tenant: HashMap<TenantId, usize>,
     /// The tenants with more due instances than are ready.
     more: HashSet<TenantId>,
-    /// When the next one is due that is not.
+    /// The due time of the next instance that is not due yet.
     next: Option<Timestamp>,
     troubled: HashMap<InstanceKey, u32>,
 }

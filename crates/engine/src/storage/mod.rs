@@ -154,7 +154,7 @@ impl StoreLocation {
     /// Opens the state, to write where the folder is owned or the state is elsewhere.
     ///
     /// # Errors
-    /// When it is damaged, foreign, newer than this program, or cannot be reached.
+    /// The store is damaged, foreign, newer than this program, or cannot be reached.
     pub fn open(&self, folder: &DataFolder) -> Result<Box<dyn Store>, StoreError> {
         match self {
             Self::Folder => Ok(Box::new(Sqlite::open(folder)?)),

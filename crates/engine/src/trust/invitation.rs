@@ -107,7 +107,7 @@ impl Invitation {
     /// Checks the browser's answer for a passkey that is registered with this invitation: the key, and the act that records it.
     ///
     /// # Errors
-    /// When the answer is not a good registration for the invitation's pages and this code.
+    /// The answer is not a valid registration for the invitation's pages and this code.
     pub(crate) fn register(
         &self,
         code: &InvitationCode,

@@ -166,7 +166,7 @@ impl Trust {
     /// The rights of the token with that text at that time.
     ///
     /// # Errors
-    /// When it has none.
+    /// The token has no rights at that time.
     pub fn admit(&self, text: &str, at: Timestamp) -> Result<TokenGrant, TokenError> {
         let id = token::id_of(text).ok_or(TokenError::Unknown)?;
         self.tokens.get(&id).ok_or(TokenError::Unknown)?.admit(&id, text, at)
@@ -208,7 +208,7 @@ impl Trust {
     /// Applies an act. On an error the state is unchanged.
     ///
     /// # Errors
-    /// When it is not valid in the present state.
+    /// The act is not valid in the present state.
     pub fn apply(&mut self, at: Timestamp, act: &Act) -> Result<(), ActError> {
         match act {
             Act::DeciderAdded { decider, roles, tenants } => self.add(decider, roles, tenants, at),

@@ -79,11 +79,11 @@ pub struct Token {
     pub scopes: BTreeSet<TokenScope>,
     /// SHA-256 of its text.
     pub sha256: Digest,
-    /// When it was made.
+    /// When the token was made.
     pub created_at: Timestamp,
     /// Until when it is good.
     pub expires_at: Timestamp,
-    /// When it was revoked.
+    /// When the token was revoked.
     pub revoked_at: Option<Timestamp>,
 }
 

@@ -161,7 +161,7 @@ impl Ask {
     /// Whether a receipt can commit to the decisions of all people who are asked, whether they approve or refuse.
     ///
     /// # Errors
-    /// When it asks for more people than [`Ask::MOST`], in one quorum or to refuse.
+    /// The ask needs more people than [`Ask::MOST`], in one quorum or to refuse.
     pub fn check(&self) -> Result<(), TooManyPeople> {
         let quorums = self.quorums.iter().map(|quorum| (quorum.people(), quorum.to_string()));
         let denials = (self.denials, format!("{} denials", self.denials));

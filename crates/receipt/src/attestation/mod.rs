@@ -32,7 +32,7 @@ pub enum ExecutionOutcome {
     Succeeded {
         /// When the action was started.
         started_at: Timestamp,
-        /// When it returned.
+        /// When the action returned.
         finished_at: Timestamp,
         /// Digest of the canonical JSON of the adapter's output. Unsalted: it confirms a guessed output.
         output_hash: Option<Digest>,
@@ -41,14 +41,14 @@ pub enum ExecutionOutcome {
     Failed {
         /// When the action was started.
         started_at: Timestamp,
-        /// When it failed.
+        /// When the action failed.
         finished_at: Timestamp,
         /// Digest of the canonical JSON of the adapter's output.
         output_hash: Option<Digest>,
     },
     /// The outcome is unknown, and the host does not repeat the action to find out.
     Unknown {
-        /// When the action was started, where that is known.
+        /// When the action was started, if that is known.
         started_at: Option<Timestamp>,
     },
 }

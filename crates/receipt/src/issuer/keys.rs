@@ -48,9 +48,9 @@ pub struct Key {
     pub public_key: [u8; 32],
     /// The key's status: the uses that it still has.
     pub status: KeyStatus,
-    /// When it was made.
+    /// When the key was made.
     pub created_at: Timestamp,
-    /// When it was revoked.
+    /// When the key was revoked.
     pub revoked_at: Option<Timestamp>,
 }
 

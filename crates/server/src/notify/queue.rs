@@ -16,7 +16,7 @@ const FIRST_PAUSE: Duration = Duration::from_secs(1);
 pub(crate) struct Pending {
     pub(crate) made: RequestMade,
     pub(crate) notice: Notice,
-    /// When it is to be sent.
+    /// When the notice is to be sent.
     due: Timestamp,
     failures: u32,
 }

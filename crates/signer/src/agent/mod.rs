@@ -41,7 +41,7 @@ impl Agent {
     /// The agent that `SSH_AUTH_SOCK` names.
     ///
     /// # Errors
-    /// When it names none.
+    /// The environment names no agent.
     pub fn from_environment() -> Result<Self, AgentError> {
         match env::var_os(SOCKET_VARIABLE) {
             Some(socket) if !socket.is_empty() => Ok(Self::at(Path::new(&socket), Timeouts::USUAL)),
@@ -57,7 +57,7 @@ impl Agent {
     /// The keys that it holds, of every kind.
     ///
     /// # Errors
-    /// When it does not answer, or answers incorrectly.
+    /// The agent does not answer, or answers incorrectly.
     pub fn identities(&self) -> Result<Vec<Identity>, AgentError> {
         let answer = self.ask(&message::list(), self.timeouts.list)?;
         message::identities(&answer)
@@ -66,7 +66,7 @@ impl Agent {
     /// The private half of `key`, which stays in the agent.
     ///
     /// # Errors
-    /// When the agent does not hold it; the error lists the keys that it holds.
+    /// The agent does not hold the key; the error lists the keys that it holds.
     pub fn key(&self, key: &PublicKey) -> Result<AgentKey, AgentError> {
         let present = self.identities()?;
         match present.iter().any(|identity| identity.key == Some(*key)) {

@@ -20,7 +20,7 @@ use crate::public::PublicKey;
 /// The file is complete or absent, and on disk when this returns.
 ///
 /// # Errors
-/// When it cannot be written, or the path exists already, even as a dangling link.
+/// The file cannot be written, or the path already exists, even as a dangling link.
 pub fn generate(path: &Path) -> Result<PublicKey, FileError> {
     make(path).map_err(|problem| FileError { path: path.to_owned(), problem })
 }

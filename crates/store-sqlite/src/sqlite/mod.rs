@@ -45,7 +45,7 @@ impl Sqlite {
     /// Opens the folder's journal, for writing where the folder is owned.
     ///
     /// # Errors
-    /// When it is damaged, foreign, newer than this program, or cannot be read.
+    /// The journal is damaged, foreign, newer than this program, or cannot be read.
     pub fn open(folder: &DataFolder) -> Result<Self, StoreError> {
         let path = folder.journal();
         let mut writer = None;

@@ -26,13 +26,13 @@ pub trait BlobStore: Send + Sync {
     /// record that it needs them.
     ///
     /// # Errors
-    /// When they cannot be removed.
+    /// The bytes cannot be removed.
     fn sweep_blob(&self, digest: &Digest) -> Answer<()>;
 
     /// Removes bytes that have no record because a host was killed while it kept or removed them, an hour after they were
     /// written.
     ///
     /// # Errors
-    /// When they cannot be removed.
+    /// The bytes cannot be removed.
     fn sweep_unnamed(&self) -> Answer<()>;
 }

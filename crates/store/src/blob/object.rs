@@ -18,30 +18,30 @@ pub trait ObjectStorage: Send + Sync {
     /// Keeps bytes. The answer comes when they are durable.
     ///
     /// # Errors
-    /// When they cannot be written.
+    /// The bytes cannot be written.
     fn put(&self, name: &str, bytes: Arc<[u8]>) -> Answer<()>;
 
     /// The bytes of that name, if there are any.
     ///
     /// # Errors
-    /// When they cannot be read.
+    /// The bytes cannot be read.
     fn get(&self, name: &str) -> Answer<Option<Vec<u8>>>;
 
     /// Whether there are bytes of that name.
     ///
     /// # Errors
-    /// When the storage cannot be asked.
+    /// The storage cannot be asked.
     fn has(&self, name: &str) -> Answer<bool>;
 
     /// Removes the bytes of that name, if there are any.
     ///
     /// # Errors
-    /// When they cannot be removed.
+    /// The bytes cannot be removed.
     fn remove(&self, name: &str) -> Answer<()>;
 
     /// The names that begin with `under` and a slash, in any order.
     ///
     /// # Errors
-    /// When they cannot be read.
+    /// The digests cannot be read.
     fn names(&self, under: &str) -> Answer<Vec<String>>;
 }

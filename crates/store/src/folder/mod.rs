@@ -69,7 +69,7 @@ impl DataFolder {
     /// Takes a folder that has data for moving its state elsewhere, whether or not that was begun before.
     ///
     /// # Errors
-    /// As for [`own_existing`](Self::own_existing).
+    /// Those of [`own_existing`](Self::own_existing).
     pub fn own_to_move(path: &Path) -> Result<Self, StoreError> {
         Self::read(path)?;
         Self::lock(path, state)

@@ -51,7 +51,7 @@ impl fmt::Display for Exposed {
 /// Reads a text file that only this account or root can have written.
 ///
 /// # Errors
-/// When it cannot be read, is not UTF-8, or others can change it.
+/// The file cannot be read, is not UTF-8, or others can change it.
 pub fn read_to_string(path: &Path) -> io::Result<String> {
     let mut file = File::open(path)?;
     check(&file.metadata()?)?;
@@ -63,7 +63,7 @@ pub fn read_to_string(path: &Path) -> io::Result<String> {
 /// Reads a text file that only this account can read.
 ///
 /// # Errors
-/// When it cannot be read, is not UTF-8, or others own it or can read it.
+/// The file cannot be read, is not UTF-8, or others own it or can read it.
 pub fn read_secret(path: &Path) -> io::Result<String> {
     let mut file = File::open(path)?;
     let found = file.metadata()?;

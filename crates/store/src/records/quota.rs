@@ -87,7 +87,7 @@ impl Quotas {
     /// Checks that a tenant that has made `asked` requests in the last hour may make another.
     ///
     /// # Errors
-    /// When it may not.
+    /// The tenant may not make another request.
     pub fn check_rate(&self, tenant: &TenantId, asked: u64) -> Result<(), OverQuota> {
         let (name, limit, asked) =
             (quota_names::REQUESTS_PER_HOUR, self.requests_per_hour, asked.saturating_add(1));

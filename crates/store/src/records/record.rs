@@ -26,7 +26,7 @@ impl fmt::Display for InstanceKey {
 pub struct Fact {
     /// The sequence number of the fact among all facts of this data folder. Later facts have larger numbers.
     pub seq: u64,
-    /// When it was recorded.
+    /// When the entry was recorded.
     pub at: Timestamp,
     /// The instance of the fact.
     #[serde(flatten)]
@@ -109,7 +109,7 @@ pub struct ReceiptState {
     pub redeemed: Option<(Timestamp, u64)>,
     /// The signed outcome in its portable form, as JSON text.
     pub attestation: Option<String>,
-    /// When it was taken back, and the signed revocation with what opens it, as JSON text.
+    /// When the receipt was revoked, and the signed revocation with its opening, as JSON text.
     pub revoked: Option<(Timestamp, String)>,
 }
 

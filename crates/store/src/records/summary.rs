@@ -120,7 +120,7 @@ pub struct Selection {
 pub struct FirstEnded {
     /// The tenant.
     pub tenant: TenantId,
-    /// When the first of them ended.
+    /// When the first of the instances ended.
     pub at: Timestamp,
 }
 

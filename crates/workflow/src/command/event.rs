@@ -14,7 +14,7 @@ pub struct Event {
     pub event_type: EventType,
     /// The event's payload, as JSON text.
     pub payload: String,
-    /// When it came.
+    /// When the event arrived.
     pub at: Timestamp,
 }
 

@@ -82,7 +82,7 @@ pub struct Sleep {
     pub alarm: Alarm,
 }
 
-/// When a sleep is over.
+/// The end of a sleep.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Alarm {
     /// Milliseconds from its beginning.
@@ -92,7 +92,7 @@ pub enum Alarm {
 }
 
 impl Alarm {
-    /// When it rings, set now.
+    /// When the alarm rings, if it is set now.
     pub(crate) fn rings(self, now: Timestamp) -> Timestamp {
         match self {
             Self::In(ms) => later(now, ms),

@@ -65,7 +65,7 @@ pub enum Entry {
         attempt: u32,
         /// The workflow's failure, or that the attempt took too long.
         failure: Failure,
-        /// When the next one is due.
+        /// When the next attempt is due.
         retry_at: Timestamp,
     },
     /// The next attempt of a step was begun.
@@ -104,7 +104,7 @@ pub enum Entry {
         call: Call,
         /// The sleep's name.
         name: String,
-        /// When it is over.
+        /// When the sleep is over.
         until: Timestamp,
         /// Whether the workflow waits for the end immediately.
         #[serde(rename = "manner", default, skip_serializing_if = "CallMode::is_blocking")]
@@ -147,7 +147,7 @@ pub enum Entry {
         event_type: EventType,
         /// The event's payload, as JSON text.
         payload: String,
-        /// When it came.
+        /// When the event arrived.
         at: Timestamp,
     },
     /// The workflow waits for the first end among these calls.

@@ -138,7 +138,7 @@ impl Replay {
     /// Applies one entry: the table that guards loading and appending alike.
     ///
     /// # Errors
-    /// When the entry cannot follow the ones before it; the state is then unchanged.
+    /// The entry cannot follow the entries before it; the state is then unchanged.
     pub fn apply(&mut self, entry: &Entry) -> Result<(), Illegal> {
         let applied = self.may_follow(entry).and_then(|()| self.follow(entry));
         applied.map_err(|reason| Illegal { index: self.entries, entry: entry.to_string(), reason })?;
@@ -260,7 +260,7 @@ impl Replay {
     /// The entry for an event that is sent now.
     ///
     /// # Errors
-    /// When the instance has ended, or the event exceeds a limit; the message says which of the two.
+    /// The instance has ended, or the event exceeds a limit; the message says which of the two.
     pub fn receive(&self, event_type: EventType, payload: String, now: Timestamp) -> Result<Entry, Failure> {
         if let Some(end) = &self.end {
             let message = format!("the instance has ended ({end}) and accepts no events");

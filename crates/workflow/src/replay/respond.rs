@@ -30,7 +30,7 @@ impl Replay {
     /// and [`Turn::Do`] has been performed and applied.
     ///
     /// # Errors
-    /// When the journal has another command at this place.
+    /// The journal has another command at this position.
     pub fn next(&mut self, command: &PreparedCommand, now: Timestamp) -> Result<Turn, Divergence> {
         match command.command() {
             Command::EndStep { call, result } => self.end_step(*call, result, Retry::Configured, now),
@@ -45,7 +45,7 @@ impl Replay {
     /// The entry for the guest's own end. It must have repeated everything that is recorded.
     ///
     /// # Errors
-    /// When the journal has something that the guest did not do this time.
+    /// The journal has a command that the guest did not repeat.
     pub fn finish(&self, result: &Result<String, Failure>) -> Result<Entry, Divergence> {
         match self.ahead() {
             Some((_, mark)) => Err(self.diverged(mark, "ended without asking".to_owned())),

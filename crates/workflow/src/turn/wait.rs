@@ -40,7 +40,7 @@ pub enum Pending {
         call: Call,
         /// The name that the workflow gave the sleep.
         name: String,
-        /// When it is over.
+        /// When the sleep is over.
         until: Timestamp,
     },
     /// The next attempt of a step.
@@ -51,7 +51,7 @@ pub enum Pending {
         name: String,
         /// The attempt's number. The first was 1.
         attempt: u32,
-        /// When it is due.
+        /// When the attempt is due.
         at: Timestamp,
     },
 }

@@ -39,7 +39,7 @@ pub(crate) struct Audit {
     json: bool,
 }
 
-/// Facts that are read at once.
+/// The number of facts that one read returns.
 const AT_ONCE: u32 = 1_000;
 
 impl Audit {
@@ -85,7 +85,7 @@ impl Audit {
     ) -> anyhow::Result<(Vec<Fact>, bool)> {
         if key.is_some() {
             let all = match store.facts(key).wait() {
-                // Its deletion is all that is left of it.
+                // Only the instance's deletion is still on record.
                 Err(StoreError::NoInstance(_)) if !deletions(store, key)?.is_empty() => Vec::new(),
                 facts => facts?,
             };

@@ -26,7 +26,7 @@ pub(crate) struct Decide {
     #[command(flatten)]
     key: SigningKey,
 
-    /// The role. Default: the one that the policy asks for.
+    /// The role. Default: the role that the policy asks for.
     #[arg(long)]
     role: Option<Role>,
 
@@ -69,7 +69,7 @@ impl Decide {
         let mut out = output::stdout();
         let envelope = envelope.to_json().canonical();
         let outcome = session.operate(Operation::Sign { request: self.request.clone(), envelope })?;
-        // The folder has no owner any more when the hint is printed.
+        // When the hint is printed, the folder has no owner any more.
         drop(session);
         match outcome {
             OperationOutcome::Kept { approved, denied, ruling } => {

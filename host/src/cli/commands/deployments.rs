@@ -26,7 +26,7 @@ struct Line<'a> {
     current: bool,
 }
 
-/// Deployments that are read at once.
+/// The number of deployments that one read returns.
 const PAGE: u32 = 500;
 
 impl Deployments {

@@ -16,7 +16,8 @@ use std::io::Write;
 use std::path::PathBuf;
 use workflow::{Escaped, Quoted};
 
-/// Show what a component is and what it could reach, without running it. Exits with 1 when it is not a workflow.
+/// Show what a component is and what it could reach, without running it. Exits with 1 if the component is not a
+/// workflow.
 #[derive(Debug, Args)]
 pub(crate) struct Inspect {
     /// The workflow: TypeScript, JavaScript, a folder of them, a bundle, or a component.

@@ -92,7 +92,7 @@ pub(super) enum Command {
     Policy(policy::Policy),
     /// Show every fact, of one instance or of all.
     Audit(audit::Audit),
-    /// Show what an instance has printed.
+    /// Show the output of an instance.
     Logs(logs::Logs),
     /// List, show and export receipts.
     #[command(subcommand)]

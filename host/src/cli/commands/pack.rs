@@ -29,7 +29,7 @@ impl Pack {
         if output::is_terminal() {
             bail!("a bundle is not for a terminal: redirect the output to a file");
         }
-        // Without a newline at its end: the digest is that of exactly these bytes.
+        // Without a newline at the end: the digest is the digest of exactly these bytes.
         let bundle = source::bundle(&self.source, self.class.as_deref(), data, &FileLimits::elsewhere(data))?;
         output::exact().write_all(&bundle.bytes())?;
         Ok(Exit::Done)

@@ -24,7 +24,7 @@ use workflow::{ActorId, Escaped, RequestId, TenantId};
 pub(crate) enum Policy {
     /// Read a policy and print its errors and probable mistakes.
     Check {
-        /// The policy. Default: the one in the data folder.
+        /// The policy's file. Default: the policy in the data folder.
         file: Option<PathBuf>,
         /// One JSON object.
         #[arg(long)]
@@ -64,7 +64,7 @@ pub(crate) struct Explain {
     #[arg(long, default_value = TENANT, requires = "capability")]
     tenant: TenantId,
 
-    /// The environment: development, staging or production. Default: the one of this data folder.
+    /// The environment: development, staging or production. Default: the environment of this data folder.
     #[arg(long, value_name = "WHERE", requires = "capability")]
     environment: Option<Environment>,
 

@@ -43,7 +43,7 @@ pub(crate) enum Receipts {
     },
 }
 
-/// Receipts that are read at once.
+/// The number of receipts that one read returns.
 const PAGE: u32 = 500;
 
 impl Receipts {
@@ -135,14 +135,14 @@ fn list(out: &mut impl Write, host: &ReadOnlyHost, json: bool) -> anyhow::Result
 /// The state of a receipt that does not verify, in place of what its envelope says.
 const UNVERIFIED: &str = "UNVERIFIED";
 
-/// A receipt in a list, with what is signed in place of the envelope's copies.
+/// A receipt in a list, with the signed values in place of the envelope's copies.
 #[derive(Debug, Serialize)]
 struct CheckedRow<'a> {
     #[serde(flatten)]
     row: &'a ReceiptRow,
     /// Whether the receipt verifies with this host's keys.
     verified: bool,
-    /// The envelope's copies that are not what was signed.
+    /// The envelope's copies that differ from the signed values.
     edited: Vec<&'static str>,
     /// Why the receipt does not verify.
     error: Option<String>,

@@ -171,7 +171,7 @@ fn open_browser(url: &SiteUrl) {
     let mut browser = Command::new(&program);
     browser.arg(url.origin()).stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
     match browser.spawn() {
-        // It ends when it likes.
+        // The browser ends at any time.
         Ok(mut child) => drop(std::thread::spawn(move || child.wait())),
         Err(error) => {
             let program = program.display();

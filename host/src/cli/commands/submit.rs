@@ -18,7 +18,8 @@ pub(crate) struct Submit {
     #[command(flatten)]
     workflow: Workflow,
 
-    /// Its id, unique in its tenant: the same input under the same id is the same instance, and is not created twice. Default: a new one.
+    /// The instance's id, unique in its tenant. Submitting the same input under the same id again creates no second
+    /// instance. Default: a new id.
     #[arg(long)]
     id: Option<InstanceId>,
 

@@ -30,7 +30,7 @@ pub(crate) struct Watch {
 /// microseconds.
 const LOOK: Duration = Duration::from_millis(100);
 
-/// Facts that are read at once.
+/// The number of facts that one read returns.
 const AT_ONCE: u32 = 100;
 
 impl Watch {

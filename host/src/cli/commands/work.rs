@@ -113,7 +113,7 @@ impl WorkArgs {
             .build()?;
         let options =
             WorkerOptions { max_drives: self.max_drives.get(), grace: Duration::from_secs(self.grace) };
-        // From here on a signal stops the work, and other processes get answers.
+        // From now on a signal stops the work, and other processes get answers.
         let stops = {
             let _inside = runtime.enter();
             Stops(StopSignals::listen()?)

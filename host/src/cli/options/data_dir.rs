@@ -22,10 +22,10 @@ const DATA_VARIABLE: &str = "PP_HOST_DATA";
 /// The data folder where neither names one.
 const DATA_DEFAULT: &str = ".pp-host";
 
-/// The options of every command, apart from those of its own.
+/// The heading of the options that every command has.
 const HEADING: &str = "Data and store";
 
-/// Where everything is kept.
+/// The place where the state is kept.
 #[derive(Debug, Args)]
 pub(crate) struct Data {
     /// The data folder: journal, keys, deployments. The first run, submit, work, serve, deciders add, deciders invite or
@@ -56,7 +56,7 @@ pub(crate) struct Data {
     /// A bucket of S3-compatible object storage that keeps the artifacts of several hosts: s3://BUCKET/PREFIX, the same at every host. Credentials
     /// and the endpoint are read from AWS_ACCESS_KEY_ID, AWS_SECRET_ACCESS_KEY, AWS_REGION and AWS_ENDPOINT_URL, or come with a role. Default:
     /// the database keeps them.
-    // As above: `verify` has artifacts of its own.
+    // `verify` has artifacts of its own.
     #[arg(
         id = "artifacts-bucket",
         long = "artifacts",
@@ -77,13 +77,13 @@ pub(crate) struct Data {
 }
 
 impl Data {
-    /// The options with which a later command reaches the same folder and the same authority. A variable of this command's environment may
-    /// not be there any more.
+    /// The options with which a later command reaches the same folder and the same authority. A variable of this
+    /// command's environment may be missing then.
     pub(crate) fn options(&self) -> Vec<OsString> {
         self.options_in(&self.path)
     }
 
-    /// The same for another data folder.
+    /// The options for another data folder.
     pub(crate) fn options_in(&self, path: &Path) -> Vec<OsString> {
         let mut options = Vec::new();
         let mut option = |name: &str, value: OsString| options.extend([OsString::from(name), value]);
@@ -111,7 +111,7 @@ impl Data {
         options
     }
 
-    /// Where the state is.
+    /// The location of the state.
     pub(crate) fn location(&self) -> anyhow::Result<StoreLocation> {
         let Some(store) = &self.store else {
             for (option, is_given) in [
@@ -132,7 +132,7 @@ impl Data {
         Ok(StoreLocation::Database(url))
     }
 
-    /// Refuses a bucket for artifacts that cannot be used. For commands that go on for long.
+    /// Refuses a bucket for artifacts that cannot be used. For commands that run for long.
     pub(crate) fn check_artifacts(&self) -> anyhow::Result<()> {
         match self.location()? {
             StoreLocation::Database(url) => Ok(url.check_artifacts()?),
@@ -153,7 +153,7 @@ impl Data {
         Ok((folder, store))
     }
 
-    /// The folder, to write to, where there is one.
+    /// The folder, to write to, if it exists.
     pub(crate) fn own(&self) -> Result<DataFolder, StoreError> {
         match self.is_shared() {
             true => DataFolder::own_without_journal(&self.path),
@@ -168,7 +168,7 @@ impl Data {
     }
 }
 
-/// A database as the command line names it. What it displays for debugging has no password, and neither has what the parser says of it.
+/// A database as the command line names it. Neither its debug output nor the parser's messages have the password.
 #[derive(Clone)]
 pub(crate) struct StoreArg(String);
 
@@ -210,7 +210,7 @@ impl StoreArg {
     }
 }
 
-/// This program, as a compiler.
+/// This program, as the compiler.
 pub(crate) fn compiler() -> io::Result<Compiler> {
     Ok(Compiler::Child { program: this_program()? })
 }

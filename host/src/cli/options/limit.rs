@@ -15,7 +15,7 @@ const FILE: &str = "pp-host.toml";
 /// The variable that names another settings file, also for commands without the option.
 const VARIABLE: &str = "PP_HOST_CONFIG";
 
-/// Whether there is no file of that name. One that cannot be looked at, and a link, is there.
+/// Whether there is no file with this name. A file that cannot be inspected, and a link, count as present.
 pub(crate) fn is_absent(file: &Path) -> bool {
     fs::symlink_metadata(file)
         .is_err_and(|error| matches!(error.kind(), io::ErrorKind::NotFound | io::ErrorKind::NotADirectory))
@@ -28,7 +28,7 @@ pub(crate) struct LimitArgs {
     #[arg(long = "limit", value_name = "NAME=N", help = help())]
     limits: Vec<Change>,
 
-    /// Settings: limits for all tenants and for single ones. Default: pp-host.toml in the data folder, where there is one.
+    /// Settings: limits for all tenants and for single tenants. Default: pp-host.toml in the data folder, if it exists.
     #[arg(long, value_name = "FILE", env = VARIABLE)]
     config: Option<PathBuf>,
 }
@@ -71,13 +71,13 @@ impl LimitArgs {
         config.chain(limits).collect()
     }
 
-    /// The settings of the file, with those of the command line over them.
+    /// The settings of the file, overridden by those of the command line.
     pub(crate) fn settings(&self, data: &Data) -> anyhow::Result<Settings> {
         let default = data.path.join(FILE);
         let variable = || std::env::var_os(VARIABLE).filter(|file| !file.is_empty()).map(PathBuf::from);
         let mut settings = match self.config.clone().or_else(variable) {
             Some(file) => Settings::read(&file)?,
-            // Only where there is no file: an unreadable one may contain lower limits.
+            // Only if there is no file: an unreadable file may contain lower limits.
             None if is_absent(&default) => Settings::default(),
             None => Settings::read(&default)?,
         };

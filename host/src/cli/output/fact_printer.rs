@@ -14,7 +14,7 @@ use workflow::Entry;
 /// Lines that wait to be printed. A reader may stop reading; no driver waits for it.
 const WAITING: usize = 4_096;
 
-/// What is printed, and how.
+/// The facts that are printed, and their form.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Verbosity {
     /// Notable facts, for people.

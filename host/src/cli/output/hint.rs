@@ -24,12 +24,12 @@ impl Hint {
         Self(data.options().into_iter().chain(words.iter().map(OsString::from)).collect())
     }
 
-    /// The same on another data folder.
+    /// This command on another data folder.
     pub(crate) fn in_folder(data: &Data, path: &Path, words: &[&str]) -> Self {
         Self(data.options_in(path).into_iter().chain(words.iter().map(OsString::from)).collect())
     }
 
-    /// The same with further words.
+    /// This command with further words.
     pub(crate) fn with(mut self, words: impl IntoIterator<Item = impl Into<OsString>>) -> Self {
         self.0.extend(words.into_iter().map(Into::into));
         self
@@ -69,8 +69,8 @@ pub(crate) fn decide(
     })
 }
 
-/// A text with commands of this program in it, as errors of the engine have them, which know no command line: each is given the options
-/// that it needs to reach the data folder.
+/// A text of the engine with commands of this program in it, which name no options: adds to each the options that it
+/// needs to reach the data folder.
 pub(crate) fn complete(data: &Data, text: &str) -> String {
     let options: String = data.options().iter().map(|word| format!(" {}", ShellQuoted(word))).collect();
     if options.is_empty() {

@@ -6,8 +6,8 @@ pub(crate) fn json_line(value: &impl serde::Serialize) -> serde_json::Result<Str
     Ok(visible_json(&serde_json::to_string(value)?))
 }
 
-/// The same JSON with escapes in its strings: for invisible characters, and for consecutive blanks, with which words
-/// could look like a line of their own.
+/// The JSON with escapes in its strings for invisible characters, and for consecutive blanks, with which words could
+/// look like a line of their own.
 pub(crate) fn visible_json(json: &str) -> String {
     let (mut units, mut place, mut visible) = ([0; 2], Place::Between, String::with_capacity(json.len()));
     for character in json.chars() {

@@ -1,4 +1,4 @@
-//! What a log takes in, and how long the texts of its lines may be.
+//! The filter of a log, and the length of the texts in its lines.
 
 use serde_json::Value;
 use std::str::FromStr;

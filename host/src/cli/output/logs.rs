@@ -25,11 +25,11 @@ const WAITING: usize = 4_096;
 /// The time to write what waits when the process ends.
 const LAST: Duration = Duration::from_secs(2);
 
-/// What is logged, and how.
+/// The options of the log and the traces.
 #[derive(Debug, Clone, Args)]
 pub(crate) struct LogArgs {
     /// What is logged on standard error: off, error, warn, info, debug or trace, of all targets or by target (info,server=debug). The targets are
-    /// engine, server and host.
+    /// (info,server=debug). The targets are engine, server and host.
     #[arg(long, value_name = "LEVEL", env = "PP_HOST_LOG", default_value = "info")]
     log: LogFilter,
 
@@ -50,7 +50,7 @@ enum LogFormat {
     Json,
 }
 
-/// Where lines go.
+/// The destination of log lines.
 struct Log {
     format: LogFormat,
     lines: SyncSender<Line>,
@@ -112,7 +112,7 @@ impl LogArgs {
     }
 }
 
-/// The traces that go to a collector, where there is one.
+/// The traces that go to a collector, if one is named.
 #[derive(Debug, Clone)]
 pub(crate) struct Tracing(#[cfg(feature = "otlp")] Option<server::Traces>);
 
@@ -162,7 +162,7 @@ pub(crate) fn takes(level: Level, message: &str) -> bool {
     true
 }
 
-/// Waits until what was logged is written, if that takes no longer than it may.
+/// Waits until the log is written, up to a time limit.
 pub(crate) fn finish() {
     let Some(log) = LOG.get() else { return };
     let (told, written) = sync_channel(1);

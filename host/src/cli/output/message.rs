@@ -9,12 +9,13 @@ pub(crate) fn complain(message: &str) {
     say(Level::WARN, message);
 }
 
-/// What an operator may want to know, in one line on standard error.
+/// Prints a note for the operator, in one line on standard error.
 pub(crate) fn inform(message: &str) {
     say(Level::INFO, message);
 }
 
-/// One line on standard error, with all characters that a terminal would interpret escaped. Where the log is JSON, it is a line of the log.
+/// Prints one line on standard error, with all characters that a terminal would interpret escaped. If the log is JSON,
+/// the line is a line of the log.
 pub(crate) fn say(level: Level, message: &str) {
     if logs::takes(level, message) {
         return;

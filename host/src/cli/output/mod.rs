@@ -33,12 +33,13 @@ static STATE: AtomicU8 = AtomicU8::new(OPEN);
 /// Standard output. Writing never fails: [`finish`] reports failures, so that no command has to.
 pub(crate) struct Output(AutoStream<Stdout>);
 
-/// This process's standard output, without colours where it is no terminal.
+/// This process's standard output, without colours unless it is a terminal.
 pub(crate) fn stdout() -> Output {
     Output(anstream::stdout())
 }
 
-/// The same for bytes that must arrive exactly as they are, control characters too. Not for a terminal.
+/// This process's standard output, for bytes that must arrive exactly as they are, control characters too. Not for a
+/// terminal.
 pub(crate) fn exact() -> Output {
     Output(AutoStream::always_ansi(io::stdout()))
 }
@@ -58,7 +59,7 @@ pub(crate) fn is_read() -> bool {
     let out = io::stdout();
     let mut watched = [PollFd::new(&out, PollFlags::empty())];
     let gone = PollFlags::ERR | PollFlags::NVAL;
-    // Where this fails, the next write finds out.
+    // If this fails, the next write reports it.
     let polled = poll(&mut watched, Some(&Timespec::default()));
     is_open() && !(polled.is_ok() && watched.iter().any(|fd| fd.revents().intersects(gone)))
 }

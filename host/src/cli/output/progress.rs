@@ -1,4 +1,4 @@
-//! A line on a terminal for as long as something takes.
+//! A line on a terminal while an operation takes long.
 
 use std::io::{IsTerminal as _, Write, stderr};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, channel};
@@ -15,7 +15,7 @@ pub(crate) fn while_compiling<T>(bytes: usize, load: impl FnOnce() -> T) -> T {
     }
     let (loading, loaded) = channel::<()>();
     thread::scope(|scope| {
-        // Where no thread can start for it, there is no line.
+        // If no thread can start, there is no line.
         let _ = thread::Builder::new().spawn_scoped(scope, move || tell(bytes, &loaded, &mut stderr()));
         // Dropped when loading ends, in every way.
         let _loading = loading;

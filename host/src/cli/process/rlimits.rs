@@ -11,7 +11,7 @@ use tokio::signal::unix::{SignalKind, signal};
 /// The stack of the thread that a command runs on.
 const STACK: usize = 8 << 20;
 
-/// The number of files that any command may have to open at once.
+/// The number of files that any command may have open at the same time.
 const FILES: u64 = 32;
 
 /// The exit code of a process that panicked, as the standard library has it.
@@ -22,7 +22,7 @@ const PANICKED: u8 = 101;
 pub(crate) fn on_own_stack(program: impl FnOnce() -> ExitCode + Send + 'static) -> ExitCode {
     match thread::Builder::new().name("pp-host".to_owned()).stack_size(STACK).spawn(program) {
         Ok(running) => running.join().unwrap_or_else(|_panic| {
-            // Where the log is JSON, the message of the panic is a line that another thread writes.
+            // If the log is JSON, the message of the panic is a line that another thread writes.
             logs::finish();
             PANICKED.into()
         }),

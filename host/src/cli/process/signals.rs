@@ -52,12 +52,13 @@ fn hangup_is_ignored() -> bool {
     mask.and_then(|mask| u64::from_str_radix(mask.trim(), 16).ok()).is_some_and(|mask| mask & HANGUP != 0)
 }
 
-/// The message of this process when a signal ends it. All lasting state is on disk at any moment, so it ends at once.
+/// The message of this process when a signal ends it. All lasting state is on disk at any moment, so the process ends
+/// immediately.
 #[derive(Clone, Default)]
 pub(crate) struct ExitMessage(Arc<Mutex<Option<String>>>);
 
 impl ExitMessage {
-    /// From here on a signal ends the process with the words that were set, if any.
+    /// From now on a signal ends the process with the message that was set, if any.
     pub(crate) fn listen() -> io::Result<Self> {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_io().build()?;
         let mut signals = {

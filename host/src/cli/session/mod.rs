@@ -20,7 +20,7 @@ use std::thread;
 use std::time::{Duration, Instant};
 use store::{Fact, FolderError, InstanceKey, StoreError};
 
-/// Opens the folder's host, with its settings and its policy. Makes a folder where there is none.
+/// Opens the folder's host, with its settings and its policy. Creates the folder if it does not exist.
 pub(crate) fn open(
     data: &Data,
     limits: &LimitArgs,
@@ -29,7 +29,7 @@ pub(crate) fn open(
     opened(data, builder(data, limits)?.on_fact(observe))
 }
 
-/// The same to drive due instances in the background: errors are printed on standard error.
+/// Opens the folder's host to drive due instances in the background: errors are printed on standard error.
 pub(crate) fn open_to_work(
     data: &Data,
     limits: &LimitArgs,
@@ -69,7 +69,7 @@ fn opened(data: &Data, builder: Builder) -> anyhow::Result<Host> {
     Ok(host)
 }
 
-/// [`open`] for a command that prints nothing of what it records.
+/// [`open`], for a command that prints nothing of what it records.
 fn open_quietly(data: &Data, operation: &Operation) -> anyhow::Result<Host> {
     let builder = builder(data, &LimitArgs::default())?;
     opened(data, if begins(operation) { builder } else { builder.existing() })
@@ -95,10 +95,10 @@ pub(crate) fn read(data: &Data) -> anyhow::Result<ReadOnlyHost> {
 /// commands take, or an owner to begin.
 const OWNER_TIMEOUT: Duration = Duration::from_secs(2);
 
-/// The interval of the attempts meanwhile.
+/// The interval between the attempts.
 const RETRY_INTERVAL: Duration = Duration::from_millis(20);
 
-/// One command's access to a data folder. The folder is opened at most once for writing, and once for reading where
+/// One command's access to a data folder. The folder is opened at most once for writing, and once for reading if
 /// another process owns it.
 pub(crate) struct Session<'a> {
     data: &'a Data,
@@ -106,8 +106,8 @@ pub(crate) struct Session<'a> {
     read: OnceCell<ReadOnlyHost>,
 }
 
-/// The folder's host in this process. Other processes can operate it meanwhile, because a command may wait for its
-/// user.
+/// The folder's host in this process. Other processes can operate it at the same time, because a command may wait for
+/// its user.
 struct Owned {
     /// Before the host, which answers there.
     _control: Option<Control>,
@@ -120,7 +120,8 @@ impl<'a> Session<'a> {
         Self { data, own: OnceCell::new(), read: OnceCell::new() }
     }
 
-    /// Performs an operation on the folder's host: the one that owns it in another process, or one of our own.
+    /// Performs an operation on the folder's host: the host of the process that owns the folder, or a host in this
+    /// process.
     pub(crate) fn operate(&self, operation: Operation) -> anyhow::Result<OperationOutcome> {
         let since = Instant::now();
         loop {
@@ -149,7 +150,8 @@ impl<'a> Session<'a> {
         }
     }
 
-    /// Looks something up: in our own host, where there is one, or in the folder itself. The process that owns it is not asked.
+    /// Looks something up: in this process's host, if there is one, or in the folder itself. The process that owns the
+    /// folder is not asked.
     pub(crate) fn view(&self, query: Query) -> anyhow::Result<View> {
         let asks = Principal::own();
         Ok(match self.own.get() {
@@ -193,7 +195,7 @@ pub(crate) fn operate(data: &Data, operation: Operation) -> anyhow::Result<Opera
     Session::new(data).operate(operation)
 }
 
-/// Why a command cannot own the folder, and what to do instead, where the reason is another process that works in it.
+/// Why a command cannot own the folder, and what to do instead, if the reason is another process that works in it.
 pub(crate) fn or_worked_in(data: &Data, instead: &str, error: anyhow::Error) -> anyhow::Error {
     match is_owned(&error) && works_elsewhere(data) {
         true => anyhow::anyhow!("another pp-host has {data}: {instead}"),

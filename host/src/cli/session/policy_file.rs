@@ -9,14 +9,14 @@ use std::path::{Path, PathBuf};
 /// The policy's file in the data folder, in each of the languages.
 const FILES: [&str; 2] = ["policy.toml", "policy.cedar"];
 
-/// The policy of the data folder, where there is one.
+/// The policy of the data folder, if it has one.
 pub(crate) fn load(data: &Data) -> anyhow::Result<Option<Box<dyn policy::Policy>>> {
-    // An account that can write to the file decides what is allowed.
+    // The file's owner and mode are checked: an account that can write to the file decides what is allowed.
     find(data)?.map(|file| parse(&file, store::ownership::read_to_string(&file))).transpose()
 }
 
-/// The file of the policy, where there is one. A file that cannot be looked at, or a link whose target is away, is there: read as no
-/// policy, it would let one person approve what it denies.
+/// The file of the policy, if it exists. A file that cannot be inspected, or a link without a target, counts as
+/// present: without a policy, one person could approve what the policy denies.
 pub(crate) fn find(data: &Data) -> anyhow::Result<Option<PathBuf>> {
     let files = FILES.iter().map(|name| data.path.join(name)).filter(|file| !is_absent(file));
     let files: Vec<_> = files.collect();

@@ -7,7 +7,7 @@ use std::io::Write;
 use store::{FolderError, StoreError};
 use workflow::TenantId;
 
-/// No deciders, in a folder that does not exist yet.
+/// An empty set of deciders, if the folder does not exist yet.
 pub(crate) fn none_yet(error: anyhow::Error) -> anyhow::Result<Trust> {
     match error.downcast_ref() {
         Some(StoreError::Folder(FolderError::NoData(_))) => Ok(Trust::default()),

@@ -39,9 +39,9 @@ pub struct RequestRow {
     pub denied: Vec<PersonId>,
     /// The obstacles to a decision by people, at present.
     pub warnings: Vec<String>,
-    /// When it was made.
+    /// When the request was made.
     pub created_at: Timestamp,
-    /// When it lapses.
+    /// When the request lapses.
     pub expires_at: Timestamp,
     /// Whether the request has lapsed: it can no longer be decided, and its instance continues at its next drive.
     pub lapsed: bool,
@@ -60,9 +60,9 @@ pub struct LoggedRequest {
     pub capability: String,
     /// The resource that the action is on.
     pub resource: String,
-    /// When it was made.
+    /// When the request was made.
     pub created_at: Timestamp,
-    /// When it lapses or lapsed.
+    /// When the request lapses or lapsed.
     pub expires_at: Timestamp,
     /// Whether the request waits for a decision.
     pub waiting: bool,

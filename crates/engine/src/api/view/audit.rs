@@ -56,7 +56,7 @@ pub enum AuditRecord {
 }
 
 impl AuditRecord {
-    /// When it was recorded.
+    /// When the record was made.
     #[must_use]
     pub fn at(&self) -> Timestamp {
         match self {

@@ -67,7 +67,7 @@ pub struct InstanceDetail {
     pub component: Digest,
     /// The parameters, as JSON text.
     pub params: String,
-    /// When it was created.
+    /// When the instance was created.
     pub started_at: Timestamp,
     /// When anything was recorded last.
     pub changed_at: Timestamp,
@@ -103,7 +103,7 @@ pub struct CallRow {
     pub call: workflow::Call,
     /// The call.
     pub asked: RecordedCommand,
-    /// When it began.
+    /// When the call began.
     pub began_at: Timestamp,
     /// When its stage last changed.
     pub changed_at: Timestamp,
@@ -184,7 +184,7 @@ pub enum WaitsFor {
         call: workflow::Call,
         /// The request.
         request: RequestId,
-        /// When it lapses.
+        /// When the request lapses.
         until: Timestamp,
     },
     /// An event.
@@ -196,7 +196,7 @@ pub enum WaitsFor {
         /// The kind of event.
         #[serde(rename = "type")]
         event_type: EventType,
-        /// When the wait ends without one.
+        /// When the wait ends without an event.
         until: Timestamp,
     },
     /// The end of a sleep.
@@ -205,7 +205,7 @@ pub enum WaitsFor {
         call: workflow::Call,
         /// The sleep's name.
         name: String,
-        /// When it ends.
+        /// When the sleep ends.
         until: Timestamp,
     },
     /// The next attempt of a step.
@@ -216,7 +216,7 @@ pub enum WaitsFor {
         name: String,
         /// The number of the attempt.
         attempt: u32,
-        /// When it is made.
+        /// When the attempt is made.
         until: Timestamp,
     },
 }

@@ -22,7 +22,7 @@ pub struct ReceiptRow {
     pub status: String,
     /// The key that signed it.
     pub key_id: String,
-    /// When it was issued.
+    /// When the receipt was issued.
     pub issued_at: Option<String>,
     /// Until when it can be redeemed.
     pub expires_at: Option<String>,
@@ -40,11 +40,11 @@ pub struct ReceiptRow {
 pub enum ReceiptKind {
     /// The receipt decides a request.
     Decision {
-        /// When it was spent.
+        /// When the receipt was spent.
         redeemed_at: Option<Timestamp>,
         /// The outcome of the action is signed.
         attested: bool,
-        /// When it was taken back.
+        /// When the receipt was revoked.
         revoked_at: Option<Timestamp>,
     },
     /// The receipt revokes another receipt.

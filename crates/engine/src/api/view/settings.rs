@@ -35,7 +35,7 @@ pub struct DeciderKeyRow {
     pub valid_from: Timestamp,
     /// Until when.
     pub valid_until: Option<Timestamp>,
-    /// When it was revoked.
+    /// When the key was revoked.
     pub revoked_at: Option<Timestamp>,
     /// The time since which another person may have had it.
     pub compromised_at: Option<Timestamp>,

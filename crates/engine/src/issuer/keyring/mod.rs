@@ -125,7 +125,7 @@ impl Keyring {
     /// Reads keys that there are.
     ///
     /// # Errors
-    /// When they cannot be read, are not safe, or do not belong together.
+    /// The keys cannot be read, are not safe, or do not belong together.
     pub fn read(folder: &Path) -> Result<Self, KeyringError> {
         check_folder(folder)?;
         Self::of(folder, Self::public(folder)?)
@@ -171,7 +171,7 @@ impl Keyring {
     /// Reads the public key set alone.
     ///
     /// # Errors
-    /// When it is missing or not valid.
+    /// The key set is missing or invalid.
     pub fn public(folder: &Path) -> Result<KeySet, KeyringError> {
         let path = folder.join(PUBLIC);
         let text = ownership::read_to_string(&path).map_err(|error| file(&path, error))?;
@@ -208,7 +208,7 @@ impl Keyring {
     /// Revokes a key: nothing that it ever signed verifies from now on.
     ///
     /// # Errors
-    /// When there is no such key, or the set cannot be written.
+    /// There is no such key, or the set cannot be written.
     pub fn revoke(folder: &Path, key_id: &str, now: Timestamp) -> Result<(), KeyringError> {
         let mut keys = Self::public(folder)?;
         keys.revoke(key_id, now)

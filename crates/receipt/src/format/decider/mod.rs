@@ -66,7 +66,7 @@ pub struct Reauth {
     pub auth_time: Timestamp,
     /// The greatest age of the sign-in, in milliseconds: 1 to 2^53 − 1.
     pub max_age_ms: u64,
-    /// When the issuer accepted it.
+    /// When the issuer accepted the proof.
     pub verified_at: Timestamp,
 }
 

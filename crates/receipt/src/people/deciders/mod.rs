@@ -65,7 +65,7 @@ pub struct DeciderKey {
     pub valid_from: Timestamp,
     /// The first moment at which the key may no longer sign. Earlier signatures remain valid.
     pub valid_until: Option<Timestamp>,
-    /// When it was withdrawn. Before it is used, an approval by it lapses at that moment.
+    /// When the key was withdrawn. An approval by the key that is not used yet lapses at that moment.
     pub revoked_at: Option<Timestamp>,
     /// The time since which another person may have had it.
     pub compromised_at: Option<Timestamp>,

@@ -38,9 +38,9 @@ pub(crate) struct RequestRow {
     denied: Vec<String>,
     /// The obstacles to a decision by people, at present.
     warnings: Vec<String>,
-    /// When it was made.
+    /// When the request was made.
     created_at: String,
-    /// When it lapses.
+    /// When the request lapses.
     expires_at: String,
     /// Whether it has lapsed.
     lapsed: bool,
@@ -73,9 +73,9 @@ pub(crate) struct Request {
     denied: Vec<String>,
     /// The obstacles to a decision by people, at present.
     warnings: Vec<String>,
-    /// When it was made.
+    /// When the request was made.
     created_at: String,
-    /// When it lapses.
+    /// When the request lapses.
     expires_at: String,
     /// Whether it has lapsed.
     lapsed: bool,

@@ -87,7 +87,7 @@ pub(crate) struct Instance {
     component: String,
     /// The parameters, as JSON text.
     params: String,
-    /// When it was created.
+    /// When the instance was created.
     started_at: String,
     /// The time of its last entry.
     changed_at: String,
@@ -140,7 +140,7 @@ pub(crate) struct CallRow {
     /// The call.
     #[schema(value_type = Object)]
     asked: Value,
-    /// When it began.
+    /// When the call began.
     began_at: String,
     /// When its stage last changed.
     changed_at: String,

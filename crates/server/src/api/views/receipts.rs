@@ -27,17 +27,17 @@ pub(crate) struct ReceiptRow {
     status: String,
     /// The key that signed it.
     key_id: String,
-    /// When it was issued.
+    /// When the receipt was issued.
     issued_at: Option<String>,
     /// Until when it can be redeemed.
     expires_at: Option<String>,
-    /// When it was spent.
+    /// When the receipt was spent.
     #[serde(skip_serializing_if = "Option::is_none")]
     redeemed_at: Option<String>,
     /// The outcome of the action is signed.
     #[serde(skip_serializing_if = "Option::is_none")]
     attested: Option<bool>,
-    /// When it was taken back.
+    /// When the receipt was revoked.
     #[serde(skip_serializing_if = "Option::is_none")]
     revoked_at: Option<String>,
     /// The receipt that it takes back, where it is a revocation.
@@ -60,17 +60,17 @@ pub(crate) struct Receipt {
     status: String,
     /// The key that signed it.
     key_id: String,
-    /// When it was issued.
+    /// When the receipt was issued.
     issued_at: Option<String>,
     /// Until when it can be redeemed.
     expires_at: Option<String>,
-    /// When it was spent.
+    /// When the receipt was spent.
     #[serde(skip_serializing_if = "Option::is_none")]
     redeemed_at: Option<String>,
     /// The outcome of the action is signed.
     #[serde(skip_serializing_if = "Option::is_none")]
     attested: Option<bool>,
-    /// When it was taken back.
+    /// When the receipt was revoked.
     #[serde(skip_serializing_if = "Option::is_none")]
     revoked_at: Option<String>,
     /// The receipt that it takes back, where it is a revocation.
@@ -135,7 +135,7 @@ pub(crate) struct VerificationResult {
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(value_type = Option<Object>)]
     diagnostics: Option<Value>,
-    /// When it was spent, if the receipt is stored here.
+    /// When the receipt was spent, if it is stored here.
     #[serde(skip_serializing_if = "Option::is_none", rename = "redeemedAt")]
     redeemed_at: Option<String>,
     /// Why it is not valid, for programs.

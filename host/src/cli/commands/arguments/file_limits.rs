@@ -19,20 +19,20 @@ const TEXT_ELSEWHERE: usize = 8 << 20;
 /// The most that is read of a file of settings.
 const SETTINGS: usize = 4 << 20;
 
-/// The limits of the host that takes what is read.
+/// The limits of the host that takes the files' content.
 pub(crate) struct FileLimits {
     limits: Limits,
-    /// They are those of that host, and not only what such a host takes at most.
+    /// Whether these are that host's own limits, and not only an upper bound for such hosts.
     are_known: bool,
 }
 
 impl FileLimits {
-    /// Those of a host in this process.
+    /// The limits of a host in this process.
     pub(crate) fn here(data: &Data, limits: &LimitArgs, tenant: &TenantId) -> anyhow::Result<Self> {
         Ok(Self { limits: limits.settings(data)?.of(tenant), are_known: true })
     }
 
-    /// Those of the host that has the folder, which may be in another process with a command line of its own.
+    /// The limits of the host that has the folder, which may be in another process with a command line of its own.
     pub(crate) fn of_the_owner(data: &Data, tenant: &TenantId) -> anyhow::Result<Self> {
         if session::works_elsewhere(data) {
             return Ok(Self::elsewhere(data));
@@ -77,13 +77,14 @@ impl FileLimits {
     }
 }
 
-/// A file's content, or the length of one that is longer than it may be.
+/// A file's content, or the length of a file that is longer than allowed.
 enum Content {
     Whole(Vec<u8>),
     Longer(usize),
 }
 
-/// Of what is no plain file, one byte more than that shows that it is longer.
+/// Reads a file up to the limit. For a pipe or device, whose length is unknown, reading one byte beyond the limit shows
+/// that the content is too long.
 fn read(path: &Path, most: usize) -> io::Result<Content> {
     let file = File::open(path)?;
     let length = usize::try_from(file.metadata()?.len()).unwrap_or(usize::MAX);

@@ -118,7 +118,7 @@ impl Workflow {
     }
 }
 
-/// The name of a folder, also where its path is `.`; or that of a file, without its ending.
+/// The name of a folder, also if its path is `.`; or the name of a file, without its ending.
 fn usual_name(guest: &Path) -> String {
     let real = guest.file_name().is_none().then(|| guest.canonicalize().ok()).flatten();
     let guest = real.as_deref().unwrap_or(guest);

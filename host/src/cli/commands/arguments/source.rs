@@ -1,4 +1,4 @@
-//! From files to a bundle: what `pp-host run workflow.ts` and `pp-host run folder/` run, and `pp-host pack` prints.
+//! From files to a bundle, which `pp-host run workflow.ts` and `pp-host run folder/` run, and `pp-host pack` prints.
 //!
 //! Following the imports from the main module finds the files of a bundle. A sandbox parses the modules; this process
 //! itself parses only the folder's settings.
@@ -24,7 +24,7 @@ const MAIN: [&str; 6] =
 /// The endings of source text that no engine reads.
 const DIALECTS: [&str; 4] = ["tsx", "jsx", "cts", "cjs"];
 
-/// Whether a path is source text, or a folder of it.
+/// Whether a path is source text, or a folder of source text.
 pub(crate) fn is_source(path: &Path) -> bool {
     let is_code = |name: &str| matches!(Kind::of(name), Some(Kind::Js | Kind::Ts));
     path.is_dir() || path.file_name().is_some_and(|name| is_code(&name.to_string_lossy()))
@@ -103,7 +103,7 @@ fn tidy(name: &str) -> String {
     name.trim_start_matches("./").to_owned()
 }
 
-/// Refuses settings whose main module would not be the one that runs.
+/// Refuses settings whose main module would not be the module that runs.
 fn refuse_toml(path: &Path) -> anyhow::Result<()> {
     let text = match path.is_file() {
         true => file_limits::settings(path)?,
@@ -121,7 +121,7 @@ fn refuse_toml(path: &Path) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// The settings in the first of these files that is there.
+/// The settings in the first of these files that exists.
 fn settings(folder: &Path, names: &[&str]) -> anyhow::Result<Option<Value>> {
     let Some(path) = names.iter().map(|name| folder.join(name)).find(|path| path.is_file()) else {
         return Ok(None);
@@ -200,12 +200,12 @@ impl Packing<'_> {
         Ok(sandbox.examine_module(name, module)?.imports)
     }
 
-    /// The file that a path resolves to. `None` where there is none: the engine's error then names the import.
+    /// The file that a path resolves to. `None` if there is none: the JavaScript engine's error then names the import.
     fn find(&self, path: &str) -> Option<String> {
         candidates(path).into_iter().find(|name| Kind::of(name).is_some() && self.root.join(name).is_file())
     }
 
-    /// The file that an import of a path is for, where it is there and no module ends like it.
+    /// The file that an import names, if it exists and no module has such an ending.
     fn no_module(&self, path: &str) -> Option<String> {
         let stem = path.strip_suffix(".js").unwrap_or(path);
         let mut names = DIALECTS.map(|dialect| format!("{stem}.{dialect}")).to_vec();

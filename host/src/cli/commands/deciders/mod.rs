@@ -69,7 +69,8 @@ pub(crate) struct Add {
     /// The decider: a-z 0-9 . _ @ -.
     decider: PersonId,
 
-    /// In which role: `release`, or `break-glass`. May be given several times; all of a person's roles are given at once.
+    /// A role of the person: `release`, or `break-glass`. May be given several times; all of a person's roles are given
+    /// together.
     #[arg(long, required = true)]
     role: Vec<Role>,
 
@@ -77,7 +78,7 @@ pub(crate) struct Add {
     #[arg(long)]
     tenant: Vec<TenantId>,
 
-    /// Their public key: an OpenSSH file such as ~/.ssh/id_ed25519.pub, or a PEM block. Ed25519 only.
+    /// The person's public key: an OpenSSH file such as ~/.ssh/id_ed25519.pub, or a PEM block. Ed25519 only.
     #[arg(long, value_name = "FILE")]
     key: Option<PathBuf>,
 

@@ -53,13 +53,13 @@ pub(crate) fn ask(request: &Request) -> anyhow::Result<Option<Decision>> {
     }
 }
 
-/// Asks, and reads the line that is typed after the question: what was typed before it was about something else.
+/// Asks, and reads the line that is typed after the question: earlier input was about something else.
 fn answer(out: &mut impl Write) -> anyhow::Result<String> {
     let terminal = io::stdin().as_fd().try_clone_to_owned().context("cannot read from the terminal")?;
     tcflush(&terminal, QueueSelector::IFlush).context("cannot read from the terminal")?;
     write!(out, "{QUESTION}")?;
     out.flush()?;
-    // Not through the buffer of standard input, which reads ahead: what it keeps would answer the next question.
+    // Not through the buffer of standard input, which reads ahead: the buffered input would answer the next question.
     #[expect(
         clippy::unbuffered_bytes,
         reason = "nothing may be read ahead, and it is one line that a person types"
@@ -82,7 +82,7 @@ fn whole(request: &Request, view: &[String]) -> anyhow::Result<String> {
     ))
 }
 
-/// Shows a text in the user's pager, on the terminal; without one, at once.
+/// Shows a text in the user's pager, on the terminal; without a pager, directly.
 fn page(text: &str) -> anyhow::Result<()> {
     let chosen = std::env::var_os("PAGER").filter(|pager| !pager.is_empty());
     let pager = chosen.unwrap_or_else(|| OsString::from(PAGER));

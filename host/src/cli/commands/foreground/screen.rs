@@ -12,7 +12,7 @@ pub(crate) fn taken(line: &str, columns: usize) -> usize {
     line.chars().count().max(1).div_ceil(columns.max(1))
 }
 
-/// The number of lines that fit into so many rows and columns.
+/// The number of lines that fit into this number of rows and columns.
 pub(crate) fn fitting(lines: &[String], (rows, columns): (usize, usize)) -> usize {
     let mut left = rows.max(1);
     let fits = |line: &&String| {

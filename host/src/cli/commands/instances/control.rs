@@ -60,7 +60,7 @@ pub(crate) struct Restart {
     #[arg(long, value_name = "NAME")]
     from: Option<String>,
 
-    /// The index among those of that name, from 1.
+    /// The number of the call among the calls of that name, from 1.
     #[arg(long, value_name = "N", default_value = "1", requires = "from")]
     nth: NonZeroUsize,
 
@@ -122,9 +122,9 @@ pub(crate) struct Resolve {
 
 #[derive(Debug, Clone, Copy, ValueEnum)]
 enum Finding {
-    /// It took place.
+    /// The action took place.
     Happened,
-    /// It did not take place.
+    /// The action did not take place.
     DidNotHappen,
 }
 

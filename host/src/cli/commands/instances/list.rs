@@ -17,22 +17,22 @@ use std::num::NonZeroU32;
 use store::{InstanceKey, InstanceState};
 use workflow::{Quoted, TenantId};
 
-/// List instances, newest first: the state of each, its workflow, and what it waits for.
+/// List instances, newest first: the state of each, its workflow, and the events that it waits for.
 #[derive(Debug, Args)]
 pub(crate) struct List {
-    /// Only those of this tenant.
+    /// Only instances of this tenant.
     #[arg(long)]
     tenant: Option<TenantId>,
 
-    /// Only those in this state: queued, running, waiting, paused, diverged, errored, complete, terminated.
+    /// Only instances in this state: queued, running, waiting, paused, diverged, errored, complete, terminated.
     #[arg(long)]
     status: Option<InstanceState>,
 
-    /// Only those in their state since then or later: a time, a day, or how long ago, such as 12h.
+    /// Only instances in their state since this time or later: a time, a day, or how long ago, such as 12h.
     #[arg(long, value_name = "TIME")]
     since: Option<Since>,
 
-    /// Only those that follow this one in the list.
+    /// Only instances that follow this one in the list.
     #[arg(long, value_name = "INSTANCE")]
     after: Option<InstanceName>,
 

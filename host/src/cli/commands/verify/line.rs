@@ -71,7 +71,7 @@ fn of_attested(attested: &Attested) -> Value {
     })
 }
 
-/// Whom the envelopes in the request name, with no signature checked.
+/// The people whom the envelopes in the request name, with no signature checked.
 fn claimed_by(receipt: &Receipt) -> Option<Vec<String>> {
     let claims = receipt.opened.as_ref()?.claimed_decisions().ok()?;
     Some(claims.iter().map(|claim| claim.decider.to_string()).collect())

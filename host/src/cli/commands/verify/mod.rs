@@ -43,7 +43,7 @@ pub(crate) struct Verify {
     #[arg(long)]
     keys: PathBuf,
 
-    /// What the receipts must be, separated by commas. If one is not met the exit code is 12.
+    /// What the receipts must be, separated by commas. If a requirement is not met, the exit code is 12.
     #[arg(long, value_name = "WHAT", value_enum, value_delimiter = ',')]
     require: Vec<Requirement>,
 

@@ -99,7 +99,7 @@ pub(crate) fn describe(out: &mut impl Write, receipt: &Receipt) -> Result<()> {
     )
 }
 
-/// Whom the issuer names, and how they showed who they were.
+/// The decider whom the issuer names, and how the decider signed in.
 fn describe_decider(out: &mut impl Write, verified: &VerifiedReceipt) -> Result<()> {
     let Some(decider) = verified.decider() else { return Ok(()) };
     let method = decider.auth_method.map_or("not recorded", |method| method.as_str());

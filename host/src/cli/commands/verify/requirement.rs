@@ -1,4 +1,4 @@
-//! `--require`: what a caller needs a receipt to be before it acts on the exit code.
+//! `--require`: the properties that a caller needs a receipt to have before it acts on the exit code.
 
 use clap::ValueEnum;
 use std::fmt;

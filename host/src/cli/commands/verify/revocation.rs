@@ -2,7 +2,7 @@
 
 use receipt::{Artifact, Json, KeySet, VerifiedReceipt, VerifyError};
 
-/// What a file has next to its receipt, and says is the revocation of it.
+/// The revocation that a file has next to its receipt.
 pub(super) fn beside(document: &Json, keys: &KeySet) -> Option<Result<VerifiedReceipt, VerifyError>> {
     let artifact = document.get("revocation_artifact").filter(|json| **json != Json::Null)?;
     let envelope = Json::object([("artifact", artifact.clone())]).canonical();

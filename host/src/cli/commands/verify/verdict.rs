@@ -20,9 +20,9 @@ const NOT_MET: u8 = 12;
 pub(super) enum Verdict {
     Receipt(Box<Receipt>),
     Attestation(Box<Attested>),
-    /// It does not verify.
+    /// The document does not verify.
     Refused(VerifyError),
-    /// Not verified: the file cannot be read, or an option does not apply to it.
+    /// The document was not verified: the file cannot be read, or an option does not apply to it.
     NotJudged(String),
 }
 
@@ -35,7 +35,7 @@ pub(crate) struct Receipt {
     pub(super) attestation: Option<Result<VerifiedAttestation, VerifyError>>,
     /// Why the revocation in the same file is not valid.
     pub(super) bad_revocation: Option<VerifyError>,
-    /// The revocation of this receipt, from the same file or another one of the call.
+    /// The revocation of this receipt, from the same file or another file of the call.
     pub(super) revoked_by: Option<VerifiedReceipt>,
     /// The people whose signed decisions it rests on, where the deciders are pinned.
     pub(super) people: Option<Result<Vec<VerifiedDecision>, ApprovalError>>,
@@ -52,7 +52,7 @@ pub(super) struct Attested {
     pub(super) receipt: VerifiedReceipt,
 }
 
-/// The opening that the caller brings.
+/// The opening that the caller gives.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct GivenOpening<'a> {
     pub(super) opening: Option<&'a Result<Opening, VerifyError>>,
@@ -153,7 +153,7 @@ impl Receipt {
         }
     }
 
-    /// Compares the envelope that it was read from with what is signed.
+    /// Compares the envelope that the receipt was read from with the signed values.
     pub(crate) fn compare(&mut self, artifact: &Artifact) {
         self.edited = artifact.disagreements(&self.verified);
     }
@@ -163,7 +163,7 @@ impl Receipt {
         &self.edited
     }
 
-    /// What is signed.
+    /// The signed values.
     pub(crate) fn verified(&self) -> &VerifiedReceipt {
         &self.verified
     }
