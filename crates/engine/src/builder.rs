@@ -1,4 +1,4 @@
-//! Settings of a host, and how its parts are put together.
+//! Settings of a host, and the assembly of its parts.
 
 use crate::capability::{Artifacts, Capability, Registry, built_in};
 use crate::issuer::{Issuer, Keyring, LocalIssuer, RemoteIssuer, own_account};
@@ -307,7 +307,7 @@ impl Builder {
         Ok((Box::new(LocalIssuer::with(keyring)), keys))
     }
 
-    /// The initial claims of this host: all, forever, for a folder; none where it shares the state with other hosts.
+    /// The initial claims of this host: all, forever, for a folder; none if it shares the state with other hosts.
     fn claims(&self, folder: &DataFolder, store: &dyn Store, keys: &KeySet) -> Result<ClaimTable, Error> {
         let claims = ClaimTable::new();
         if self.location == StoreLocation::Folder {

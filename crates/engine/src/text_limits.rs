@@ -1,6 +1,6 @@
 //! Bounds on people's words. A host keeps them permanently, and shows them to others.
 
-/// Words for the record that are longer than is kept.
+/// A text for the record that is longer than the host keeps.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("the {what} has {bytes} bytes, and at most {most} are kept: shorten it")]
 pub struct TooLong {

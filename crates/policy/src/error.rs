@@ -87,7 +87,7 @@ pub enum PolicyErrorKind {
         /// The expected value.
         invalid: InvalidValue,
     },
-    /// A star where it means nothing.
+    /// A star at a position where it has no meaning.
     #[error(
         "{key} has a star inside {}; a star is valid only at the end, for every name that begins with the text before it",
         Quoted(pattern)

@@ -53,7 +53,7 @@ pub enum VerifyError {
         "projection tag `{0}` is not known here; the signature verifies: unverifiable here, not tampered"
     )]
     ProjectionUnsupported(String),
-    /// The issuer published something its own tag forbids.
+    /// The signed projection has a member that its own tag forbids.
     #[error("the signed projection is not allowed: {0}")]
     ProjectionNotAllowed(Reason),
     /// The decider proof and the authentication method contradict each other.

@@ -49,7 +49,7 @@ vocabulary! {
     Scope {
         /// Real decisions by accountable deciders.
         Production = "production",
-        /// Anonymous decisions of a public demonstration. Never evidence of anything in production.
+        /// Anonymous decisions of a public demonstration. They prove nothing about production.
         Demo = "demo",
     }
 }

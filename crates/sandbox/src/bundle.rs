@@ -28,7 +28,7 @@ const NAME: usize = 256;
 pub struct Script {
     /// The engine's input.
     pub(crate) prepared: Vec<u8>,
-    /// The class to run, where the bundle names one.
+    /// The class to run, if the bundle names one.
     pub class: Option<String>,
     /// The engine that it runs on.
     pub engine: EngineId,
@@ -59,7 +59,7 @@ impl Kind {
     /// The endings of files that are modules, as messages list them.
     pub const ENDINGS: &str = ".ts, .mts, .js, .mjs, .json, .txt, .html, .sql, .md or .bin";
 
-    /// The kind of a file, by its name. None where it is no module.
+    /// The kind of a file, by its name. `None` if it is no module.
     #[must_use]
     pub fn of(name: &str) -> Option<Self> {
         match name.rsplit_once('.')?.1 {
@@ -118,7 +118,7 @@ pub struct Bundle {
     pub engine: EngineId,
     /// The name of the main module.
     pub main: String,
-    /// The class to run. None where the main module exports one workflow only.
+    /// The class to run. `None` if the main module exports one workflow only.
     pub class: Option<String>,
     /// The modules by their names: relative paths with `/`.
     pub modules: BTreeMap<String, Module>,

@@ -209,7 +209,7 @@ fn names(names: &[String]) -> String {
     names.iter().map(|name| workflow::Quoted(name).to_string()).collect::<Vec<_>>().join(", ")
 }
 
-/// A system's error, and the limit of this process that causes it, where one does.
+/// A system's error, and the limit of this process that causes it, if one does.
 pub(crate) fn with_way_out(error: &io::Error) -> String {
     match Errno::from_io_error(error) {
         Some(Errno::MFILE) => format!("{error}: this process may open more files with a higher ulimit -n"),

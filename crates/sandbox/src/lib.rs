@@ -120,7 +120,7 @@ pub struct Drive {
     pub fuel: u64,
 }
 
-/// A runtime. Cheap to share by reference; drives run side by side, each with limits of its own.
+/// A runtime. Cheap to share by reference; drives run concurrently, each with its own limits.
 pub struct Sandbox {
     engine: Engine,
     linker: Linker<Guest>,
@@ -287,7 +287,7 @@ impl Sandbox {
         Drive { end, output: output.text(), fuel }
     }
 
-    /// [`Self::run`] for a caller that needs the guest's output even where the drive is dropped before its end.
+    /// [`Self::run`] for a caller that needs the guest's output even if the drive is dropped before its end.
     pub async fn run_into(
         &self,
         output: &Output,

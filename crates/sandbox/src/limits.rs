@@ -12,11 +12,11 @@ pub struct LoadLimits {
     /// Bytes in one function. Default 512 KiB, twice the main loop of a large interpreter; the time that a compiler takes for a
     /// function grows faster than its length.
     pub function_bytes: u64,
-    /// Processor time to compile a component, where a child process compiles. Default 60 s: a JavaScript engine takes 10.
+    /// Processor time to compile a component, if a child process compiles. Default 60 s: a JavaScript engine takes 10.
     pub compile_cpu: Duration,
     /// Time on the wall for the same. Default 120 s.
     pub compile_wall: Duration,
-    /// Address space to compile a component, where a child process compiles. Default 2 GiB.
+    /// Address space to compile a component, if a child process compiles. Default 2 GiB.
     pub compile_memory_bytes: u64,
     /// Bytes of compiled code that are kept on disk. Default 256 MiB; the least recently used goes first.
     pub cache_bytes: u64,

@@ -122,7 +122,7 @@ impl Server {
         self.state.site.url()
     }
 
-    /// Answers until `stop` completes, then ends requests under way. Needs a Tokio runtime with IO and time.
+    /// Answers until `stop` completes, then ends requests in progress. Needs a Tokio runtime with IO and time.
     ///
     /// # Errors
     /// When the listener cannot be used on that runtime.

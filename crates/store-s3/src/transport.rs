@@ -1,4 +1,4 @@
-//! Requests to object storage: one connection for each, TLS by rustls where the URL says so. No redirect is followed, and no proxy is used.
+//! Requests to object storage: one connection for each, TLS by rustls if the URL says so. No redirect is followed, and no proxy is used.
 
 use async_trait::async_trait;
 use http_body_util::{BodyExt as _, Limited};

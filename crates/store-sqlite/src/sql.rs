@@ -94,7 +94,7 @@ pub(crate) fn run(db: &Connection, statement: &str, values: impl rusqlite::Param
     statement.execute(values).map(drop).map_err(classify)
 }
 
-/// An insert that fails where another writer was first.
+/// An insert that fails if another writer was first.
 pub(crate) fn unique(
     db: &Connection,
     statement: &str,

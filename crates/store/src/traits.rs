@@ -11,7 +11,7 @@ use receipt::{Digest, Timestamp};
 use std::time::Duration;
 use workflow::{ReceiptId, RequestId, TenantId};
 
-/// Durable state: everything that an engine has to offer.
+/// Durable state: everything that a database has to offer to the engine.
 pub trait Store:
     WriteStore
     + JournalStore
@@ -38,7 +38,7 @@ impl<T> Store for T where
 {
 }
 
-/// Writing: the one way in.
+/// Writing: the only way to change the state.
 pub trait WriteStore: Send + Sync {
     /// Submits a write. The answer comes when it is on disk, or when it has been refused without any effect.
     ///
@@ -322,11 +322,11 @@ pub trait UsageStore: Send + Sync {
     fn usage(&self, tenant: &TenantId) -> Answer<Usage>;
 }
 
-/// Which instances this host drives, where several share one store.
+/// Which instances this host drives, if several share one store.
 ///
 /// Each instance belongs to a [`Shard`](crate::Shard). A host drives the instances of the shards that it has claimed. A
 /// claim is valid for a time that the engine's own clock measures; a [driver's append](crate::Writer::Driver) is
-/// refused where the claim under which it was made is over.
+/// refused if the claim under which it was made is over.
 pub trait ClaimStore: Send + Sync {
     /// Records a host with its keys. Registering the same host again replaces its record.
     ///

@@ -1,4 +1,5 @@
-//! Everything that a store keeps, row by row, for another engine to take over. Names, places and times stay as they are.
+//! Everything that a store keeps, row by row, for another database to take over. Names, sequence numbers and times stay
+//! as they are.
 
 use crate::SentNotices;
 use crate::{
@@ -24,7 +25,7 @@ pub enum TransferRow {
     Instance(MovedInstance),
     /// A request.
     Request(MovedRequest),
-    /// How often something was asked for, as `CAPABILITY RESOURCE`.
+    /// How often a subject was asked for, as `CAPABILITY RESOURCE`.
     Subject(TenantId, String, u64),
     /// How often that was denied by these people: the ids of their keys with blanks between.
     Denial(TenantId, String, String, u64),
@@ -34,7 +35,7 @@ pub enum TransferRow {
     Receipt(MovedReceipt),
     /// The state of a receipt.
     ReceiptState(ReceiptId, ReceiptState),
-    /// A receipt to look at for whether a digest is known.
+    /// A receipt that may make a digest known.
     Precedent(MovedPrecedent),
     /// An operator's act.
     Act(RecordedAct),
@@ -44,7 +45,7 @@ pub enum TransferRow {
     Deletion(Deleted),
     /// A deployment, and whether its resource serves it.
     Deployment(RecordedDeployment),
-    /// An artifact that something holds.
+    /// An artifact with a holder.
     Holder(MovedHolder),
     /// The bytes of an artifact, which have that digest.
     Artifact(Digest, Vec<u8>),
@@ -97,7 +98,7 @@ pub struct MovedRequest {
     pub instance: i64,
     /// The tenant.
     pub tenant: TenantId,
-    /// The place of the fact that it was made; negative where an older format did not keep that.
+    /// The place of the fact that it was made; negative if an older format did not keep that.
     pub seq: i64,
     /// The subject of the request, as `CAPABILITY RESOURCE`.
     pub subject: String,
@@ -124,7 +125,7 @@ pub struct MovedReceipt {
     pub body: String,
 }
 
-/// A receipt to look at for whether a digest is known.
+/// A receipt that may make a digest known.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct MovedPrecedent {
     /// The tenant.
@@ -139,7 +140,7 @@ pub struct MovedPrecedent {
     pub receipt: ReceiptId,
 }
 
-/// An artifact that something holds.
+/// An artifact with a holder.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct MovedHolder {
     /// The tenant.

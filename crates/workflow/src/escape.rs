@@ -45,7 +45,7 @@ impl fmt::Display for Clipped<'_> {
     }
 }
 
-/// A guest's words in quotation marks, cut with a visible mark where they are long.
+/// A guest's words in quotation marks, cut with a visible mark if they are long.
 #[derive(Debug, Clone, Copy)]
 pub struct Quoted<'a>(pub &'a str);
 
@@ -91,7 +91,7 @@ impl fmt::Display for Hidden<'_> {
     }
 }
 
-/// Writes a character visibly, and a blank as an escape where it follows another.
+/// Writes a character visibly, and a blank as an escape if it follows another.
 fn write_apart(f: &mut fmt::Formatter<'_>, before: char, character: char) -> fmt::Result {
     match (before, character) {
         (' ', ' ') => f.write_str("\\u{20}"),

@@ -1,6 +1,6 @@
 //! The durable core: journal entries in, the next turn out.
 //!
-//! A guest sends commands ([`Command`]); the core answers from the journal where it can, and otherwise names the next
+//! A guest sends commands ([`Command`]); the core answers from the journal if it can, and otherwise names the next
 //! action ([`Turn`]). The shell around it performs that action, appends the [`Entry`] that records it, and asks again:
 //!
 //! ```text

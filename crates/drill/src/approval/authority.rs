@@ -310,7 +310,7 @@ impl RemoteAuthority {
 impl Drop for RemoteAuthority {
     fn drop(&mut self) {
         self.closing.store(true, Ordering::Release);
-        // A connection wakes the other side. Where it fails, that side has gone.
+        // A connection wakes the other side. If it fails, that side has gone.
         let knocked = UnixStream::connect(self.socket());
         if let (Ok(_), Some(thread)) = (knocked, self.thread.take()) {
             let _ = thread.join();

@@ -2,7 +2,7 @@
 
 use std::{fmt, fs};
 
-/// An account, by its name where the machine's own list has one, or by its number.
+/// An account, by its name if the machine's own list has one, or by its number.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Account(String);
 

@@ -181,7 +181,7 @@ pub enum AccessError {
     /// The caller is unknown.
     #[error("only a known caller may {}: send a token, or sign in", .0.words())]
     Unauthenticated(Right),
-    /// The token is not good for it.
+    /// The token does not have the scope.
     #[error("only a token with the scope {scope} may {}", right.words())]
     MissingScope {
         /// The expected one.

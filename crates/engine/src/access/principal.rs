@@ -26,7 +26,7 @@ pub enum Principal {
 pub struct TokenGrant {
     /// The token's public id, as records name it.
     pub id: String,
-    /// The only tenant that it is good for.
+    /// The only tenant that the token is valid for.
     pub tenant: TenantId,
     /// The token's scopes in that tenant.
     pub scopes: BTreeSet<TokenScope>,

@@ -1,4 +1,5 @@
-//! Answering a query: for a principal that may ask it, from a host or from a folder that is only looked into.
+//! Answering a query: for a principal that has the right to it, from a host or from a folder that is opened only for
+//! reading.
 
 use crate::access::Principal;
 use crate::api::guard::check;

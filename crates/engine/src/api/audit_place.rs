@@ -66,7 +66,7 @@ impl FromStr for AuditPlace {
 }
 
 impl FactPlace {
-    /// The place of that text; the inner option is empty where no fact is before it.
+    /// Parses a position; the inner option is empty if no fact precedes the position.
     fn read(text: &str) -> Option<Option<Self>> {
         if text == "start" {
             return Some(None);

@@ -1,4 +1,4 @@
-//! Looks up whose the thing is that an operation or a query names, and asks the table of rights.
+//! Looks up the owner of the object that an operation or a query names, and asks the table of rights.
 
 use crate::Error;
 use crate::access::{About, AccessError, Bound, Principal, Right};

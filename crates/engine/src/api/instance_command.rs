@@ -95,7 +95,7 @@ impl Host {
         Ok(OperationOutcome::State { state: self.state_of(key)? })
     }
 
-    /// Other code for an instance, where any is given.
+    /// Other code for an instance, if any is given.
     fn other(&self, key: &InstanceKey, component: &ComponentBytes) -> Result<Option<Workflow>, Error> {
         match component.bytes().is_empty() {
             true => Ok(None),

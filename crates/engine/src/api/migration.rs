@@ -75,7 +75,7 @@ impl StoreUrl {
     }
 }
 
-/// The rows of a folder, and the artifacts that something holds.
+/// The rows of a folder, and the artifacts that have a holder.
 fn export_folder(folder: &DataFolder, take: TakeRow<'_>) -> Result<Digest, StoreError> {
     let mut held: BTreeMap<Digest, bool> = BTreeMap::new();
     let audit = export(folder, &mut |row| {

@@ -45,7 +45,7 @@ use workflow::{InvalidId, ReceiptId, RequestId};
 pub enum Operation {
     /// Create an instance, for the server to drive.
     Submit(Submit),
-    /// Do something to an instance.
+    /// Perform a command on an instance.
     #[serde(rename = "handle")]
     ControlInstance {
         /// The instance.
@@ -53,7 +53,7 @@ pub enum Operation {
         /// The command.
         handling: InstanceCommand,
     },
-    /// Decide a request as a demonstration, where no decider is registered.
+    /// Decide a request as a demonstration, if no decider is registered.
     DecideAsDemo {
         /// The request.
         request: RequestId,
@@ -121,7 +121,7 @@ pub enum Operation {
         /// The reason.
         reason: Option<String>,
     },
-    /// Make new keys the ones that sign.
+    /// Make new signing keys.
     RotateKeys {},
     /// Revoke a key of the issuer's: nothing that it ever signed verifies from now on.
     RevokeKey {

@@ -53,7 +53,8 @@ pub enum Query {
         /// The most to return.
         limit: u32,
     },
-    /// The requests that wait for a decision, oldest first, requests for the same thing together. Answered with `View::Requests`.
+    /// The requests that wait for a decision, oldest first; requests for the same action are adjacent. Answered with
+    /// `View::Requests`.
     Requests {
         /// Only requests of this tenant.
         tenant: Option<TenantId>,
@@ -127,7 +128,7 @@ pub enum Query {
     Deciders,
     /// The keys that verify receipts, in the published form. Answered with `View::Keys`.
     Keys,
-    /// Every limit, its value, and where that comes from. Answered with `View::Limits`.
+    /// Every limit, its value, and the origin of the value. Answered with `View::Limits`.
     Limits {
         /// The tenant; `None` for a tenant that the settings do not name.
         tenant: Option<TenantId>,

@@ -45,7 +45,7 @@ impl ReadOnlyHost {
         let folder = location.read_folder(data)?;
         let store = location.open(&folder)?;
         let keys = match Keyring::public(&folder.keys()) {
-            // Without keys there are no receipts that could make anything known.
+            // Without keys there are no receipts that could make code or bytes known.
             Err(KeyringError::File { error, .. }) if error.kind() == ErrorKind::NotFound => {
                 KeySet::new("none")
             }

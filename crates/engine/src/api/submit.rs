@@ -69,7 +69,7 @@ impl Host {
     fn check_same(&self, key: &InstanceKey, component: Digest, start: &Start) -> Result<(), Error> {
         let facts = self.0.journals.store.facts(Some(key)).wait()?;
         let (origin, _) = self.0.journals.fold(key, &facts)?;
-        // The input of its submission, whatever code it was given since.
+        // The input of the submission, whatever code the instance was given since.
         let first = facts.first().map(|fact| &fact.entry);
         let submitted =
             matches!(first, Some(Entry::Loaded { component: submitted, .. }) if *submitted == component);

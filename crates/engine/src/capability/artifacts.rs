@@ -71,7 +71,7 @@ impl Artifacts {
         })
     }
 
-    /// The bytes of an artifact; none where its file is missing or has other bytes.
+    /// The bytes of an artifact; `None` if its file is missing or has other bytes.
     pub(crate) fn read(&self, digest: &Digest) -> io::Result<Option<Vec<u8>>> {
         match fs::read(self.path(digest)) {
             Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),

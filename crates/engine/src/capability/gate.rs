@@ -84,7 +84,7 @@ impl Permit {
         &self.tenant
     }
 
-    /// The people whose approvals it rests on, where they make anything known.
+    /// The people whose approvals the receipt rests on, if they make the code or the bytes known.
     #[must_use]
     pub fn signed(&self) -> Option<&SignedBy> {
         self.signed.as_ref()

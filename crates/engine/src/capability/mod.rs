@@ -29,14 +29,14 @@ pub trait Capability: Send + Sync {
     /// The capability's dotted name, as in receipts.
     fn name(&self) -> &str;
 
-    /// The call of the guest's world that asks for it. Where several capabilities take the same call, the resource
-    /// decides: see [`acts_on`](Self::acts_on).
+    /// The call of the guest's world that asks for the capability. If several capabilities take the same call, the
+    /// resource decides: see [`acts_on`](Self::acts_on).
     fn call(&self) -> &str {
         crate::DEPLOY
     }
 
-    /// Whether it acts on resources of that name. Approvers are warned where it does not. A capability that takes the
-    /// same call as `deploy` names its own resources here.
+    /// Whether the capability acts on resources of that name. Approvers are warned if it does not. A capability that
+    /// takes the same call as `deploy` names its own resources here.
     fn acts_on(&self, _resource: &str) -> bool {
         true
     }
@@ -85,7 +85,7 @@ pub struct Execution {
     /// The redemption's place among all facts: of two actions on one resource, the later redeemed has the larger number.
     pub order: u64,
     /// Grows with every claim under which the instance is driven: a target with conditional writes refuses an attempt
-    /// with a smaller epoch than it has seen. Always 0 where one host drives everything.
+    /// with a smaller epoch than it has seen. Always 0 if one host drives everything.
     pub epoch: u64,
     /// The longest time that the action may take, from its beginning. After that, another host may take over the
     /// instance, and judge an action whose outcome it does not find by

@@ -1,10 +1,11 @@
-//! The capabilities of a host, and the choice of the one that performs a guest's call.
+//! The capabilities of a host, and the choice of the capability that performs a guest's call.
 
 use crate::capability::{Artifacts, Capability, Deploy};
 use std::path::Path;
 use std::sync::Arc;
 
-/// The capabilities that every host has, over its folder of artifacts. A new one is a file of its own and a line here.
+/// The capabilities that every host has, over its folder of artifacts. A new capability is a file of its own and a line
+/// here.
 pub(crate) fn built_in(artifacts: &Arc<Artifacts>) -> Vec<Box<dyn Capability>> {
     vec![Box::new(Deploy::over(Arc::clone(artifacts)))]
 }

@@ -63,7 +63,7 @@ impl Control {
 impl Drop for Control {
     fn drop(&mut self) {
         self.closing.store(true, Ordering::Release);
-        // A connection wakes the other side. Where it fails, that side has gone.
+        // A connection wakes the other side. If the connection fails, the other side has ended.
         let knocked = UnixStream::connect(short_path(&self.folder));
         if let (Ok(_), Some(thread)) = (knocked, self.thread.take()) {
             let _ = thread.join();

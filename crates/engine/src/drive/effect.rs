@@ -57,7 +57,7 @@ impl Driver {
         }
     }
 
-    /// The artifact that is kept with the intent, where the capability keeps it here.
+    /// The artifact that is kept with the intent, if the capability keeps it here.
     fn kept_artifact(&self, invocation: &Invocation) -> Option<Box<KeptArtifact>> {
         let capability = self.capability(invocation)?;
         let ArtifactFacts { sha256, bytes, .. } = *invocation.artifact.facts();
@@ -96,7 +96,7 @@ impl Driver {
         self.inner.capabilities.registry.called(&invocation.capability, &invocation.resource)
     }
 
-    /// The action that is about to be performed, as the host knows it. The capability is the one that would perform it.
+    /// The action that is about to be performed, as the host knows it, with the capability that would perform it.
     fn proposed<'a>(&'a self, invocation: &'a Invocation, at: Timestamp) -> ProposedAction<'a> {
         let origin: &Origin = &self.origin;
         ProposedAction {
@@ -128,7 +128,7 @@ impl Driver {
         let (effect, deployment) = self.effect(invocation, redeemed, interrupted).await?;
         let attested = self.attested(call, &receipt, scope, &effect).await;
         let performed = Entry::Performed { call, receipt, effect };
-        // The outcome is recorded even where it cannot be signed; the next drive signs it.
+        // The outcome is recorded even if it cannot be signed; the next drive signs it.
         let (entries, signed) = match attested {
             Ok(attested) => (vec![performed, attested], Ok(())),
             Err(error) => (vec![performed], Err(error)),

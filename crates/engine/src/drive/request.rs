@@ -89,7 +89,8 @@ impl Driver {
         Ok(self.quotas.check_rate(&self.origin.key.tenant, asked).err())
     }
 
-    /// Everything that the host itself knows about an action, without the policy's ruling; and the acts and the time by which that is judged.
+    /// Everything that the host itself knows about an action, without the policy's ruling; and the acts and the time by
+    /// which the action is judged.
     async fn drawn_up(
         &self,
         call: Call,

@@ -280,7 +280,7 @@ impl Stage {
         }
     }
 
-    /// The request that it is about, where it is about one.
+    /// The request of the stage, if it has one.
     #[must_use]
     pub fn request(&self) -> Option<&RequestId> {
         match self {
@@ -292,7 +292,7 @@ impl Stage {
         }
     }
 
-    /// The receipt that it is about, where it is about one.
+    /// The receipt of the stage, if it has one.
     #[must_use]
     pub fn receipt(&self) -> Option<&ReceiptId> {
         match self {

@@ -29,7 +29,7 @@ pub struct RequestEnd {
     /// When.
     pub at: Timestamp,
     /// The people who decided or withdrew it: `user:` and a decider's id, `demo:`, `policy:`, or an account. Empty
-    /// where it lapsed.
+    /// if it lapsed.
     pub by: Vec<String>,
     /// The reason.
     pub reason: Option<String>,
@@ -67,7 +67,7 @@ impl RequestEnd {
     }
 }
 
-/// Everyone who signed that decision; where it was taken without signatures, the decider.
+/// Everyone who signed the decision; the decider, if the decision was taken without signatures.
 fn deciders(facts: &[Fact], id: &RequestId, made: Decision, decider: &str) -> Vec<String> {
     let mut all = Vec::new();
     for fact in facts {

@@ -30,7 +30,7 @@ pub struct History {
     pub params: String,
     /// When the instance was created.
     pub started_at: Timestamp,
-    /// When anything was recorded last.
+    /// The time of the last record.
     pub changed_at: Timestamp,
     /// The instance's state.
     pub status: Status,

@@ -133,7 +133,7 @@ impl Host {
         self.load(bytes)
     }
 
-    /// A component that is not compiled yet: it is refused now where that needs no compiling, otherwise when the
+    /// A component that is not compiled yet: it is refused now if that needs no compiling, otherwise when the
     /// instance is driven.
     pub(crate) fn code_for(&self, tenant: &TenantId, component: ComponentBytes) -> Result<LoadedCode, Error> {
         let ComponentBytes { digest, bytes } = component;

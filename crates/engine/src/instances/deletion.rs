@@ -11,8 +11,8 @@ use store::{Commit, Fact, InstanceKey, JournalPosition, Write};
 use workflow::{Entry, RecordedCommand, Replay};
 
 impl Host {
-    /// Deletes an ended instance: its journal, its requests and its output; its component where no other instance of
-    /// its tenant has it; and artifacts that it deployed, where no other instance did and no resource serves them. Its
+    /// Deletes an ended instance: its journal, its requests and its output; its component if no other instance of
+    /// its tenant has it; and artifacts that it deployed, if no other instance did and no resource serves them. Its
     /// receipts are kept, with their state, and the deletion is recorded.
     ///
     /// # Errors
@@ -28,7 +28,7 @@ impl Host {
     }
 }
 
-/// A deletion that is under way.
+/// A deletion in progress.
 pub(crate) struct Deletion {
     /// Until it is on disk, the instance is not driven.
     pub(crate) lease: Arc<Lease>,

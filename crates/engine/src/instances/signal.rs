@@ -198,7 +198,7 @@ impl Host {
         })
     }
 
-    /// Pauses an instance until it is [resumed](Self::resume). An action that is under way is completed.
+    /// Pauses an instance until it is [resumed](Self::resume). An action in progress is completed.
     ///
     /// # Errors
     /// The instance has ended, or is already stopped.

@@ -20,7 +20,7 @@ pub(crate) fn sweep_artifacts(inner: &HostState, only: Option<&HashSet<Digest>>)
         };
         Ok::<_, PublishError>(served.contains(digest))
     });
-    // The database looks itself for who holds them, and does so only now and then.
+    // A database looks for the holders itself, and does so only from time to time.
     let swept = match only {
         None => swept.and(inner.artifacts.sweep_shared().map_err(PublishError::from)),
         Some(_) => swept,

@@ -1,4 +1,4 @@
-//! Decisions that show how things work, and that no production gate accepts.
+//! Decisions for demonstrations, which no production gate accepts.
 
 use crate::issuer::judging::DecisionContent;
 use crate::issuer::{IssueOrder, RECEIPT_LIFETIME, after};

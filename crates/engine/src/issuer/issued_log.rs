@@ -87,7 +87,7 @@ impl<T: Record> IssuedLog<T> {
         Ok(log)
     }
 
-    /// The records about something, in order.
+    /// The records about a matter, in order.
     pub(super) fn find(&mut self, name: &Name) -> io::Result<Vec<T>> {
         let places = self.places.get(name).cloned().unwrap_or_default();
         places.into_iter().map(|place| self.read(place)).collect()

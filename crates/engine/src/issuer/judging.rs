@@ -1,4 +1,4 @@
-//! Judging a request by its signatures and the policy, from what the issuer verifies itself.
+//! Judging a request by its signatures and the policy, with only what the issuer verifies itself.
 
 use crate::issuer::{IssueError, IssueOrder, JudgingContext, RECEIPT_LIFETIME, Request, after};
 use crate::trust::Precedents;

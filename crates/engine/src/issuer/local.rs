@@ -21,7 +21,7 @@ pub struct LocalIssuer {
     signers: RwLock<Signers>,
 }
 
-/// The signer of each scope. `None` where the key set has no active key of that scope.
+/// The signer of each scope. `None` if the key set has no active key of that scope.
 struct Signers {
     demo: Option<Arc<dyn Signer + Send + Sync>>,
     production: Option<Arc<dyn Signer + Send + Sync>>,

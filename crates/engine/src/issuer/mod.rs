@@ -79,15 +79,15 @@ pub trait Issuer: Send + Sync {
         false
     }
 
-    /// The public keys that verify its signatures, where the keys are in another process and may change at any time.
+    /// The public keys that verify its signatures, if the keys are in another process and may change at any time.
     fn published_keys(&self) -> Option<Result<KeySet, IssueError>> {
         None
     }
 
-    /// Signs with these keys from now on. An issuer in another process has keys of its own.
+    /// Signs with these keys from now on. An issuer in another process has its own keys.
     fn take_up(&self, _keys: Keyring) {}
 
-    /// The operators' acts after that one, where they are recorded elsewhere than in the host's own folder.
+    /// The operators' acts after the given one, if they are recorded elsewhere than in the host's own folder.
     fn acts(&self, _after: u64) -> Option<Result<ActsSince, IssueError>> {
         None
     }
@@ -134,7 +134,8 @@ pub struct IssueOrder<'a> {
     pub request: &'a Request,
     /// The basis of the decision.
     pub basis: DecisionBasis<'a>,
-    /// The receipt's name, where it is issued in this process. An authority in another process names its receipts itself.
+    /// The receipt's name, if the receipt is issued in this process. An authority in another process names its receipts
+    /// itself.
     pub id: ReceiptId,
     /// The salt of its commitment: 32 fresh random bytes. An authority in another process draws its own.
     pub salt: Salt,

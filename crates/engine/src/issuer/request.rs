@@ -34,7 +34,7 @@ pub struct Request {
     pub component: Digest,
     /// All imports of the component, sorted.
     pub imports: Vec<String>,
-    /// The parts of the code, where it is source text and not a component.
+    /// The parts of the code, if it is source text and not a component.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub script: Option<ScriptFacts>,
     /// The capability, a dotted name.

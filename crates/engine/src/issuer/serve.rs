@@ -316,7 +316,7 @@ impl IssuerServer {
         Ok(IssuerReply::Revoked { receipt: Box::new(revocation) })
     }
 
-    /// The time: the wall's, and never before anything that is on record here. Setting a clock back revives no key.
+    /// The wall clock's time, but never before the last record here. Setting a clock back revives no key.
     fn now(&self, records: &Records, trust: Option<&Trust>) -> Timestamp {
         let recorded = [records.latest(), trust.and_then(Trust::latest)];
         recorded.into_iter().flatten().fold(self.clock.now(), Timestamp::max)
@@ -383,7 +383,7 @@ pub fn own_account() -> u32 {
     rustix::process::geteuid().as_raw()
 }
 
-/// A socket that its owner can reach, or every account where other accounts are named; the server then checks the
+/// A socket that its owner can reach, or every account if other accounts are named; the server then checks the
 /// caller's account. A socket without a listener is replaced.
 fn listen(socket: &Path, accounts: &[u32]) -> io::Result<UnixListener> {
     let is_socket = fs::symlink_metadata(socket).is_ok_and(|found| found.file_type().is_socket());

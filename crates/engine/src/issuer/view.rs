@@ -84,7 +84,7 @@ impl Request {
         }
     }
 
-    /// The parts of the code, where it is source text.
+    /// The parts of the code, if it is source text.
     fn write_script(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Some(ScriptFacts { engine, main, modules, .. }) = &self.script else { return Ok(()) };
         let count = match modules.len() {

@@ -104,7 +104,7 @@ pub(super) fn write_line(to: &mut impl Write, what: &impl Serialize) -> io::Resu
     to.flush()
 }
 
-/// Reads one line; `None` where the other side has hung up.
+/// Reads one line; `None` if the other side has hung up.
 pub(super) fn read_line<T: DeserializeOwned>(from: &mut impl BufRead) -> io::Result<Option<T>> {
     let mut line = Vec::new();
     from.take(LONGEST).read_until(b'\n', &mut line)?;

@@ -17,7 +17,7 @@ use workflow::{Clipped, InvalidId, Quoted, TenantId};
 pub struct SettingsError {
     /// The file.
     pub file: PathBuf,
-    /// The line, from 1; none where the file cannot be read at all.
+    /// The line, from 1; `None` if the file cannot be read at all.
     pub line: Option<usize>,
     /// The fault.
     pub problem: SettingsErrorKind,
@@ -55,7 +55,7 @@ pub enum SettingsErrorKind {
     /// A tenant that cannot be.
     #[error(transparent)]
     Tenant(#[from] InvalidId),
-    /// A limit that no tenant has of its own.
+    /// A limit that applies to the whole host, set for a tenant.
     #[error("limit {limit} applies to the whole host and cannot be set for a tenant: set it under [limits]")]
     OfTheHost {
         /// The limit.

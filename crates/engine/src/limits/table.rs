@@ -34,7 +34,7 @@ pub struct Limit {
     pub name: &'static str,
     /// The unit of its value.
     pub unit: Unit,
-    /// The thing that it bounds.
+    /// What the limit bounds.
     pub what: &'static str,
     /// The reason for its default.
     pub reason: &'static str,

@@ -6,7 +6,7 @@ use std::time::Duration;
 /// The unit of a limit.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Unit {
-    /// Things.
+    /// A number.
     Count,
     /// Characters.
     Characters,
@@ -122,7 +122,7 @@ pub(super) trait Amount: Sized {
     /// The largest that fits.
     const LARGEST: u64;
     fn amount(&self) -> u64;
-    /// The value, or none where it does not fit.
+    /// The value, or `None` if it does not fit.
     fn of(amount: u64) -> Option<Self>;
 }
 

@@ -22,7 +22,7 @@ impl Capabilities {
         Arc::clone(&self.gate.read().unwrap_or_else(PoisonError::into_inner))
     }
 
-    /// Changes the key set, one change at a time. The gate trusts what `change` returns before the next receipt is checked; where it fails
+    /// Changes the key set, one change at a time. The gate trusts what `change` returns before the next receipt is checked; if it fails
     /// or returns none, the gate stays as it is.
     pub(crate) fn change_keys<E>(
         &self,

@@ -61,7 +61,7 @@ struct ClaimedShard {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct ActionClaim {
     pub(crate) epoch: u64,
-    /// The longest time of the action; `None` where no other host can take over the instance.
+    /// The longest time of the action; `None` if no other host can take over the instance.
     pub(crate) time: Option<Duration>,
 }
 
@@ -112,7 +112,7 @@ impl ClaimTable {
         self.state().until.is_some_and(|until| BootTime::now() >= until)
     }
 
-    /// Fails where another host may drive the instance.
+    /// Fails if another host may drive the instance.
     ///
     /// # Errors
     /// [`Error::DrivenElsewhere`].
@@ -123,7 +123,7 @@ impl ClaimTable {
     /// The claim under which an action may begin now.
     ///
     /// # Errors
-    /// [`StoreError::ClaimLost`] where the claim is over.
+    /// [`StoreError::ClaimLost`] if the claim is over.
     pub(crate) fn action(&self, key: &InstanceKey) -> Result<ActionClaim, Error> {
         if !self.are_shared() {
             return Ok(ActionClaim { epoch: 0, time: None });
@@ -132,10 +132,11 @@ impl ClaimTable {
         Ok(ActionClaim { epoch: held.epoch, time: Some(LONGEST_ACTION) })
     }
 
-    /// The time for which an action of the instance that is found begun may still be under way on another host.
+    /// The time for which an action of the instance whose beginning is recorded may still be in progress on another
+    /// host.
     ///
     /// # Errors
-    /// [`Error::DrivenElsewhere`] where another host may drive the instance.
+    /// [`Error::DrivenElsewhere`] if another host may drive the instance.
     pub(crate) fn unsettled_for(&self, key: &InstanceKey) -> Result<Duration, Error> {
         if !self.are_shared() {
             return Ok(Duration::ZERO);

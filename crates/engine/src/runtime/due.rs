@@ -4,7 +4,7 @@ use receipt::Timestamp;
 use store::{InstanceState, ScheduleRow};
 use workflow::Status;
 
-/// The instance's state, without what it waits for.
+/// The instance's state, without its waits.
 pub(crate) fn instance_state(status: &Status) -> InstanceState {
     schedule_row(status, Timestamp::from_millis(0)).state
 }
@@ -30,7 +30,7 @@ pub(crate) fn differs(before: ScheduleRow, after: ScheduleRow) -> bool {
     (before.state, due(before)) != (after.state, due(after))
 }
 
-/// The row to write when the state changes from `before` to `after`; `None` where the row stays the same.
+/// The row to write when the state changes from `before` to `after`; `None` if the row stays the same.
 pub(crate) fn moved(before: &Status, after: &Status, now: Timestamp) -> Option<ScheduleRow> {
     let (before, after) = (schedule_row(before, now), schedule_row(after, now));
     differs(before, after).then_some(after)

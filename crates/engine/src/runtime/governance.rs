@@ -19,7 +19,7 @@ pub(crate) struct Governance {
     pub(crate) policy: Box<dyn Policy>,
     /// Whether there is a policy that an operator wrote.
     pub(crate) governed: bool,
-    /// The required scope of receipts, where the settings state it.
+    /// The required scope of receipts, if the settings state it.
     pub(crate) required_scope: Option<Scope>,
     pub(crate) trust: Mutex<Arc<Trust>>,
     /// Called with what changes at an authority in another process.
@@ -83,8 +83,8 @@ impl Governance {
         Ok(Entry::Attested { call, receipt: receipt.clone(), key_id, document })
     }
 
-    /// Records that another policy governs than the last one. A policy that is gone is an error: without it, one person's approval would be
-    /// enough where it asks for more.
+    /// Records that another policy governs than the last one. A missing policy file is an error: without it, one person's approval would be
+    /// enough if it asks for more.
     pub(crate) fn adopt_policy(&self, journals: &Journals) -> Result<(), Error> {
         let policy = self.policy.digest();
         match self.trust(journals)?.policy() {
@@ -96,7 +96,7 @@ impl Governance {
         }
     }
 
-    /// Records what an operator does, if it is consistent with the acts before it.
+    /// Records an operator's act, if it is consistent with the acts before it.
     pub(crate) fn record_act(&self, journals: &Journals, by: &str, act: Act) -> Result<(), Error> {
         if self.issuer.is_remote() {
             return Err(Error::ActsAtAuthority);

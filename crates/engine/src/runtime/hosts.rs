@@ -4,7 +4,7 @@ use crate::{Error, ids};
 use receipt::Digest;
 use store::{DataFolder, HostId, HostInfo, HostSigner, Hosts, Store};
 
-/// Puts this host on record. Refused where another host has private keys of its own, unless this one has the same.
+/// Puts this host on record. Refused if another host has private keys of its own, unless this one has the same.
 pub(crate) fn register(
     store: &dyn Store,
     folder: &DataFolder,

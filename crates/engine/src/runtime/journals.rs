@@ -45,7 +45,7 @@ pub(crate) struct LoadedInstance {
 }
 
 impl Journals {
-    /// The time: the wall's, and never before anything that was recorded. Setting a clock back revives nothing.
+    /// The wall clock's time, but never before the last recorded time. Setting a clock back revives nothing.
     pub(crate) fn now(&self) -> Result<Timestamp, Error> {
         let wall = self.clock.now();
         Ok(self.store.now(wall).wait()?)

@@ -42,7 +42,7 @@ impl Previews {
         kept.push_back((tenant.clone(), digest, bytes.into()));
     }
 
-    /// A tenant's artifact of that digest, where it is still here.
+    /// A tenant's artifact of that digest, if it is still here.
     pub(crate) fn get(&self, tenant: &TenantId, digest: &Digest) -> Option<Arc<[u8]>> {
         let kept = self.lock();
         let found = kept.iter().find(|(of, other, _)| of == tenant && other == digest);

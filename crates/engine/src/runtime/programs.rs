@@ -23,7 +23,7 @@ struct Places {
 #[derive(Default)]
 struct Place {
     used: u64,
-    /// A lock of its own: loading one program does not delay another.
+    /// The program's own lock: loading one program does not delay another.
     program: Arc<Mutex<Option<Program>>>,
 }
 

@@ -7,7 +7,7 @@
 //! ```
 //!
 //! The rows are authoritative. A file lags behind its row by milliseconds; after a crash, the files since the last
-//! recorded place are written again. Where the folder does not match the rows, as after a restored backup, all files
+//! recorded place are written again. If the folder does not match the rows, as after a restored backup, all files
 //! are written and the others are removed.
 
 use crate::capability::Artifacts;
@@ -212,7 +212,7 @@ impl Publishing {
         Ok(passed)
     }
 
-    /// Finds the place up to which the files match the rows. Where they belong to other rows, all of them are written
+    /// Finds the place up to which the files match the rows. If they belong to other rows, all of them are written
     /// again; the inner result is the first failure of that.
     fn compare(&self) -> Result<(PublishState, Result<(), PublishError>), PublishError> {
         let recorded = PublishedRow::read(&self.folder.join("published"));
@@ -265,7 +265,7 @@ impl PublishedRow {
         Self { place: row.place, id: row.deployment.id.clone() }
     }
 
-    /// The recorded place; the beginning where no readable one is recorded.
+    /// The recorded place; the beginning if no readable one is recorded.
     fn read(path: &Path) -> Self {
         let text = fs::read_to_string(path).unwrap_or_default();
         let (place, id) = text.trim().split_once(' ').unwrap_or_default();

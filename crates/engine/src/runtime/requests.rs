@@ -19,7 +19,7 @@ pub struct Waiting {
     pub count: Count,
     /// The freeze that keeps it from being approved.
     pub frozen: Option<Freeze>,
-    /// The needs that the people who may decide about it now cannot meet, even if all of them sign. Empty where they
+    /// The needs that the people who may decide about it now cannot meet, even if all of them sign. Empty if they
     /// can.
     pub shortfalls: Vec<Shortfall>,
 }

@@ -21,7 +21,7 @@ use std::sync::{Arc, Mutex};
 use store::{Commit, InstanceKey, Write};
 use workflow::{Call, Effect, Entry, ReceiptId, Replay, RequestId, TenantId, Unsettled};
 
-/// Called with everything that goes wrong with an instance while no caller waits for it.
+/// Called with every error of an instance for which no caller waits.
 pub(crate) type InstanceErrorHandler = Box<dyn Fn(&InstanceKey, &Error) + Send + Sync>;
 
 /// Called with the span of each drive.

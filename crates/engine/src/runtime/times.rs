@@ -26,7 +26,7 @@ impl Times {
         }
     }
 
-    /// The time at a place. None where nothing is recorded.
+    /// The time at a place. `None` if nothing is recorded.
     pub(crate) fn at(&self, position: usize) -> Option<Timestamp> {
         self.0.get(position).or(self.0.last()).copied()
     }

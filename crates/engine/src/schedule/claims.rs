@@ -10,7 +10,8 @@ use store::{Shard, StoreError};
 /// The interval of renewals: two may fail before a claim is over.
 const RENEW: Duration = Duration::from_secs(TTL.as_secs() / 3);
 
-/// The time after another host's claim is over at which this host looks for it: both judge by the database's clock, to the microsecond.
+/// The time between the end of another host's claim and this host's look for it: both judge by the database's clock, to
+/// the microsecond.
 const AFTER_LAPSE: Duration = Duration::from_millis(5);
 
 /// The delay after a failed renewal.
@@ -58,7 +59,8 @@ fn pause(next_lapse: Option<Duration>) -> Duration {
     next_lapse.map_or(RENEW, |lapse| lapse.saturating_add(AFTER_LAPSE).min(RENEW))
 }
 
-/// Releases the claims when all drives have ended. A shard with an action under way stays claimed until its time is
+/// Releases the claims when all drives have ended. A shard with an action in progress stays claimed until the claim's
+/// time is over.
 /// over.
 pub(super) async fn end(host: &Host) {
     let inner = &host.0;

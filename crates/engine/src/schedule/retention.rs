@@ -22,7 +22,7 @@ const BATCH: u32 = 64;
 /// The time between two sweeps. An instance that ends in between is not due before the next sweep, see [`SHORTEST`].
 const LOOK_AGAIN: Duration = Duration::from_secs(60 * 60);
 
-/// The shortest time that anything is kept, also where an embedder sets less.
+/// The shortest time that anything is kept, also if an embedder sets less.
 const SHORTEST: Duration = Duration::from_secs(SHORTEST_RETENTION);
 
 /// The pause in deleting when the store refuses writes.
@@ -105,7 +105,7 @@ fn delete_all(inner: &Arc<HostState>, keys: &[InstanceKey]) -> Result<u32, Error
     Ok(stay)
 }
 
-/// The time `age` before `now`; `None` where that is before all time, as for an age without end.
+/// The time `age` before `now`; `None` if that is before all time, as for an age without end.
 fn before(now: Timestamp, age: Duration) -> Option<Timestamp> {
     let age = i64::try_from(age.as_millis()).ok()?;
     now.as_millis().checked_sub(age).filter(|millis| *millis >= 0).map(Timestamp::from_millis)

@@ -177,7 +177,7 @@ impl<'a> Worker<'a> {
         if self.woken().and_more { self.look().await.map(drop) } else { Ok(()) }
     }
 
-    /// Takes the wake-ups. Where not all names were kept, each instance that is driven may be due again.
+    /// Takes the wake-ups. If not all names were kept, each instance that is driven may be due again.
     fn woken(&mut self) -> Woken {
         let woken = self.host.0.wakeups.take();
         woken.keys.iter().for_each(|key| self.due(key.clone()));
@@ -245,7 +245,8 @@ impl<'a> Worker<'a> {
         }
     }
 
-    /// Schedules an instance after a drive. One that is due although it was just driven would loop without progress.
+    /// Schedules an instance after a drive. An instance that is due although it was just driven would loop without
+    /// progress.
     async fn reschedule(&mut self, key: &InstanceKey, status: &Status) -> Result<(), Error> {
         let row = schedule_row(status, self.host.0.now()?);
         if row.state == InstanceState::Running {
@@ -301,7 +302,7 @@ pub(super) fn is_away(error: &StoreError) -> bool {
     matches!(error, StoreError::Unavailable(_) | StoreError::Database(_) | StoreError::Stopped)
 }
 
-/// The times of the polls for other hosts' appends. They do not move when the worker has other things to do in between.
+/// The times of the polls for other hosts' appends. The times do not move if the worker does other work in between.
 struct Poll {
     next: Instant,
     pause: Duration,

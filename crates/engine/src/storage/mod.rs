@@ -151,7 +151,7 @@ impl StoreLocation {
         }
     }
 
-    /// Opens the state, to write where the folder is owned or the state is elsewhere.
+    /// Opens the state, to write if the folder is owned or the state is elsewhere.
     ///
     /// # Errors
     /// The store is damaged, foreign, newer than this program, or cannot be reached.
@@ -164,7 +164,7 @@ impl StoreLocation {
 }
 
 impl StoreLocation {
-    /// The store in which all hosts keep their artifacts, over connections of its own; `None` where one host keeps them
+    /// The store in which all hosts keep their artifacts, over connections of its own; `None` if one host keeps them
     /// in its folder.
     pub(crate) fn blobs(&self) -> Result<Option<Arc<dyn BlobStore>>, StoreError> {
         match self {

@@ -49,7 +49,7 @@ pub enum Act {
     DeciderInvited {
         /// The decider.
         decider: PersonId,
-        /// In which roles they decide then. Empty where they keep their own.
+        /// The roles that the person then decides in. Empty if the person keeps the present roles.
         roles: BTreeSet<Role>,
         /// The tenants in which they have those roles; empty means all.
         tenants: BTreeSet<TenantId>,
@@ -104,11 +104,11 @@ pub enum Act {
         /// The reason.
         reason: String,
     },
-    /// A program with this token may do these things in this tenant.
+    /// A program with this token has these rights in this tenant.
     TokenCreated {
         /// The token.
         token: TokenId,
-        /// The only tenant that it is good for.
+        /// The only tenant that the token is valid for.
         tenant: TenantId,
         /// The token's scopes in that tenant.
         scopes: BTreeSet<TokenScope>,

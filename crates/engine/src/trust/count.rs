@@ -19,7 +19,7 @@ pub struct Count {
     /// The people who would decide alone, and may.
     pub alone: BTreeSet<PersonId>,
     /// The statements that support the verdict, to which a receipt has to commit. One for each person and role; empty
-    /// where the request is undecided or the policy forbids it.
+    /// if the request is undecided or the policy forbids it.
     pub statements: Vec<VerifiedDecision>,
 }
 

@@ -85,7 +85,7 @@ pub struct InvalidInvitationCode;
 pub struct Invitation {
     /// The invited person.
     pub decider: PersonId,
-    /// The roles that they get with the key. Empty where they keep their own.
+    /// The roles that the person gets with the key. Empty if the person keeps the present roles.
     pub roles: BTreeSet<Role>,
     /// The tenants in which they have those roles; empty means all.
     pub tenants: BTreeSet<TenantId>,

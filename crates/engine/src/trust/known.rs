@@ -12,7 +12,8 @@ use std::sync::Arc;
 use store::{ReceiptState, RecordedReceipt, SignedBy, Store, StoreError};
 use workflow::{ReceiptId, TenantId};
 
-/// The longest request, in bytes, whose receipt makes anything known. Verifying a longer one repeatedly takes too long.
+/// The longest request, in bytes, whose receipt makes code or bytes known. Verifying longer requests repeatedly takes
+/// too long.
 const LONGEST: usize = 256 << 10;
 
 /// The judge of spent receipts.
@@ -71,7 +72,7 @@ fn suffices(policy: &dyn Policy, unknown: &Subject, decisions: &[VerifiedDecisio
     count.verdict == CountVerdict::Approved && !count.approved.is_empty()
 }
 
-/// The approvals of a receipt that is about to be spent, where they make anything known.
+/// The approvals of a receipt that is about to be spent, if they make anything known.
 pub(crate) fn signed_approvals(
     policy: &dyn Policy,
     request: &receipt::Json,

@@ -35,7 +35,7 @@ pub struct Subject {
 pub struct InvalidRequestDocument(&'static str);
 
 impl Subject {
-    /// The subject of a request document. Code and bytes are known where the document says so and `known` confirms it:
+    /// The subject of a request document. Code and bytes are known if the document says so and `known` confirms it:
     /// they may no longer be known. Documents of older versions do not have this member, and count as new.
     ///
     /// # Errors

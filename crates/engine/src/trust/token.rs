@@ -73,7 +73,7 @@ impl fmt::Display for TokenId {
 /// A token as it is recorded: all but its text.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Token {
-    /// The only tenant that it is good for.
+    /// The only tenant that the token is valid for.
     pub tenant: TenantId,
     /// The token's scopes in that tenant.
     pub scopes: BTreeSet<TokenScope>,

@@ -205,7 +205,7 @@ impl Reader<'_> {
     }
 }
 
-/// Stands in place of a role where any decider counts.
+/// Stands in place of a role if any decider counts.
 pub(super) const ANYONE: &str = "anyone";
 
 /// The name of the approvals in the context.

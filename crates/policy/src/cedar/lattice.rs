@@ -21,7 +21,7 @@ pub(super) struct Lattice {
 struct Axis {
     /// `None` counts any decider.
     role: Option<Role>,
-    /// 0, and every count from which on something changes, ascending.
+    /// 0, and every count at which an answer changes, ascending.
     counts: Vec<u32>,
 }
 
@@ -46,7 +46,7 @@ impl Lattice {
         self.axes.iter().map(|axis| axis.role.as_ref())
     }
 
-    /// Every count of approvals from which on something changes, as a need.
+    /// Every count of approvals at which an answer changes, as a need.
     pub(super) fn needs(&self) -> impl Iterator<Item = Need> {
         let counted = |axis: &Axis| {
             let need = |count: &u32| Need { role: axis.role.clone(), approvals: *count };

@@ -16,7 +16,7 @@ pub enum InvalidValue {
     /// Outside the allowed number of people.
     #[error("a whole number from {0} to {1} is expected")]
     NotACount(u32, u32),
-    /// A duration of nothing, or of more than is kept.
+    /// The duration is zero, or longer than the longest that is kept.
     #[error("a duration is at least 1s and at most 365d")]
     OutOfRange,
     /// A size that no number holds.
@@ -72,7 +72,7 @@ pub fn show_duration(duration: Duration) -> String {
     TIMES.iter().find_map(fits).unwrap_or_else(|| format!("{seconds}s"))
 }
 
-/// The number that a text of digits spells: `Some(None)` where it is too large, `None` where the text has other
+/// The number that a text of digits spells: `Some(None)` if it is too large, `None` if the text has other
 /// characters.
 pub(crate) fn whole(text: &str) -> Option<Option<u64>> {
     let all = !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit());

@@ -63,7 +63,7 @@ impl Matcher {
         }
     }
 
-    /// In which order mismatches are looked for: who, what, where, then the bytes.
+    /// The order in which mismatches are reported: who, what, where, then the bytes.
     pub(super) fn rank(&self) -> usize {
         match self {
             Self::Text(field, _) => *field as usize,

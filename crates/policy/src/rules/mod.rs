@@ -19,7 +19,7 @@ const ASK_ONE: &str = "# Every action asks one person.\n[default]\nthen = \"ask\
 /// A policy that is a list of rules. `docs/policy.md` is its manual.
 ///
 /// A rule matches when all its matchers match. **A matching rule that denies decides, at any position; otherwise the
-/// first rule that matches decides; where none matches, the default decides.** So a `deny` can be added anywhere, and
+/// first rule that matches decides; if none matches, the default decides.** So a `deny` can be added anywhere, and
 /// holds whatever the other rules are. The others are read from top to bottom, the particular before the general.
 #[derive(Debug)]
 pub struct Toml {
@@ -38,7 +38,7 @@ struct Rule {
     verdict: Verdict,
 }
 
-/// The answer where no rule matches.
+/// The answer if no rule matches.
 #[derive(Debug)]
 struct Fallback {
     line: Option<usize>,
@@ -68,7 +68,7 @@ impl Toml {
         Ok(Self { rules, default, digest: Digest::of(text.as_bytes()), warnings })
     }
 
-    /// The rule that decides, or none where the default does.
+    /// The rule that decides, or `None` if the default does.
     fn decisive(&self, question: &Question<'_>) -> Option<&Rule> {
         let mut first = None;
         for rule in self.rules.iter().filter(|rule| rule.fits(question)) {

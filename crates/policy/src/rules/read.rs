@@ -45,7 +45,7 @@ const RULE: &[&str] = &[
 type Key<'i> = Spanned<Cow<'i, str>>;
 type Value<'i> = Spanned<DeValue<'i>>;
 
-/// Reads a policy: its rules in order, and what holds where none matches.
+/// Reads a policy: its rules in order, and what holds if none matches.
 pub(super) fn read(text: &str) -> Result<(Vec<Rule>, Fallback), PolicyError> {
     if text.len() > MOST_TEXT {
         return Err(PolicyError { line: None, problem: PolicyErrorKind::TooLong(text.len()) });
@@ -130,7 +130,7 @@ impl Reader<'_> {
         Ok(Rule { id, line, matchers, verdict: draft.finish("a rule", line)? })
     }
 
-    /// The matcher of this key, or none where it is another key.
+    /// The matcher of this key, or `None` if it is another key.
     fn matcher(&self, key: &Key<'_>, value: &Value<'_>) -> Result<Option<Matcher>, PolicyError> {
         Ok(Some(match key.get_ref().as_ref() {
             "tenant" => self.patterns(Field::Tenant, value)?,
@@ -155,7 +155,7 @@ impl Reader<'_> {
         }))
     }
 
-    /// Takes a key of a verdict. False where it is another key.
+    /// Takes a key of a verdict. False if it is another key.
     fn verdict_key(&self, draft: &mut Draft, key: &Key<'_>, value: &Value<'_>) -> Result<bool, PolicyError> {
         let line = self.line(value);
         match key.get_ref().as_ref() {

@@ -7,15 +7,15 @@ use workflow::TenantId;
 /// that matches no capability, is probably a mistake.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Demand {
-    /// The rule. None where it follows from several together.
+    /// The rule. `None` if it follows from several together.
     pub rule: Option<RuleId>,
     /// The rule's line, from 1.
     pub line: Option<usize>,
-    /// The tenants that it is for. None where it may be any tenant's.
+    /// The tenants that it is for. `None` if it may be any tenant's.
     pub tenants: Vec<TenantId>,
-    /// The environments that it is for. Empty where it may be any.
+    /// The environments that it is for. Empty if it may be any.
     pub environments: Vec<Environment>,
-    /// The people whom it asks, where it asks any.
+    /// The people whom it asks, if it asks any.
     pub ask: Option<Ask>,
     pub(crate) capabilities: Vec<Pattern>,
 }
@@ -27,7 +27,7 @@ impl Demand {
         self.capabilities.is_empty() || self.capabilities.iter().any(|pattern| pattern.fits(capability))
     }
 
-    /// The capabilities that it is for, as the policy writes them. Empty where it is for all.
+    /// The capabilities that it is for, as the policy writes them. Empty if it is for all.
     #[must_use]
     pub fn capabilities(&self) -> String {
         let written: Vec<_> = self.capabilities.iter().map(ToString::to_string).collect();

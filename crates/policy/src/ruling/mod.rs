@@ -17,7 +17,7 @@ use workflow::Quoted;
 pub struct Ruling {
     /// The answer.
     pub answer: Answer,
-    /// The rules that determine it, in the order of the text. `default` where no rule matches.
+    /// The rules that determine it, in the order of the text. `default` if no rule matches.
     pub rules: Vec<RuleId>,
     /// The reason of a denial, in the policy's words. `None` for other answers.
     pub message: Option<String>,
@@ -216,7 +216,7 @@ impl fmt::Display for Ask {
 
 /// Approvals that are sufficient together: all of the needs. Never empty.
 ///
-/// The needs are counted separately, so a person with two roles counts for both. Where different people are required, a
+/// The needs are counted separately, so a person with two roles counts for both. If different people are required, a
 /// need without a role has the total.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Quorum {

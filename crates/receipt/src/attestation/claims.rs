@@ -78,7 +78,7 @@ impl<'a> Claims<'a> {
         }
     }
 
-    /// A string of at least one character, where the member is present. Nothing is coerced.
+    /// A string of at least one character, if the member is present. Nothing is coerced.
     fn text(&self, name: &'static str) -> Result<Option<&'a str>, Reason> {
         let Some(value) = self.0.get(name) else { return Ok(None) };
         let text = value.as_str().filter(|text| !text.is_empty());

@@ -53,7 +53,7 @@ pub struct Payload<'e> {
 /// A payload, and the key that signed it.
 pub(crate) struct VerifiedPayload<'e, K> {
     pub(crate) by: K,
-    /// The assertion, where the key is a passkey.
+    /// The assertion, if the key is a passkey.
     pub(crate) assertion: Verified,
     pub(crate) payload: Payload<'e>,
 }
@@ -114,7 +114,7 @@ impl Envelope {
         ])
     }
 
-    /// The type that it claims, before anything was verified: for sorting, not for deciding.
+    /// The claimed type, before anything was verified: for sorting, not for deciding.
     pub fn claimed_type(&self) -> &str {
         &self.payload_type
     }

@@ -85,7 +85,7 @@ impl PublicKey {
         }
     }
 
-    /// The base64 of its bytes; of its SubjectPublicKeyInfo, where it is a passkey.
+    /// The base64 of its bytes; of its SubjectPublicKeyInfo, if it is a passkey.
     pub fn to_base64(&self) -> String {
         match &self.material {
             Material::Ed25519(point) => encoding::base64(point.as_bytes()),
@@ -140,7 +140,7 @@ impl PublicKey {
     }
 }
 
-/// A good signature, and the assertion that it is where a passkey made it.
+/// A good signature, and the assertion that it is if a passkey made it.
 pub(crate) type Verified = Option<Assertion>;
 
 /// Why a signature does not verify under a key.

@@ -1,4 +1,4 @@
-//! Quorum: how many people have to agree before something is decided.
+//! Quorum: the number of people who have to agree before a request is decided.
 
 use alloc::collections::BTreeSet;
 use alloc::vec::Vec;

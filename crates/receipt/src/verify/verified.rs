@@ -86,7 +86,7 @@ impl VerifiedReceipt {
         &self.payload.agent_id
     }
 
-    /// The run, where the caller named one.
+    /// The run, if the caller named one.
     pub fn run_id(&self) -> Option<&str> {
         self.payload.run_id.as_deref()
     }

@@ -46,7 +46,7 @@ pub(crate) enum CacheLookup {
 }
 
 impl Cache {
-    /// Opens a cache and makes missing parts. Where other accounts could have read or replaced the key, the key is
+    /// Opens a cache and makes missing parts. If other accounts could have read or replaced the key, the key is
     /// replaced and the cache emptied.
     pub(crate) fn open(folder: &Path, bound: u64) -> Result<Self, LoadError> {
         let failed = |error| LoadError::Cache { folder: folder.to_owned(), error: Arc::new(error) };

@@ -189,7 +189,7 @@ fn converse(child: &mut Child, component: &[u8], limits: &LoadLimits, target: &T
             io::Result::Ok((receiver.recv_timeout(limits.compile_wall).ok(), complaint))
         };
         let begun = begin();
-        // Ends a child that hangs, and all processes that it may have started. One that has ended keeps its status.
+        // Ends a child that hangs, and all processes that it may have started. A child that has ended keeps its status.
         let _ = kill_process_group(group, Signal::KILL);
         let (output, complaint) = begun?;
         let complaint = complaint.join().unwrap_or_default();
@@ -204,7 +204,7 @@ fn feed(mut stdin: impl Write, header: [u64; 3], component: &[u8]) -> io::Result
     stdin.write_all(component)
 }
 
-/// Reads to the end, keeps so much, and forgets the rest.
+/// Reads to the end, keeps at most `keep` bytes, and drops the rest.
 fn listen(source: Option<impl Read>, keep: u64) -> Vec<u8> {
     let mut kept = Vec::new();
     if let Some(mut source) = source {

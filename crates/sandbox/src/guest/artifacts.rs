@@ -125,7 +125,7 @@ impl UnreadAction {
         let Self { capability, resource, reason, evidence, artifact } = self;
         let artifact = match artifact {
             Some(unread) => {
-                // People look at a short artifact before they decide. Of a longer one there is only the digest.
+                // People look at a short artifact before they decide. Of a longer artifact there is only the digest.
                 let short = unread.bytes.len() <= LOOKED_AT;
                 let mut bytes = Vec::new();
                 let keep = |slice: &[u8]| bytes.extend_from_slice(if short { slice } else { &[] });

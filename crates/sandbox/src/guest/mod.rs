@@ -65,7 +65,7 @@ pub(crate) struct Guest {
     pub(crate) handles: usize,
     /// Time spent in the handler: the host's, not the guest's.
     pub(crate) host_time: HostTime,
-    /// The engine's script, where this is a bundle.
+    /// The engine's script, if this is a bundle.
     pub(crate) script: Option<Arc<Script>>,
     /// The receipts that this drive of a script was granted, by their ids.
     pub(crate) granted: HashMap<ReceiptId, String>,

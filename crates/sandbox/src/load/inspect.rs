@@ -19,7 +19,7 @@ pub struct Inspection {
     pub bytes: u64,
     /// Whether the component is a workflow; the error is the reason if it is not.
     pub verdict: Result<(), LoadError>,
-    /// The origin of its code. `None` where it was refused before it was compiled.
+    /// The origin of its code. `None` if it was refused before it was compiled.
     pub code: Option<Provenance>,
     /// The time to find or compile the code.
     pub took: Duration,

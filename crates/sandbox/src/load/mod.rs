@@ -24,7 +24,7 @@ pub struct Program {
     imports: Vec<String>,
     provenance: Provenance,
     memories: u32,
-    /// The engine's script, where this is a bundle.
+    /// The engine's script, if this is a bundle.
     pub(crate) script: Option<Arc<Script>>,
 }
 

@@ -17,7 +17,7 @@ pub(crate) const RUNTIME: &str = "48.0.8";
 pub(crate) const TICK: Duration = Duration::from_millis(2);
 
 /// The bytes of a memory or a table that are cleared in place when its instance ends. The rest is returned to the
-/// system, which provides zeroed pages. Where the kernel can report which pages were written, only those are cleared.
+/// system, which provides zeroed pages. If the kernel can report which pages were written, only those are cleared.
 const CLEANED_IN_PLACE: usize = 1 << 20;
 
 /// The bytes cleared in place of the stack of a guest and its host calls. No guest can read it; clearing it is a second
@@ -34,9 +34,9 @@ pub(crate) struct Running {
 /// How memory accesses are confined. Code is compiled for one of the two.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Addressing {
-    /// Address space for everything that a 32-bit index reaches: 4 GiB a memory.
+    /// Address space for every address that a 32-bit index reaches: 4 GiB per memory.
     Reserved,
-    /// A comparison at each access, where a process may not reserve as much (`ulimit -v`).
+    /// A comparison at each access, if a process may not reserve as much (`ulimit -v`).
     Checked,
 }
 

@@ -139,7 +139,7 @@ impl Scripts {
     /// The bytes of an engine's component, which are also stored for later versions.
     fn kept(&self, digest: &Digest) -> Result<Cow<'static, [u8]>, LoadError> {
         let bytes = self.engines.find(digest).ok_or(LoadError::NoEngine(*digest))?;
-        // A folder that cannot be written to is no reason not to run: the engine is here now.
+        // A folder that cannot be written to does not keep the bundle from running: the JavaScript engine is available.
         let _ = self.engines.keep(digest, &bytes);
         Ok(bytes)
     }

@@ -1,4 +1,4 @@
-//! Preparing source text, in an instance of its own that reaches nothing.
+//! Preparing source text, in a separate instance that reaches nothing.
 
 use crate::LoadError;
 use crate::SandboxLimits;
@@ -151,7 +151,7 @@ fn ended<T>(
     }
 }
 
-/// Runs a future to its end on this thread. The guest has a stack of its own.
+/// Runs a future to its end on this thread. The guest has its own stack.
 pub(crate) fn block_on<T>(future: impl Future<Output = T>) -> T {
     struct Unpark(Thread);
     impl Wake for Unpark {

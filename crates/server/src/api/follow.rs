@@ -150,7 +150,7 @@ impl Follower {
         }
     }
 
-    /// Reads new facts; `None` if the caller may no longer see the instance, or it was deleted. Where there is no room
+    /// Reads new facts; `None` if the caller may no longer see the instance, or it was deleted. If there is no room
     /// for them, it keeps none and says in `wanted` how many bytes they take.
     async fn read(&mut self) -> Option<()> {
         let (state, principal, key) = (Arc::clone(&self.state), self.principal.clone(), self.key.clone());

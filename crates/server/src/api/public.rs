@@ -120,7 +120,7 @@ fn of_stored(context: &RequestContext, row: &ReceiptRow) -> Result<Value, Proble
     })
 }
 
-/// The verdict on a receipt in the body. Its revocation may be stored here, even if the document does not say so.
+/// The verdict on a receipt in the body. Its revocation may be stored here, even if the document does not contain it.
 fn of_posted(context: &RequestContext, receipt: &VerifiedReceipt) -> Result<Value, Problem> {
     let verdict = of_receipt(context, receipt)?;
     let Ok(id) = receipt.id().parse::<ReceiptId>() else { return Ok(verdict) };
@@ -131,7 +131,7 @@ fn of_posted(context: &RequestContext, receipt: &VerifiedReceipt) -> Result<Valu
     })
 }
 
-/// Whether the document has the receipt's revocation, as an export has. One that does not revoke it is an error.
+/// Whether the document has the receipt's revocation, as an export does. A revocation of another receipt is an error.
 fn revocation_in(document: &Json, receipt: &VerifiedReceipt, keys: &KeySet) -> Result<bool, VerifyError> {
     let Some(artifact) = document.get("revocation_artifact").filter(|json| **json != Json::Null) else {
         return Ok(false);

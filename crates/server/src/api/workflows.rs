@@ -20,7 +20,7 @@ pub(crate) struct Workflow {
     imports: Vec<String>,
     /// The workflow's exports.
     exports: Vec<String>,
-    /// The capabilities that it can use, each action with a receipt of its own.
+    /// The capabilities that the workflow can use, each action with its own receipt.
     capabilities: Vec<String>,
     /// Whether it can ask for approval.
     asks_for_approval: bool,

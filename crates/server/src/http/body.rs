@@ -90,7 +90,7 @@ async fn memory_for(context: RequestContext) -> Result<(RequestContext, Arc<Sema
     Ok((context, memory))
 }
 
-/// An answer whose memory counts until its last byte is sent. Where no memory is left, the answer to a GET is replaced by an error. The
+/// An answer whose memory counts until its last byte is sent. If no memory is left, the answer to a GET is replaced by an error. The
 /// answer to another method is sent without being counted, because its handler has changed something. The answers of monitoring are never
 /// counted.
 pub(crate) async fn counted_until_sent(
@@ -106,7 +106,7 @@ pub(crate) async fn counted_until_sent(
         }
     }
 
-    // A stream of events has no length, and a bound of its own.
+    // A stream of events has no length, and its own bound.
     let bytes = answer.body().size_hint().exact().map_or(0, size);
     if counted(bytes) == 0 || route.reach == Reach::Any {
         return Ok(answer);
@@ -147,7 +147,7 @@ fn first_held(
     larger.into_iter().find(|larger| hold(bodies, held, counted(*larger) - counted(capacity)))
 }
 
-/// Counts more bytes of a body. False where all bodies together would have too many.
+/// Counts more bytes of a body. False if all bodies together would have too many.
 fn hold(bodies: &Arc<Semaphore>, held: &mut Option<OwnedSemaphorePermit>, bytes: usize) -> bool {
     let more = u32::try_from(bytes).ok();
     let more = more.and_then(|bytes| Arc::clone(bodies).try_acquire_many_owned(bytes).ok());

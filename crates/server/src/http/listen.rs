@@ -20,7 +20,7 @@ use tower::ServiceExt as _;
 /// The pause after `accept` fails, most likely because the process has no descriptors left.
 const AGAIN: Duration = Duration::from_millis(10);
 
-/// The time that requests under way have to end after `stop`.
+/// The time that requests in progress have to end after `stop`.
 const GRACE: Duration = Duration::from_secs(5);
 
 /// The interval at which the certificate's files are checked for changes.

@@ -40,7 +40,7 @@ pub use error::NotifyError;
 /// the requests that it was not notified of.
 const LOOK: Duration = Duration::from_secs(30);
 
-/// The time that deliveries under way have to end after `stop`.
+/// The time that deliveries in progress have to end after `stop`.
 const GRACE: Duration = Duration::from_secs(2);
 
 /// Called with the reason why notices are not delivered, one line each.

@@ -95,7 +95,7 @@ impl Queue {
         self.notices.entry(key(&pending)).or_insert(QueueState::Waits(pending, due));
     }
 
-    /// Takes out a notice of that channel that is due, unless `most` of them are under way.
+    /// Takes out a notice of that channel that is due, unless `most` of them are being sent.
     pub(crate) fn take_due(&mut self, channel: NoticeChannel, most: u32) -> Option<Pending> {
         let of_channel = || self.notices.iter().filter(|((_, notice), _)| notice.channel == channel);
         let under_way = of_channel().filter(|(_, state)| matches!(state, QueueState::UnderWay)).count();
@@ -114,12 +114,12 @@ impl Queue {
         }
     }
 
-    /// When the next notice becomes due. Overdue notices do not count: they wait for a delivery under way to end.
+    /// When the next notice becomes due. Overdue notices do not count: they wait for a delivery to end.
     pub(crate) fn next_due(&self) -> Option<Instant> {
         let now = Instant::now();
         let later = self.notices.values().filter_map(|state| match state {
             QueueState::Waits(_, due) if *due > now => Some(*due),
-            // Under way or overdue.
+            // Being sent, or overdue.
             _ => None,
         });
         later.min()
@@ -137,7 +137,7 @@ impl Queue {
         self.notices.insert(key(&failed), QueueState::Waits(failed, Instant::now() + pause));
     }
 
-    /// Removes the notices for which `is_open` is false, except those under way.
+    /// Removes the notices for which `is_open` is false, except those being sent.
     pub(crate) fn keep(&mut self, is_open: impl Fn(&Pending) -> bool) {
         self.notices.retain(|_, state| match state {
             QueueState::Waits(pending, _) => is_open(pending),

@@ -162,7 +162,7 @@ fn difference(now: u64, then: u64) -> String {
     }
 }
 
-/// The workflow's own words, in a box that says so.
+/// The workflow's own words, in a box with a title that says so.
 fn guest_words(made: &Request) -> Markup {
     html! {
         section.guest aria-labelledby="guest" {

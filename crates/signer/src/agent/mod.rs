@@ -16,7 +16,7 @@ pub use error::AgentError;
 /// The variable with the path of the agent's socket, by convention of all its clients.
 const SOCKET_VARIABLE: &str = "SSH_AUTH_SOCK";
 
-/// An agent behind a socket. Each question is a connection of its own.
+/// An agent behind a socket. Each question has its own connection.
 #[derive(Clone, Debug)]
 pub struct Agent {
     socket: PathBuf,

@@ -98,7 +98,7 @@ pub enum FileErrorKind {
     /// The public key is invalid.
     #[error(transparent)]
     Public(PublicKeyError),
-    /// A new key would have taken the place of something.
+    /// The path of the new key already exists.
     #[error("it exists, and nothing is overwritten: give another name, or move it away")]
     Exists,
 }

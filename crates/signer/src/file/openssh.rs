@@ -132,7 +132,7 @@ fn decrypt(
     Ok(plain)
 }
 
-/// The key in the private section. It begins with one number twice: where the two differ, it is `gibberish`.
+/// The key in the private section. It begins with one number twice: if the two differ, it is `gibberish`.
 fn inner(section: &[u8], gibberish: FileErrorKind) -> Result<SigningKey, FileErrorKind> {
     let mut reader = Reader::new(section);
     match (reader.number(), reader.number()) {

@@ -20,10 +20,10 @@ const SETTINGS: &str = "-c idle_in_transaction_session_timeout=5000 -c client_mi
 /// The pause between two attempts.
 const PAUSE: Duration = Duration::from_millis(100);
 
-/// The time limit for connecting, where the URL has none.
+/// The time limit for connecting, if the URL has none.
 const CONNECT: Duration = Duration::from_secs(5);
 
-/// The time in which sent data must be acknowledged, where the URL has none. Without a bound a cut network is never
+/// The time in which sent data must be acknowledged, if the URL has none. Without a bound a cut network is never
 /// noticed.
 const UNACKNOWLEDGED: Duration = Duration::from_secs(5);
 

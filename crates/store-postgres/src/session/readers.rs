@@ -34,7 +34,7 @@ impl Readers {
         Self { shared, idle: Mutex::default(), permits: Arc::new(Semaphore::new(SESSIONS)) }
     }
 
-    /// Lends a session, and opens one where none is idle.
+    /// Lends a session, and opens one if none is idle.
     pub(crate) async fn acquire(self: &Arc<Self>) -> Result<PooledConnection, DatabaseError> {
         let permit = Arc::clone(&self.permits).acquire_owned().await.map_err(|_| StoreError::Stopped)?;
         let connection = match self.take() {

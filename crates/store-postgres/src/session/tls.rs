@@ -25,9 +25,9 @@ use tokio_rustls::rustls::{
 pub(crate) enum TlsMode {
     /// No TLS.
     Disable,
-    /// TLS only where the server requires it.
+    /// TLS only if the server requires it.
     Allow,
-    /// TLS where the server offers it. The default.
+    /// TLS if the server offers it. The default.
     Prefer,
     /// TLS. With a root certificate the same as [`VerifyCa`](Self::VerifyCa).
     Require,

@@ -152,7 +152,7 @@ fn numbers(rows: Vec<Row>) -> Vec<i64> {
     rows.iter().map(|row| row.get(0)).collect()
 }
 
-/// The first number for each write, so that its numbers are consecutive; `None` where there are too few.
+/// The first number for each write, so that its numbers are consecutive; `None` if there are too few.
 fn runs(given: &[i64], lengths: &[usize]) -> Option<Vec<i64>> {
     let (mut at, mut firsts) = (0, Vec::with_capacity(lengths.len()));
     for length in lengths.iter().copied() {

@@ -46,7 +46,7 @@ const TRIES: u32 = 64;
 const TIMEOUT: Duration = Duration::from_secs(20);
 
 /// One generic plan for each statement: statements find rows by index, and planning again would take longer than most writes. Long texts, such as
-/// receipts, are compressed by the faster method where the server was built with it.
+/// receipts, are compressed by the faster method if the server was built with it.
 const SETTINGS: &str = "SET plan_cache_mode = force_generic_plan;
     SELECT set_config(name, 'lz4', false) FROM pg_settings WHERE name = 'default_toast_compression' AND 'lz4' = ANY(enumvals)";
 

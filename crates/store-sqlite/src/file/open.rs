@@ -38,7 +38,7 @@ fn migrated(path: &Path) -> Result<Connection, StoreError> {
     Ok(connection)
 }
 
-/// SQLite reports a read-only database where it may write the journal but may not create files in its folder.
+/// SQLite reports a read-only database if it may write the journal but may not create files in its folder.
 fn read_only(error: StoreError, path: &Path) -> StoreError {
     match error {
         StoreError::Database(error)
@@ -53,7 +53,7 @@ fn read_only(error: StoreError, path: &Path) -> StoreError {
     }
 }
 
-/// Opens the journal for reading. Even then SQLite has to write to the write-ahead log. Where this account may not
+/// Opens the journal for reading. Even then SQLite has to write to the write-ahead log. If this account may not
 /// write, no process of this account is writing, and the file is read without the log.
 pub(crate) fn read(path: &Path) -> Result<Connection, StoreError> {
     read_as_it_is(path).and_then(|connection| ready(connection, path))
@@ -71,7 +71,7 @@ pub(crate) fn read_as_it_is(path: &Path) -> Result<Connection, StoreError> {
             check_format(&connection, path)?;
             Ok(connection)
         }
-        // The first process that opens a journal makes the index of the log, and nothing else is written to read it. Where that is this
+        // The first process that opens a journal makes the index of the log, and nothing else is written to read it. If that is this
         // process, no other one is writing.
         Err(StoreError::Full(_)) => {
             drop(connection);

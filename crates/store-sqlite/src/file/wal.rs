@@ -69,7 +69,7 @@ impl Wal {
         let done = Arc::clone(&moved);
         let work = move || {
             while signals.recv().is_ok() {
-                // Where it fails, the writer moves all pages itself and reports the error.
+                // If it fails, the writer moves all pages itself and reports the error.
                 let _ = checkpoint(&other);
                 done.store(true, Ordering::Release);
             }
@@ -89,10 +89,10 @@ impl Wal {
         Ok(log)
     }
 
-    /// Within a transaction: records that a log begins with it, where one does.
+    /// Within a transaction: records that a log begins with it, if one does.
     pub(crate) fn begin(&mut self, db: &Connection) -> Result<(), StoreError> {
         if self.needs_room() {
-            // Where it fails, the log grows by itself, or reports the error.
+            // If it fails, the log grows by itself, or reports the error.
             let _ = self.make_room();
         }
         match self.begins {

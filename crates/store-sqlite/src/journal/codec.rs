@@ -163,7 +163,7 @@ pub(crate) struct Encoded {
 }
 
 impl Encoded {
-    /// Shortens a text of JSON, or several with [`NEXT`] between them. None where it has other characters that are not its own.
+    /// Shortens a text of JSON, or several with [`NEXT`] between them. `None` if it has other characters that are not its own.
     pub(crate) fn of(texts: &str) -> Option<Self> {
         let (mut short, mut names) =
             (Self { text: String::with_capacity(texts.len()), bytes: Vec::new() }, Vec::new());
@@ -232,7 +232,7 @@ enum Encodable<'a> {
     Word(usize),
 }
 
-/// The decoded text. [`NEXT`] is left in it. `None` where the text is not a valid encoding.
+/// The decoded text. [`NEXT`] is left in it. `None` if the text is not a valid encoding.
 pub(crate) fn expand(text: &str, bytes: &[u8], loaded: Option<&str>) -> Option<String> {
     let digests = text.bytes().filter(|byte| *byte == DIGEST).count();
     let (mut digests, mut names) = bytes.split_at_checked(digests * 32)?;

@@ -38,7 +38,7 @@ struct End {
 /// The writer's view of the tail.
 #[derive(Debug, Default)]
 pub(crate) struct Heads {
-    /// Up to this place, every instance's row names its last entry. `None` where it has to be looked up.
+    /// Up to this place, every instance's row names its last entry. `None` if it has to be looked up.
     settled: Option<i64>,
     ends: HashMap<InstanceKey, End>,
     bytes: HashMap<TenantId, i64>,
@@ -72,7 +72,7 @@ impl Heads {
         *self = Self::default();
     }
 
-    /// Looks the tail up, where it is not known.
+    /// Looks the tail up, if it is not known.
     pub(crate) fn look(&mut self, db: &Connection) -> Result<(), StoreError> {
         if self.settled.is_some() {
             return Ok(());
@@ -139,7 +139,7 @@ impl Heads {
         }
     }
 
-    /// The last entries of an instance, where the tail has them.
+    /// The last entries of an instance, if the tail has them.
     pub(crate) fn last(&self, key: &InstanceKey) -> Option<i64> {
         self.ends.get(key).map(|end| end.last)
     }
@@ -214,7 +214,7 @@ impl TailView {
     }
 }
 
-/// The row of an instance, and its last entries. Where nothing is known, the tail is looked through.
+/// The row of an instance, and its last entries. If nothing is known, the tail is looked through.
 pub(crate) fn end(
     db: &Connection,
     key: &InstanceKey,

@@ -243,7 +243,7 @@ pub(crate) fn around(db: &Connection, key: &InstanceKey, seq: i64) -> Result<Vec
     Ok(found.into_iter().filter(|fact| fact.key == *key).collect())
 }
 
-/// The place of the last fact; 0 where there is none.
+/// The place of the last fact; 0 if there is none.
 pub(crate) fn last(db: &Connection) -> Result<u64, StoreError> {
     let last = one(db, "SELECT seq + count - 1 FROM entries ORDER BY seq DESC LIMIT 1", [], cell_0::<i64>)?;
     Ok(last.unwrap_or(0).unsigned_abs())

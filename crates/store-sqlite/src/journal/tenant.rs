@@ -1,8 +1,8 @@
 //! The facts of one tenant, in order.
 //!
 //! No index leads from a tenant to its entries, because it would cost a page in each commit. Two searches take turns
-//! until one of them ends, each for twice as long as before: one looks at every row after the place, and is short where
-//! most rows are the tenant's; the other walks back through the journals of the tenant's instances, and is short where
+//! until one of them ends, each for twice as long as before: one looks at every row after the place, and is short if
+//! most rows are the tenant's; the other walks back through the journals of the tenant's instances, and is short if
 //! the tenant has few rows. So a part costs about what the cheaper one does.
 
 use crate::journal::range::link;
@@ -85,7 +85,7 @@ impl<'a> Chains<'a> {
         Self { tenant, from, at: None, found: Vec::new() }
     }
 
-    /// Looks at so many rows. True where it has come to the end of all journals.
+    /// Looks at so many rows. True if it has come to the end of all journals.
     fn walk(&mut self, db: &Connection, rows: usize, settled: i64) -> Result<bool, StoreError> {
         const NEXT: &str = "SELECT tenant, instance, id, last FROM instances
             WHERE tenant = ?1 AND instance > ?2 ORDER BY instance LIMIT 1";

@@ -35,14 +35,14 @@ pub struct Sqlite {
     readers: Readers,
     /// For reading long journals in parts.
     sparse_index: Mutex<SparseIndex>,
-    /// None where the folder was opened to look.
+    /// `None` if the folder was opened to look.
     pub(crate) writer: Option<Writer>,
     /// The host that has the folder, if it has registered.
     pub(crate) host: Mutex<Option<HostInfo>>,
 }
 
 impl Sqlite {
-    /// Opens the folder's journal, for writing where the folder is owned.
+    /// Opens the folder's journal, for writing if the folder is owned.
     ///
     /// # Errors
     /// The journal is damaged, foreign, newer than this program, or cannot be read.

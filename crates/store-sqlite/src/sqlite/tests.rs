@@ -53,7 +53,7 @@ fn database(write: impl FnOnce(&Sqlite) -> Vec<Commit>) -> (TempDir, PathBuf) {
     (folder, path)
 }
 
-/// Moves the begin of the tail. Each instance's row names its last entry before the tail, or where `is_newer` its last
+/// Moves the begin of the tail. Each instance's row names its last entry before the tail, or if `is_newer` its last
 /// of all.
 fn settle(path: &Path, upto: &str, is_newer: &str) {
     let settle = format!(

@@ -11,7 +11,7 @@ pub(crate) fn add(db: &Connection, seen: u64, at: Timestamp, body: &str) -> Resu
     run(db, "INSERT INTO acts (at, body) VALUES (?1, ?2)", params![at.as_millis(), body])
 }
 
-/// Refuses a write where another act was recorded since its writer looked.
+/// Refuses a write if another act was recorded since its writer looked.
 pub(crate) fn check(db: &Connection, seen: u64) -> Result<(), StoreError> {
     match last(db)? == seen {
         true => Ok(()),
@@ -19,7 +19,7 @@ pub(crate) fn check(db: &Connection, seen: u64) -> Result<(), StoreError> {
     }
 }
 
-/// The place of the last act; 0 where there is none.
+/// The place of the last act; 0 if there is none.
 pub(crate) fn last(db: &Connection) -> Result<u64, StoreError> {
     let last: Option<i64> = one(db, "SELECT coalesce(max(seq), 0) FROM acts", [], cell_0)?;
     Ok(last.unwrap_or(0).unsigned_abs())

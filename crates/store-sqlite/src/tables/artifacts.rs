@@ -11,7 +11,7 @@ use rusqlite::{Connection, params};
 use store::StoreError;
 use workflow::TenantId;
 
-/// Holds an artifact. The bytes that the tenant keeps more: none where it holds it already.
+/// Holds an artifact. Returns the bytes that the tenant keeps in addition: 0 if the tenant already holds the artifact.
 pub(crate) fn hold(
     db: &Connection,
     tenant: &TenantId,

@@ -125,7 +125,7 @@ fn json_files(folder: &Path) -> io::Result<Vec<PathBuf>> {
     Ok(listed(folder)?.into_iter().filter(is_json).collect())
 }
 
-/// The paths in a folder; none where there is no folder.
+/// The paths in a folder; none if there is no folder.
 fn listed(folder: &Path) -> io::Result<Vec<PathBuf>> {
     match fs::read_dir(folder) {
         Err(error) if matches!(error.kind(), io::ErrorKind::NotFound | io::ErrorKind::NotADirectory) => {

@@ -41,7 +41,7 @@ pub(crate) struct RequestText {
     pub(crate) subject: String,
     /// The length of the complete text, which counts against a quota.
     pub(crate) length: usize,
-    /// The part that many requests share, where it is stored separately.
+    /// The part that many requests share, if it is stored separately.
     pub(crate) common: Option<String>,
     short: Encoded,
 }

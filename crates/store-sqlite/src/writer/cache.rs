@@ -32,7 +32,7 @@ pub(crate) struct WriterCache {
     /// The instance to whose journal the current write has added.
     added: Option<InstanceKey>,
     texts: HashMap<String, i64>,
-    /// The place of the next fact, where it is known.
+    /// The place of the next fact, if it is known.
     next: Option<i64>,
     /// SQLite's data version, which changes when another process writes.
     version: i64,

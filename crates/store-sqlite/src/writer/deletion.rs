@@ -1,7 +1,7 @@
 //! Deleting an ended instance: its entries and output are deleted, signed records stay.
 //!
 //! ```text
-//!   deleted   entries, requests, output; its component where no other instance has it
+//!   deleted   entries, requests, output; its component if no other instance has it
 //!             its hold on the artifacts that it acted with
 //!   kept      receipts, redemptions, attestations, revocations, and the deletion itself: when, and by whom
 //! ```

@@ -91,7 +91,7 @@ mod tests {
         assert_eq!(gathering.expected, 19);
     }
 
-    /// The number of pauses of a group that has three of eleven expected writes, where so many arrive in each pause.
+    /// The number of pauses of a group that has three of eleven expected writes, if so many arrive in each pause.
     fn pauses(arrivals: &[usize]) -> usize {
         let mut gathering = Gathering::new();
         gathering.closed(8);

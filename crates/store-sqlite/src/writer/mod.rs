@@ -8,7 +8,7 @@
 //! Each write except a step has a savepoint, so that a refused write is undone alone; a step is refused before it is
 //! written. When the commit itself fails, nothing of the group is stored, and each write gets that error.
 //!
-//! Where many callers write at once, a group waits for more of them ([`gathering`]).
+//! If many callers write at once, a group waits for more of them ([`gathering`]).
 
 pub(crate) mod append;
 pub(crate) mod apply;
@@ -60,7 +60,7 @@ pub(crate) struct Writer {
 struct SharedState {
     /// The latest time ever recorded.
     latest: AtomicI64,
-    /// The place of the last act of an operator; [`UNKNOWN`] where that has to be asked.
+    /// The place of the last act of an operator; [`UNKNOWN`] if that has to be asked.
     acts: AtomicU64,
     /// Writes that are submitted and have not begun.
     queued: AtomicUsize,
@@ -109,7 +109,7 @@ impl Writer {
         commit
     }
 
-    /// Writes, and blocks this thread until it is on disk. Where no write is under way or waits, this thread does it: two threads that wait for
+    /// Writes, and blocks this thread until it is on disk. If no write is under way or waits, this thread does it: two threads that wait for
     /// each other take as long as half a commit.
     pub(crate) fn write_here(&self, record: Record) -> Written {
         let none_waits = self.shared.queued.load(Ordering::Acquire) == 0;
@@ -256,7 +256,7 @@ impl Session {
 
     fn roll_back(&self) {
         if !self.db.is_autocommit() {
-            // Where this fails too, there is no transaction to roll back.
+            // If this fails too, there is no transaction to roll back.
             let _ = self.db.execute_batch("ROLLBACK");
         }
     }

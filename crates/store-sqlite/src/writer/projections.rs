@@ -43,7 +43,7 @@ struct ReceiptText {
 }
 
 impl Projections {
-    /// `None` where only the journal changes.
+    /// `None` if only the journal changes.
     pub(crate) fn of(batch: &Batch) -> Result<Option<Self>, StoreError> {
         let Batch {
             entries,

@@ -37,7 +37,8 @@ const BEFORE_DATA: [&str; 6] =
 /// The parts that only a folder with data has.
 const DATA: [&str; 5] = [JOURNAL, "keys", "deployments", "signed.jsonl", "statements.jsonl"];
 
-/// Has git ignore a new folder, with its keys. One that has other files is its user's, and may be a whole repository.
+/// Makes git ignore a new folder, with its keys. A folder with other files belongs to its user, and may be a whole
+/// repository.
 pub(super) fn keep_out_of_git(path: &Path) -> io::Result<()> {
     for entry in fs::read_dir(path)? {
         let name = entry?.file_name();
@@ -66,7 +67,7 @@ pub(super) fn presence(folder: &Path, name: &str) -> Result<Presence, StoreError
     }
 }
 
-/// The state of a folder. One that has data and no journal is refused.
+/// The state of a folder. A folder that has data but no journal is refused.
 pub(super) fn state(folder: &Path) -> Result<FolderState, StoreError> {
     if presence(folder, MAKING)? != Presence::Missing {
         return Ok(FolderState::Unfinished);

@@ -66,7 +66,7 @@ impl DataFolder {
         Self::take(path)
     }
 
-    /// Takes a folder that has data for moving its state elsewhere, whether or not that was begun before.
+    /// Opens for writing a folder whose state is to be moved to a database, whether or not a move was begun before.
     ///
     /// # Errors
     /// Those of [`own_existing`](Self::own_existing).

@@ -85,7 +85,7 @@ pub fn check(found: &Metadata) -> io::Result<()> {
     }
 }
 
-/// Refuses what another account owns, or other accounts can change.
+/// Refuses a file that another account owns, or other accounts can change.
 pub fn check_own(found: &Metadata) -> io::Result<()> {
     check_owner(found)?;
     check_mode(found)

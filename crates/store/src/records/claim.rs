@@ -182,7 +182,8 @@ pub struct HeldShard {
     pub previous: PreviousHolder,
 }
 
-/// The longest time of an action. So long after a host has taken over an expired claim, the earlier holder may still be in the middle of one.
+/// The longest time of an action. For this time after a host has taken over an expired claim, the earlier holder may
+/// still be in the middle of an action.
 pub const LONGEST_ACTION: Duration = Duration::from_secs(10);
 
 /// Whether an earlier holder of a shard may still act. While a claim is renewed, this can become [`Finished`](Self::Finished), and stays so.

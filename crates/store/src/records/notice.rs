@@ -27,7 +27,8 @@ pub struct Notice {
     pub channel: NoticeChannel,
 }
 
-/// The notices of one request that were delivered, and those of which an attempt has failed, since it was last reopened.
+/// The notices of one request that were delivered, and those with a failed attempt, since the request was last
+/// reopened.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct SentNotices(u16);
 

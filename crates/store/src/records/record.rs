@@ -38,7 +38,7 @@ pub struct Fact {
     pub entry: Entry,
 }
 
-/// A receipt with what its owner needs to open it.
+/// A receipt with the data that its owner needs to open it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct StoredReceipt {
     /// The receipt.
@@ -162,7 +162,7 @@ pub struct RecordedAct {
 pub struct AskHistory {
     /// The number of requests.
     pub times: u64,
-    /// The deciders who denied, as the ids of their keys separated by blanks, and how often. Empty ids where they were
+    /// The deciders who denied, as the ids of their keys separated by blanks, and how often. Empty ids if they were
     /// not recorded.
     pub denials: Vec<(String, u64)>,
 }

@@ -29,7 +29,7 @@ pub struct Batch {
     /// An artifact that is kept from now on, while the instance exists. If its bytes exceed the tenant's quota, nothing
     /// is written.
     pub artifact: Option<Box<KeptArtifact>>,
-    /// The instance's new schedule row, where it changes.
+    /// The instance's new schedule row, if it changes.
     pub schedule: Option<ScheduleRow>,
 }
 

@@ -37,7 +37,8 @@ pub enum Write<'a> {
         /// Until when.
         until: Timestamp,
     },
-    /// Keep that notices of a request were delivered, or failed. What is kept already stays until the request is reopened. Where there is no such request, nothing is kept.
+    /// Record that notices of a request were delivered, or failed. Recorded marks stay until the request is reopened.
+    /// If there is no such request, nothing is recorded.
     Notified {
         /// The instance that made the request.
         key: InstanceKey,
@@ -80,7 +81,7 @@ pub enum Write<'a> {
 /// The writer of an append.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Writer {
-    /// The instance's driver. Refused with [`StoreError::ClaimLost`] where this store no longer holds the claim of the
+    /// The instance's driver. Refused with [`StoreError::ClaimLost`] if this store no longer holds the claim of the
     /// instance's shard; the writing transaction itself checks that.
     Driver,
     /// A decision, an event or an operator's word, from any host. Only the number of entries has to be as expected.
@@ -131,7 +132,7 @@ impl Stamp {
     }
 }
 
-/// The answer to a write: the stamp of its entries, or `None` where it adds none to a journal.
+/// The answer to a write: the stamp of its entries, or `None` if it adds none to a journal.
 pub type Written = Result<Option<Stamp>, StoreError>;
 
 /// The answer to a write. The write takes place whether or not its caller waits for the answer.

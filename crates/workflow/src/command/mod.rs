@@ -58,7 +58,7 @@ pub enum Command {
 /// An operation that can be started and runs concurrently with the workflow. [`Command::Await`] delivers its end, once.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Start {
-    /// A step that is retried as `config` says. The workflow makes its first attempt at once.
+    /// A step that is retried as `config` says. The workflow makes its first attempt immediately.
     Step {
         /// The step's name.
         name: String,
@@ -179,7 +179,7 @@ impl Artifact {
         &self.facts
     }
 
-    /// The content. Nothing, where the artifact was only measured.
+    /// The content. Nothing, if the artifact was only measured.
     #[must_use]
     pub fn bytes(&self) -> &[u8] {
         (*self.bytes).as_ref()

@@ -148,7 +148,7 @@ impl From<&Invocation> for RecordedCommand {
     }
 }
 
-/// A guest's text in the form that the journal records: complete where its length is acceptable, otherwise its
+/// A guest's text in the form that the journal records: complete if its length is acceptable, otherwise its
 /// beginning and its digest. Rejected texts are recorded too, and must not fill the disk.
 fn brief(text: &str) -> String {
     const LONGEST: usize = 4 << 10;

@@ -1,4 +1,4 @@
-//! Entries as text for people: one line each, whatever text a guest has put into them.
+//! Entries as text for people: one line each, whatever text of a guest they have.
 
 use crate::{Check, Clipped, Effect, Entry, Escaped, Failure, Finding, Quoted};
 use std::fmt;

@@ -37,10 +37,10 @@ pub enum Entry {
         params: String,
         /// The seed of the guest's random numbers.
         seed: Digest,
-        /// The person who answers for the actor, where the operator named one. Never decides about its requests.
+        /// The person who answers for the actor, if the operator named one. Never decides about its requests.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         operator: Option<PersonId>,
-        /// The person who submitted the instance, where one is known. Never decides about its requests.
+        /// The person who submitted the instance, if one is known. Never decides about its requests.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         submitter: Option<PersonId>,
     },
@@ -169,7 +169,7 @@ pub enum Entry {
         request: RequestId,
         /// The call.
         asked: RecordedCommand,
-        /// The artifact, where the action is about one.
+        /// The artifact, if the action is about one.
         artifact: Option<ArtifactFacts>,
         /// Digest of the canonical hashable request, as in the receipt's binding.
         input_hash: String,
@@ -308,7 +308,7 @@ pub enum Entry {
     /// An operator restarted the workflow from a call. That call and all later calls of the workflow no longer count;
     /// decisions, redemptions and effects do.
     Restarted {
-        /// The first call that no longer counts; the number of the next call, where all calls still count.
+        /// The first call that no longer counts; the number of the next call, if all calls still count.
         from: Call,
         /// The operator.
         by: String,

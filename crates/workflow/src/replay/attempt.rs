@@ -15,7 +15,8 @@ struct Attempt {
 }
 
 impl Replay {
-    /// An attempt's end. It belongs to a call that the guest has made in this drive, so it has no place of its own.
+    /// Records the end of an attempt. The attempt belongs to a call that the guest has made in this drive, so its end
+    /// has no call number of its own.
     pub(crate) fn end_step(
         &mut self,
         call: Call,
@@ -117,7 +118,7 @@ impl Replay {
         })
     }
 
-    /// A step with an attempt under way inside the attempt of that frame.
+    /// A step with an open attempt inside the attempt of the frame at this depth.
     fn open_inside(&self, depth: usize) -> Option<&RecordedCall> {
         let inside = self.frames.iter().skip(depth + 1).filter_map(|frame| frame.attempt);
         let mut steps = inside.filter_map(|(call, _)| self.calls.get(call));

@@ -27,7 +27,7 @@ pub struct Replay {
     pub(crate) frames: Vec<Frame>,
     /// The index of the entry that answered the guest last.
     pub(crate) position: usize,
-    /// The time on the guest's clock, where it is behind.
+    /// The time on the guest's clock, if it is behind.
     pub(crate) guest_clock: Option<Timestamp>,
     pub(crate) limits: Limits,
 }
@@ -55,8 +55,8 @@ impl Replay {
 
     /// Rebases this run on a journal to which other writers have appended entries from outside, before the unwritten
     /// entries of this run. `journal` is the whole journal on disk; `unwritten` are this run's last entries, which are
-    /// not on disk. `None` where the run cannot continue: a new entry stops the instance, restarts it or leaves no
-    /// place for the unwritten entries, or the guest has already been told of an unwritten entry at its old place. The
+    /// not on disk. `None` if the run cannot continue: a new entry stops the instance, restarts it or leaves no
+    /// place for the unwritten entries, or the guest already has the answer of an unwritten entry at its old position. The
     /// caller then begins another run.
     ///
     /// # Errors
@@ -98,7 +98,8 @@ impl Replay {
             return Ok(None);
         }
         let mut replay = Self::whole(journal, self.limits.clone())?;
-        // The guest has been told of an unwritten entry: its clock and its random numbers depend on that entry's place.
+        // The guest has the answer of an unwritten entry: its clock and its random numbers depend on that entry's
+        // position.
         if self.position >= seen && replay.entries > seen {
             return Ok(None);
         }

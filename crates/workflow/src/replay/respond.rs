@@ -295,7 +295,7 @@ impl Replay {
     }
 }
 
-/// The trail of the attempt that is under way.
+/// The trail of the attempt in progress.
 pub(crate) fn opened(recorded: &RecordedCall) -> Option<TrailId> {
     match recorded.state {
         CallState::StepOpen { trail, .. } => Some(trail),

@@ -13,7 +13,7 @@ pub(crate) struct RecordedCall {
     pub(crate) asked: RecordedCommand,
     pub(crate) mode: CallMode,
     pub(crate) state: CallState,
-    /// The request that it made, where it made one.
+    /// The request that it made, if it made one.
     pub(crate) request: Option<RequestId>,
     /// The step's retry configuration; `None` for a step without one.
     pub(crate) config: Option<StepConfig>,
@@ -239,7 +239,7 @@ impl CallState {
     }
 }
 
-/// The call that an entry opens, where it opens one.
+/// The call that an entry opens, if it opens one.
 pub(crate) fn opened_by(entry: &Entry) -> Option<(Call, RecordedCall)> {
     let (mut request, mut config, mut mode) = (None, None, CallMode::Blocking);
     let (call, asked, state) = match entry {

@@ -29,7 +29,7 @@ pub struct Unsettled {
     pub call: Call,
     /// The receipt.
     pub receipt: ReceiptId,
-    /// The outcome, where it is recorded.
+    /// The outcome, if it is recorded.
     pub effect: Option<Effect>,
 }
 
@@ -49,10 +49,10 @@ pub struct Unknown {
 pub(crate) struct Calls {
     calls: Vec<RecordedCall>,
     trails: Trails,
-    /// The steps with an attempt under way, the outermost first.
+    /// The steps with an open attempt, the outermost first.
     open: Vec<Call>,
     mailbox: Mailbox,
-    /// The calls that the guest waits for, where it said so.
+    /// The calls that the guest waits for, if it said so.
     awaiting: Option<Vec<Call>>,
     /// Bytes in the results of all steps and in all events.
     kept: usize,
@@ -194,7 +194,7 @@ impl Calls {
         (0..).zip(&self.calls).find(made).map(|(call, _)| call)
     }
 
-    /// The guest waits for the first of several things.
+    /// The guest waits for the first of several calls.
     fn await_first(&mut self, calls: &[Call]) -> Result<(), &'static str> {
         let sorted = calls.is_sorted_by(|before, after| before < after);
         if calls.is_empty() || !sorted {

@@ -8,7 +8,7 @@ use receipt::Timestamp;
 use std::collections::BTreeSet;
 
 impl Calls {
-    /// The workflow goes back to before that call of its own.
+    /// Restarts the workflow from before this call of its own.
     pub(super) fn go_back(&mut self, from: Call) -> Result<(), &'static str> {
         if !self.unsettled().is_empty() {
             return Err("an action was begun and its outcome is not signed");
@@ -68,7 +68,7 @@ impl Calls {
         }
     }
 
-    /// An attempt that is under way is to be made anew.
+    /// Makes an open attempt due again.
     fn unstart(&mut self, call: Call, dropped: TrailId) {
         let Some(recorded) = self.calls.get_mut(call as usize) else { return };
         if let CallState::StepOpen { attempt, trail } = recorded.state

@@ -71,7 +71,7 @@ impl Wait {
         })
     }
 
-    /// The request that has waited longest for a decision, where one does.
+    /// The request that has waited longest for a decision, if one does.
     #[must_use]
     pub fn request(&self) -> Option<&RequestId> {
         self.requests().next()

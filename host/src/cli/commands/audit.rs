@@ -148,7 +148,7 @@ struct OtherRecord {
 fn acts(store: &dyn Store) -> anyhow::Result<Vec<(Timestamp, OtherRecord)>> {
     let mut all = Vec::new();
     let acts = store.acts(0).wait()?;
-    // Fails where one is missing, or does not fit those before it.
+    // Fails if one is missing, or does not fit those before it.
     Trust::default().extend(&acts)?;
     for RecordedAct { at, body, .. } in acts {
         let RecordedTrustAct { by, act } = serde_json::from_str(&body)?;

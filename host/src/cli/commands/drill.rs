@@ -82,7 +82,7 @@ fn line(out: &mut impl std::io::Write, attack: &Attack, verdict: &Verdict) -> st
     )
 }
 
-/// The first characters of a text, with a mark where it is cut.
+/// The first characters of a text, with a mark if it is cut.
 fn first(text: &str, count: usize) -> String {
     let mark = text.chars().nth(count).map(|_| '…');
     text.chars().take(count).chain(mark).collect()

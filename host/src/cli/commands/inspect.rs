@@ -23,7 +23,7 @@ pub(crate) struct Inspect {
     /// The workflow: TypeScript, JavaScript, a folder of them, a bundle, or a component.
     guest: PathBuf,
 
-    /// The class to run, where the main module exports several workflows.
+    /// The class to run, if the main module exports several workflows.
     #[arg(long, value_name = "NAME")]
     class: Option<String>,
 

@@ -66,7 +66,7 @@ impl Keys {
     }
 }
 
-/// The folder, where no process owns it: a bad key may keep every host from opening it. `None` where a process owns it,
+/// The folder, if no process owns it: a bad key may keep every host from opening it. `None` if a process owns it,
 /// which then changes the keys itself.
 fn own(data: &Data) -> anyhow::Result<Option<DataFolder>> {
     if data.authority.is_some() {

@@ -13,13 +13,13 @@ use std::str::FromStr;
 use store::{DataFolder, InstanceKey, Store, StoreError, ownership};
 use workflow::{InstanceId, InvalidId, TenantId};
 
-/// The tenant where none is named.
+/// The tenant if none is named.
 pub(crate) const TENANT: &str = "local";
 
-/// The variable that names the data folder where `--data` does not.
+/// The variable that names the data folder if `--data` does not.
 const DATA_VARIABLE: &str = "PP_HOST_DATA";
 
-/// The data folder where neither names one.
+/// The data folder if neither names one.
 const DATA_DEFAULT: &str = ".pp-host";
 
 /// The heading of the options that every command has.
@@ -215,7 +215,7 @@ pub(crate) fn compiler() -> io::Result<Compiler> {
     Ok(Compiler::Child { program: this_program()? })
 }
 
-/// The very file that runs, even where another has been installed in its place since.
+/// The very file that runs, even if another has been installed in its place since.
 pub(crate) fn this_program() -> io::Result<PathBuf> {
     let running = Path::new("/proc/self/exe");
     if running.exists() { Ok(running.to_owned()) } else { std::env::current_exe() }
@@ -284,7 +284,7 @@ pub(crate) struct InstanceFilter {
 }
 
 impl InstanceFilter {
-    /// The instance meant, where one is named.
+    /// The instance meant, if one is named.
     pub(crate) fn key(&self) -> anyhow::Result<Option<InstanceKey>> {
         self.instance.as_ref().map(|instance| instance.key(self.tenant.as_ref())).transpose()
     }

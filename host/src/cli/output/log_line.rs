@@ -42,7 +42,7 @@ impl FromStr for LogFilter {
     }
 }
 
-/// The line with each of its texts cut where it is too long.
+/// The line with each of its texts cut if it is too long.
 pub(super) fn bounded(line: &str) -> String {
     if line.len() <= LONGEST {
         return line.to_owned();

@@ -87,7 +87,7 @@ impl LogArgs {
         let tracing = self.tracing(&mut layers)?;
         let subscriber = Registry::default().with(layers);
         tracing::subscriber::set_global_default(subscriber).context("cannot begin to log")?;
-        // Last: where this function fails, the error is printed and not logged.
+        // Last: if this function fails, the error is printed and not logged.
         let _ = LOG.set(Log { format: self.log_format, lines: sender });
         if self.is_json() {
             std::panic::set_hook(Box::new(|panic| tracing::error!(target: "host", %panic, "panicked")));
@@ -149,7 +149,7 @@ fn targets(level: tracing::level_filters::LevelFilter) -> tracing_subscriber::fi
     tracing_subscriber::filter::Targets::new().with_targets(targets)
 }
 
-/// Takes a message for people, where the log is JSON.
+/// Takes a message for people, if the log is JSON.
 pub(crate) fn takes(level: Level, message: &str) -> bool {
     if LOG.get().is_none_or(|log| log.format == LogFormat::Text) {
         return false;

@@ -64,7 +64,7 @@ pub(crate) fn is_read() -> bool {
     is_open() && !(polled.is_ok() && watched.iter().any(|fd| fd.revents().intersects(gone)))
 }
 
-/// The exit code of a command that ends with `code`: another one, `lost`, where that is 0 and output was lost.
+/// The exit code of a command that ends with `code`: another one, `lost`, if that is 0 and output was lost.
 pub(crate) fn finish(code: u8, lost: u8) -> u8 {
     let _ = stdout().flush();
     if code == 0 && STATE.load(Ordering::Relaxed) == LOST { lost } else { code }

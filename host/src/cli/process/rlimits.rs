@@ -33,7 +33,7 @@ pub(crate) fn on_own_stack(program: impl FnOnce() -> ExitCode + Send + 'static) 
     }
 }
 
-/// Refuses to begin where too few files may be open: a library could only panic, or a database report a file that is
+/// Refuses to begin if too few files may be open: a library could only panic, or a database report a file that is
 /// missing. A process that only compiles needs none.
 pub(crate) fn check(compiles: bool) -> Result<(), String> {
     match getrlimit(Resource::Nofile).current {

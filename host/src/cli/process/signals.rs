@@ -11,7 +11,7 @@ const HANGUP: u64 = 1;
 /// Added to a signal's number for the exit code of a process that it ended, as shells do.
 const BY_SIGNAL: i32 = 128;
 
-/// SIGTERM, SIGINT (^C) and SIGHUP, the last only where this process was not started to ignore it (`nohup`).
+/// SIGTERM, SIGINT (^C) and SIGHUP, the last only if this process was not started to ignore it (`nohup`).
 pub(crate) struct StopSignals {
     terminate: Signal,
     interrupt: Signal,

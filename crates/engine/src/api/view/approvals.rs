@@ -66,7 +66,7 @@ pub struct LoggedRequest {
     pub expires_at: Timestamp,
     /// Whether the request waits for a decision.
     pub waiting: bool,
-    /// The end; `None` while it waits, and where its instance ended before.
+    /// The end; `None` while it waits, and if its instance ended before.
     pub end: Option<RequestEnd>,
 }
 

@@ -131,7 +131,7 @@ fn length(record: &AuditRecord) -> usize {
     }
 
     let mut count = Count(0);
-    // A record that cannot be written is refused where it is.
+    // A record that cannot be written is refused when it is written.
     let _ = serde_json::to_writer(&mut count, record);
     count.0
 }

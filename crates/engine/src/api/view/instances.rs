@@ -26,7 +26,7 @@ pub struct InstanceRow {
     pub status: InstanceState,
     /// Since when.
     pub since: Timestamp,
-    /// The time at which it continues by itself, where that is known.
+    /// The time at which the instance continues by itself, if that is known.
     pub due: Option<Timestamp>,
 }
 
@@ -36,11 +36,11 @@ pub struct ListedInstance {
     /// The instance's state.
     #[serde(flatten)]
     pub row: InstanceRow,
-    /// The workflow's name. None where the journal cannot be read.
+    /// The workflow's name. `None` if the journal cannot be read.
     pub workflow: Option<String>,
     /// On whose behalf it acts.
     pub actor: Option<ActorId>,
-    /// The first of its waits; empty where it does not wait.
+    /// The first of the instance's waits; empty if it does not wait.
     pub waits_for: Vec<WaitsFor>,
     /// The wait as a value of the engine.
     #[serde(skip)]
@@ -69,7 +69,7 @@ pub struct InstanceDetail {
     pub params: String,
     /// When the instance was created.
     pub started_at: Timestamp,
-    /// When anything was recorded last.
+    /// The time of the last record.
     pub changed_at: Timestamp,
     /// Events that were sent to it.
     pub events: EventCount,
@@ -107,13 +107,13 @@ pub struct CallRow {
     pub began_at: Timestamp,
     /// When its stage last changed.
     pub changed_at: Timestamp,
-    /// Attempts, where it is a step.
+    /// The number of attempts, if the call is a step.
     pub attempts: u32,
     /// The stage, in one word.
     pub stage: &'static str,
     /// The stage, in a sentence.
     pub says: String,
-    /// The request, where it made one.
+    /// The request, if the call made one.
     pub request: Option<RequestId>,
     /// The receipt, if there is one.
     pub receipt: Option<ReceiptId>,
@@ -169,7 +169,7 @@ pub enum StateDetail {
     Terminated {
         /// The operator who terminated the instance.
         by: String,
-        /// The reason, where one was given.
+        /// The reason, if one was given.
         reason: Option<String>,
     },
 }

@@ -48,7 +48,7 @@ pub enum View {
     Audit {
         /// Facts in the order in which they were recorded, and other records before the first fact that is not earlier.
         records: Vec<AuditRecord>,
-        /// The place that the next page follows; `None` where this is the last one.
+        /// The place that the next page follows; `None` if this is the last one.
         next: Option<AuditPlace>,
     },
     /// Facts of one instance.
@@ -100,7 +100,7 @@ pub enum View {
     },
     /// The deployment that a resource serves now.
     LiveDeployment {
-        /// `None` where it serves none.
+        /// The live deployment; `None` if the resource serves none.
         deployment: Option<DeploymentRow>,
     },
     /// The people who may decide.

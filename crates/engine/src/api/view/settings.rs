@@ -60,7 +60,7 @@ pub struct LimitRow {
     pub file: Option<String>,
     /// The line in the file.
     pub line: Option<usize>,
-    /// The thing that it bounds.
+    /// What the limit bounds.
     pub what: &'static str,
     /// The reason for its default.
     pub reason: &'static str,

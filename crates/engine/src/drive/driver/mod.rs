@@ -279,7 +279,7 @@ impl Driver {
         self.append(cut_off).await
     }
 
-    /// Records where the guest took another path.
+    /// Records the call at which the guest took another path.
     pub(crate) async fn diverge(&mut self, divergence: workflow::Divergence) -> Result<(), Error> {
         let (call, message) = (divergence.call, divergence.to_string());
         self.append([Entry::Diverged { call, message }]).await

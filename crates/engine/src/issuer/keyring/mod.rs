@@ -24,9 +24,9 @@ const ISSUER: &str = "pp-host";
 
 /// The keys of a data folder.
 pub struct Keyring {
-    /// Signs demo decisions and their outcomes. `None` where the set has no active demo key.
+    /// Signs demo decisions and their outcomes. `None` if the set has no active demo key.
     pub demo: Option<Ed25519Signer>,
-    /// Signs production receipts and their attestations. None where the set has no active key for them.
+    /// Signs production receipts and their attestations. `None` if the set has no active key for them.
     pub production: Option<Ed25519Signer>,
     /// The verification keys. The gate trusts these keys and no others.
     pub keys: KeySet,
@@ -78,7 +78,7 @@ pub enum KeyringError {
         /// The id of the active key.
         key_id: String,
     },
-    /// Keys of its own, where another's are to be used.
+    /// The folder has its own private keys, although another process's keys are to be used.
     #[error("{} has private keys of its own: a host whose authority is elsewhere starts in a new data folder (--data DIR)", .0.display())]
     OwnKeys(PathBuf),
     /// The authority is not the one whose keys are pinned.

@@ -19,7 +19,7 @@ pub struct Decider {
     pub id: String,
     /// The name that people see.
     pub display: String,
-    /// The decider's authentication, where it was recorded.
+    /// The decider's authentication, if it was recorded.
     pub auth_method: Option<AuthMethod>,
     /// How the decider resolved the hold. `None` for a policy engine.
     pub resolution: Option<Resolution>,

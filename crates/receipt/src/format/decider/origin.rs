@@ -1,4 +1,4 @@
-//! Web origins in the one spelling that the URL standard serializes.
+//! Web origins in the one form that the URL standard serializes.
 
 use alloc::format;
 use core::net::{Ipv4Addr, Ipv6Addr};

@@ -32,7 +32,7 @@ pub enum Judged {
 /// Verifies the decisions that an opened receipt commits to.
 ///
 /// Each is signed by a key of `deciders` that counts, states this request in every part (the view and the policy are
-/// the statement's own: compare them where you have them), decides as the receipt does, and does not expire before it.
+/// the statement's own: compare them if you have them), decides as the receipt does, and does not expire before it.
 /// The receipt's decider is among the people. Returns one decision for each person and role: a second one by the same
 /// person in the same role adds nothing. To count people, count [`VerifiedDecision::person`], not decisions.
 ///

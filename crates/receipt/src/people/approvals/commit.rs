@@ -13,7 +13,7 @@ use crate::verify::opening::Opened;
 /// The most decisions that a receipt commits to. A quorum is a handful.
 pub const MAX_APPROVALS: usize = 32;
 
-/// Puts decisions into a request that is about to be committed.
+/// Inserts decisions into a request that is about to be committed.
 pub(crate) fn insert(request: &mut Object, approvals: &[VerifiedDecision]) {
     if !approvals.is_empty() {
         let envelopes = approvals.iter().map(|approval| approval.envelope().to_json());

@@ -65,7 +65,7 @@ impl VerifiedDecision {
         self.key_id
     }
 
-    /// The assertion that signed it, where the key is a passkey.
+    /// The assertion that signed it, if the key is a passkey.
     pub fn assertion(&self) -> Option<&Assertion> {
         self.assertion.as_ref()
     }
@@ -77,7 +77,7 @@ impl VerifiedDecision {
 }
 
 impl Decider {
-    /// A person's own signed decision. Where a passkey signed it, the assertion is the specification's step-up, and its proof goes along.
+    /// A person's own signed decision. If a passkey signed it, the assertion is the specification's step-up, and its proof goes along.
     pub fn signed(decision: &VerifiedDecision, verified_at: Timestamp) -> Self {
         let person = Self::person(decision.person(), decision.decision());
         match decision.assertion() {
@@ -138,7 +138,7 @@ impl DeciderSet {
         Err(ApprovalError::OtherPerson { signer: signer.person.id.clone(), named: statement.decider })
     }
 
-    /// The error for a signature by no known key: the assertion's own fault, where the passkey that it names is known.
+    /// The error for a signature by no known key: the assertion's own fault, if the passkey that it names is known.
     fn not_signed(&self, envelope: &Envelope, signature: &EnvelopeSignature) -> ApprovalError {
         let named = signature.key_id.parse().ok().and_then(|id| self.key(id));
         let message = envelope.message();

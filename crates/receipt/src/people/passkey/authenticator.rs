@@ -15,7 +15,7 @@ use crate::encoding;
 /// requests none.
 pub const MAX_AUTHENTICATOR_DATA_LEN: usize = 512;
 
-/// The greatest length at a registration, where the data also contain the credential's id and its public key.
+/// The greatest length at a registration, if the data also contain the credential's id and its public key.
 const MAX_REGISTRATION_LEN: usize = 2048;
 
 const USER_PRESENT: u8 = 1 << 0;
@@ -35,7 +35,7 @@ pub(super) struct AuthenticatorData<'a> {
 }
 
 impl<'a> AuthenticatorData<'a> {
-    /// Reads an assertion's data: no credential inside, and extension bytes at the end only where the flags say so.
+    /// Reads an assertion's data: no credential inside, and extension bytes at the end only if the flags say so.
     pub(super) fn of_assertion(bytes: &'a [u8]) -> Result<Self, PasskeyError> {
         let data = Self::read(bytes, MAX_AUTHENTICATOR_DATA_LEN)?;
         if data.has(ATTESTED) {
@@ -100,7 +100,7 @@ impl<'a> AuthenticatorData<'a> {
     }
 
     /// The credential of a registration: the authenticator's model and the credential's id. `cose` is the public key
-    /// that must follow. After it come extensions where the flags say so, and otherwise no bytes.
+    /// that must follow. After it come extensions if the flags say so, and otherwise no bytes.
     pub(super) fn credential(&self, cose: &[u8]) -> Result<(Aaguid, &'a [u8]), PasskeyError> {
         let short = PasskeyError::AuthenticatorData("the credential in them is cut short");
         let (aaguid, rest) = self.rest.split_first_chunk::<16>().ok_or(short.clone())?;

@@ -171,7 +171,7 @@ pub enum PasskeyError {
         "the signature carries no passkey assertion: an extension of kind {EXTENSION_KIND} with authenticatorData and clientDataJSON is needed, and nothing else"
     )]
     Extension,
-    /// Longer than is read.
+    /// The bytes are longer than a reader accepts.
     #[error("{what} of {len} bytes, more than the {most} that are read")]
     TooLong {
         /// The part's name.
@@ -187,7 +187,7 @@ pub enum PasskeyError {
     /// The client data is of another ceremony.
     #[error("the client data is not of type {0}")]
     Type(&'static str),
-    /// The assertion is for something else.
+    /// The assertion is for another challenge.
     #[error("the assertion is for another challenge: it signs something else than this")]
     Challenge,
     /// A page of another origin asked.

@@ -22,7 +22,7 @@ pub struct PasskeyRecord {
     pub rp_id: String,
     /// The origins of pages that may ask for a signature: `https://approvals.example.com`.
     pub origins: BTreeSet<String>,
-    /// The authenticator's model, as the authenticator states it; all zeros where it does not.
+    /// The authenticator's model, as the authenticator states it; all zeros if it does not.
     pub aaguid: Aaguid,
     /// Whether the key may be copied to other devices.
     pub backup_eligible: bool,

@@ -34,15 +34,15 @@ pub struct Expected<'a> {
     pub decided_from: Option<Timestamp>,
     /// The latest allowed expiry of the decision.
     pub expires_by: Option<Timestamp>,
-    /// The expected decision, where only one is accepted.
+    /// The expected decision, if only one is accepted.
     pub decision: Option<Decision>,
     /// The expected reason.
     pub reason: Stated,
-    /// The expected decider, where only one person is accepted.
+    /// The expected decider, if only one person is accepted.
     pub decider: Option<&'a PersonId>,
-    /// In which role, where only one will do.
+    /// In which role, if only one will do.
     pub role: Option<&'a Role>,
-    /// The expected nonce, where the caller issued one.
+    /// The expected nonce, if the caller issued one.
     pub nonce: Option<Nonce>,
 }
 
@@ -212,7 +212,7 @@ impl Matter {
     }
 }
 
-/// An instant of a request; `None` where the request does not have it.
+/// An instant of a request; `None` if the request does not have it.
 fn instant_of(request: &Json, path: [&'static str; 2]) -> Result<Option<Timestamp>, ShapeError> {
     request.pointer(path).map(|json| instant(path[1], json)).transpose()
 }

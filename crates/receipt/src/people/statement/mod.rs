@@ -1,4 +1,4 @@
-//! The decision statement: what a person signs.
+//! The decision statement: the text that a person signs.
 //!
 //! An in-toto Statement v1 whose subject is the request. The signed bytes contain everything that the decision depends
 //! on; nothing outside them counts. In-toto lets readers ignore unknown members. This predicate does not: a member that
@@ -174,7 +174,7 @@ impl DecisionStatement {
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum StatementError {
-    /// Signed as something else.
+    /// The payload has another type.
     #[error("the payload is not of type {PAYLOAD_TYPE}")]
     PayloadType,
     /// The statement is not UTF-8 text.

@@ -56,7 +56,7 @@ struct Stretch {
     unasked: Instant,
 }
 
-/// Leave to compute, and the debtors' place where the guest is in debt.
+/// Leave to compute, and the debtors' place if the guest is in debt.
 #[derive(Debug)]
 struct Turn {
     _turn: OwnedSemaphorePermit,
@@ -79,7 +79,7 @@ const TEXT_PER_TICK: usize = 256 << 10;
 /// The most that a tenant can owe.
 const MAX_DEBT: Duration = Duration::from_secs(1);
 
-/// The turns for which a guest in debt waits at once, before its own.
+/// The additional turns for which a guest in debt waits before its own.
 const DEBT_TURNS: u32 = 8;
 
 /// Tenants above which those without a debt are forgotten.
@@ -160,7 +160,7 @@ impl CpuDebt {
         let _ = self.0.fetch_update(Ordering::Relaxed, Ordering::Relaxed, added);
     }
 
-    /// Pays a part. Whether there was anything to pay.
+    /// Pays a part of the debt. Returns whether there was a debt.
     fn pay(&self, time: Duration) -> bool {
         let paid = |owed: u64| (owed > 0).then(|| owed.saturating_sub(nanos(time)));
         self.0.fetch_update(Ordering::Relaxed, Ordering::Relaxed, paid).is_ok()
@@ -172,7 +172,7 @@ fn nanos(time: Duration) -> u64 {
 }
 
 impl ThrottlePermit {
-    /// Lets others compute for a moment, without a turn.
+    /// Lets other guests compute for a moment, without a turn.
     pub(crate) fn pause(&self) -> Pin<Box<dyn Future<Output = ()> + Send>> {
         self.leave_thread();
         let permit = self.clone();
@@ -197,7 +197,7 @@ impl ThrottlePermit {
         self.lock().since.elapsed() >= TICK
     }
 
-    /// The guest gives its thread back: it waits, or has ended. Where it took longer than its due, the debt grows.
+    /// The guest gives its thread back: it waits, or has ended. If it took longer than its due, the debt grows.
     pub(crate) fn leave_thread(&self) {
         let mut stretch = self.lock();
         // Time on the wall says little: the system may have given the processor to another thread.

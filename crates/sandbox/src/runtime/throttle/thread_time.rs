@@ -1,6 +1,6 @@
 //! The processor time of a stretch of one thread's work, without a system call at the start of each.
 //!
-//! The system call takes as long as a step. So the clock is read at the start of a stretch only where the thread's last reading is older than
+//! The system call takes as long as a step. So the clock is read at the start of a stretch only if the thread's last reading is older than
 //! [`FRESH`]. Between that reading and the start of the stretch the thread took at most the time on the wall, which is subtracted.
 
 use crate::runtime::engine::TICK;

@@ -3,7 +3,7 @@
 use serde::Serialize;
 use utoipa::ToSchema;
 
-/// A page of the requests that wait for a decision, oldest first, requests for the same thing together.
+/// A page of the requests that wait for a decision, oldest first; requests for the same action are adjacent.
 #[derive(Serialize, ToSchema)]
 pub(crate) struct RequestPage {
     /// `requests`.

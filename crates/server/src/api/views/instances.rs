@@ -25,9 +25,9 @@ pub(crate) struct ListedInstance {
     status: String,
     /// When that state began, in RFC 3339.
     since: String,
-    /// The time at which it continues by itself, where that is known.
+    /// The time at which the instance continues by itself, if that is known.
     due: Option<String>,
-    /// The workflow's name. Null where the journal cannot be read.
+    /// The workflow's name. Null if the journal cannot be read.
     workflow: Option<String>,
     /// The actor on whose behalf it acts.
     actor: Option<String>,
@@ -73,7 +73,7 @@ pub(crate) struct Instance {
     status: String,
     /// When that state began.
     since: String,
-    /// The time at which it continues by itself, where that is known.
+    /// The time at which the instance continues by itself, if that is known.
     due: Option<String>,
     /// The workflow's name.
     workflow: String,

@@ -40,7 +40,7 @@ pub(crate) struct ReceiptRow {
     /// When the receipt was revoked.
     #[serde(skip_serializing_if = "Option::is_none")]
     revoked_at: Option<String>,
-    /// The receipt that it takes back, where it is a revocation.
+    /// The revoked receipt, if this is a revocation.
     #[serde(skip_serializing_if = "Option::is_none")]
     revokes: Option<String>,
 }
@@ -73,7 +73,7 @@ pub(crate) struct Receipt {
     /// When the receipt was revoked.
     #[serde(skip_serializing_if = "Option::is_none")]
     revoked_at: Option<String>,
-    /// The receipt that it takes back, where it is a revocation.
+    /// The revoked receipt, if this is a revocation.
     #[serde(skip_serializing_if = "Option::is_none")]
     revokes: Option<String>,
 }

@@ -43,7 +43,7 @@ pub(crate) struct LimitRow {
     file: Option<String>,
     /// Always null, like the file.
     line: Option<u64>,
-    /// The thing that it bounds.
+    /// What the limit bounds.
     what: String,
     /// The reason for its default.
     reason: String,

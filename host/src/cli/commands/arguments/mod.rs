@@ -56,7 +56,7 @@ pub(crate) struct Workflow {
     /// The workflow: TypeScript, JavaScript, a folder of them, or a component.
     pub(crate) guest: PathBuf,
 
-    /// The class to run, where the main module exports several workflows.
+    /// The class to run, if the main module exports several workflows.
     #[arg(long, value_name = "NAME")]
     class: Option<String>,
 

@@ -19,7 +19,7 @@ pub(crate) struct Invite {
     /// The decider: a-z 0-9 . _ @ -.
     decider: PersonId,
 
-    /// The role in which they decide. May be given several times. An existing decider keeps their roles where none is
+    /// The role in which they decide. May be given several times. An existing decider keeps their roles if none is
     /// given.
     #[arg(long)]
     role: Vec<Role>,
@@ -32,7 +32,7 @@ pub(crate) struct Invite {
     #[arg(long, value_name = "URL", env = "PP_HOST_URL", default_value = "http://localhost:8787")]
     url: String,
 
-    /// The host name that the passkey belongs to, where it is a domain above the page's. Default: the page's host.
+    /// The host name that the passkey belongs to, if it is a domain above the page's. Default: the page's host.
     #[arg(long, value_name = "HOST")]
     rp_id: Option<String>,
 

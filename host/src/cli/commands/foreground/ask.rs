@@ -13,7 +13,7 @@ use std::io::{Read as _, Write};
 use std::os::fd::AsFd as _;
 use std::process::{Command, Stdio};
 
-/// The pager where `PAGER` is not set.
+/// The pager if `PAGER` is not set.
 const PAGER: &str = "less";
 
 /// The lines between the request and the answer.
@@ -21,7 +21,7 @@ const SCOPE: &str =
     "scope       demo: this terminal knows no person's key, and no production gate accepts it";
 const QUESTION: &str = "Approve? [y]es, [n]o, [v]iew all that is signed; anything else leaves it waiting: ";
 
-/// Shows a request and asks about it; none where the answer is neither yes nor no.
+/// Shows a request and asks about it; `None` if the answer is neither yes nor no.
 pub(crate) fn ask(request: &Request) -> anyhow::Result<Option<Decision>> {
     let mut out = anstream::stderr();
     let view: Vec<String> = request.to_string().lines().map(|line| format!("  {line}")).collect();

@@ -76,7 +76,7 @@ impl fmt::Display for Leaf<'_> {
     }
 }
 
-/// The beginning of a text, and a mark where that is not all.
+/// The beginning of a text, and a mark if that is not all.
 fn cut(text: &str) -> (&str, String) {
     match text.char_indices().nth(WIDTH) {
         None => (text, String::new()),

@@ -184,7 +184,7 @@ fn describe_signed(out: &mut impl Write, verified: &VerifiedReceipt, opened: Opt
     label(out, "key", &format!("{}, {}", Quoted(verified.key_id()), verified.canonicalization().as_str()))
 }
 
-/// The policy rule that matched. Where the receipt withholds it, the text is the specification's (section 6.7), and the
+/// The policy rule that matched. If the receipt withholds it, the text is the specification's (section 6.7), and the
 /// policy's version never replaces it.
 pub(super) fn rule(verified: &VerifiedReceipt, opened: Option<&Opened>) -> Option<String> {
     let why = match verified.rule() {

@@ -37,7 +37,7 @@ pub(crate) struct Receipt {
     pub(super) bad_revocation: Option<VerifyError>,
     /// The revocation of this receipt, from the same file or another file of the call.
     pub(super) revoked_by: Option<VerifiedReceipt>,
-    /// The people whose signed decisions it rests on, where the deciders are pinned.
+    /// The people whose signed decisions it rests on, if the deciders are pinned.
     pub(super) people: Option<Result<Vec<VerifiedDecision>, ApprovalError>>,
     /// The convenience copies in the envelope that contradict the signed values.
     pub(super) edited: Vec<&'static str>,
