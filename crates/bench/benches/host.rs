@@ -126,7 +126,7 @@ fn approved_run(bencher: Bencher) {
     });
 }
 
-/// The same with a person's signature in place of the demonstration's word: drawn up, signed, counted twice.
+/// The same with a person's signature instead of a demo decision: the statement is prepared, signed, counted twice.
 #[divan::bench]
 fn run_approved_by_a_person(bencher: Bencher) {
     let bench = Bench::new();

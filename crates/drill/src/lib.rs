@@ -31,7 +31,7 @@ use std::fmt::Write as _;
 use std::sync::{Arc, OnceLock};
 use tempfile::TempDir;
 
-/// Why an attack could not be tried. That is not a refusal: the attack counts as one that was not held.
+/// Why an attack could not be tried. This is not a refusal: the attack counts as not held.
 type SetupError = Box<dyn std::error::Error + Send + Sync>;
 
 /// One attack.
@@ -58,7 +58,7 @@ pub enum Attacker {
 /// The way to try it.
 #[derive(Debug, Clone, Copy)]
 enum Method {
-    /// These bytes are handed to the loader.
+    /// The drill passes these bytes to the loader.
     Load(fn() -> Result<Vec<u8>, SetupError>),
     /// The hostile guest runs with these parameters; without them, with its own name as the attack.
     Hostile(LimitProfile, Option<&'static str>),
@@ -100,7 +100,7 @@ struct AttackEvidence {
 }
 
 impl Attack {
-    /// Its name, for the command line.
+    /// The attack's name, for the command line.
     #[must_use]
     pub fn name(&self) -> &'static str {
         self.name

@@ -49,7 +49,7 @@ pub enum BucketError {
         /// The server.
         endpoint: String,
     },
-    /// The server cannot be reached, or does not answer as one of object storage does.
+    /// The server cannot be reached, or does not answer as an object storage does.
     #[error(
         "cannot use {place} at {endpoint}: {problem}; look at AWS_ENDPOINT_URL, AWS_REGION and the network"
     )]

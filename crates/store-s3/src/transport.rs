@@ -91,7 +91,7 @@ trait Stream: AsyncRead + AsyncWrite + Unpin + Send {}
 
 impl<T: AsyncRead + AsyncWrite + Unpin + Send> Stream for T {}
 
-/// Without the query, which may have a token.
+/// The URL without the query, which may have a token.
 fn nowhere(uri: &Uri) -> HttpError {
     HttpError::new(HttpErrorKind::Unknown, io::Error::other(format!("{} names no host", uri.path())))
 }

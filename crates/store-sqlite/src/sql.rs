@@ -1,4 +1,4 @@
-//! The few shapes in which this crate talks to SQLite, and what its errors mean.
+//! The few functions with which this crate calls SQLite, and the meaning of SQLite's errors.
 
 use crate::locked::Locked;
 use rusqlite::ffi::{SQLITE_IOERR_SHMSIZE, SQLITE_IOERR_WRITE};
@@ -33,7 +33,7 @@ pub(crate) fn every<T>(
     Ok(found)
 }
 
-/// Each row, in order, one at a time.
+/// Calls the function with each row, in order.
 pub(crate) fn each(
     db: &Connection,
     select: &str,

@@ -232,7 +232,7 @@ struct RemoteAuthority {
 }
 
 impl RemoteAuthority {
-    /// An authority whose clock is so many milliseconds ahead.
+    /// An authority whose clock is this number of milliseconds ahead.
     fn new(ahead: &Arc<AtomicI64>) -> Result<Self, SetupError> {
         let folder = TempDir::with_prefix("pp-host-drill-")?;
         let ahead = Arc::clone(ahead);

@@ -81,7 +81,7 @@ fn timing() -> Vec<Attack> {
         Attack {
             method: Method::Alone(Setup::tight, |fixture| {
                 let (key, _) = fixture.approved(VICTIM)?;
-                // From here on people decide.
+                // From now on people decide.
                 let (decider, roles) = ("alice".parse()?, ["release".parse()?].into());
                 fixture
                     .host()

@@ -1,4 +1,5 @@
-//! Attacks on decisions by passkey: what an authenticator, a page or an attacker between them can send that is no decision.
+//! Attacks on decisions by passkey: messages of an authenticator, a page or an attacker between them that are no
+//! decision.
 
 use crate::fixture::authenticator::SoftwareAuthenticator;
 use crate::fixture::{Fixture, Setup};

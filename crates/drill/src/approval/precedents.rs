@@ -98,7 +98,7 @@ fn ended(fixture: &Fixture) -> Result<Ending, SetupError> {
     }
 }
 
-/// Whether the policy lets it proceed, and rightly: its receipts are on the list of what was approved.
+/// Whether the policy rightly lets the action proceed: its receipts are on the list of approved actions.
 fn goes_ahead_rightly(fixture: &Fixture, resource: &str) -> Result<bool, SetupError> {
     let goes_ahead = goes_ahead(fixture, resource)?;
     fixture.note_receipts()?;

@@ -66,7 +66,8 @@ impl RemoteIssuer {
         }
     }
 
-    /// A connection to the process of the account that is expected: any account that can create the socket's name again can listen there.
+    /// A connection to the authority's process, which must belong to the expected account: any account that can
+    /// re-create the socket file can listen on it.
     fn connect(&self) -> Result<UnixStream, IssueError> {
         let connected = || {
             let stream = UnixStream::connect(&self.socket)?;

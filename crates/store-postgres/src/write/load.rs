@@ -266,7 +266,7 @@ fn artifacts(needs: &Needs) -> Vec<(Call, Take)> {
     let ((t1, r1), (t2, r2), (t3, r3)) = (live(needs), live(needs), live(needs));
     let mut plan: Vec<(Call, Take)> = Vec::new();
     if !needs.live.is_empty() {
-        // First: what the others read of a live deployment is then that of one which is locked.
+        // This statement runs first, so that the other statements read live deployments that are already locked.
         plan.push((Call::new(LIVE, values![t1, r1]), take_live));
         let ids: Vec<String> = needs.deployments.iter().cloned().collect();
         plan.push((Call::new(DEPLOYMENTS, values![ids]), |state, row| {

@@ -163,7 +163,8 @@ impl Copied {
                 Kind::Journal => {}
                 Kind::LeftOut => self.left_out.push(name),
                 Kind::File => match self.copy_file(&path, &to.join(&name)) {
-                    // An artifact that nothing needs any more was removed: what is needed is looked for later.
+                    // An artifact that is no longer needed was removed: the backup looks for the needed artifacts
+                    // later.
                     Err(_) if within.starts_with(DEPLOYMENTS) && !path.exists() => {}
                     copied => copied?,
                 },
@@ -192,7 +193,7 @@ impl Copied {
     }
 }
 
-/// The list of keys goes before the keys: each that is on it was there before.
+/// The list of keys is copied before the keys: each key on the list then exists.
 fn order(entry: &DirEntry) -> u8 {
     u8::from(entry.file_name() != "keys.json")
 }

@@ -121,7 +121,7 @@ fn with_ending(path: &Path, ending: &str) -> PathBuf {
     path.into()
 }
 
-/// Pages that are copied at once.
+/// The number of pages that are copied at a time.
 const PAGES: i32 = 4_096;
 
 #[cfg(test)]

@@ -1,4 +1,4 @@
-//! Connections that read. A long read keeps no other read and no write from going on.
+//! Connections that read. A long read blocks no other read and no write.
 
 use crate::file::open;
 use crate::sql::run;

@@ -1,4 +1,4 @@
-//! The tables, and how those of an older format become those of this one.
+//! The tables, and the upgrade of the tables of older formats.
 
 use crate::file::views;
 use crate::sql::classify;
@@ -226,7 +226,7 @@ const ENDS: &str = "
     ALTER TABLE deletions ADD COLUMN ended_at INTEGER;
 ";
 
-/// Format 12 keeps with each request which notices of it were delivered.
+/// Format 12 keeps with each request which of its notices were delivered.
 const NOTICES: &str = "ALTER TABLE requests ADD COLUMN notified INTEGER NOT NULL DEFAULT 0;";
 
 /// Format 13 has indexes for the pages of an audit: deletions from a time on, of one tenant or of all.

@@ -23,7 +23,7 @@ pub(crate) fn words_table() -> String {
     )
 }
 
-/// Every fact: `of` is the row of its instance, `row` that of the entries that it was appended with.
+/// Every fact: `of` is the row of the fact's instance, `row` the row of the entries that it was appended with.
 fn facts() -> String {
     let text = spelt("e.body", "e.bytes");
     format!(

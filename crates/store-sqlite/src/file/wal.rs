@@ -148,7 +148,7 @@ impl Wal {
         let file = File::options().write(true).open(&self.file)?;
         self.length = file.metadata()?.len();
         if self.needs_room() {
-            // As much as there is room for: to insist could end a process whose files may not be longer.
+            // Grows the log only as far as the disk allows: exceeding a file size limit could kill the process.
             self.length += file.write_at(&vec![0; ROOM], self.length)? as u64;
         }
         Ok(())
@@ -161,7 +161,7 @@ impl Wal {
 
 /// Moves every page that no reader needs. Returns whether all pages were moved.
 fn checkpoint(db: &Connection) -> Result<bool, StoreError> {
-    // One of the log before, one of the database after.
+    // One synchronisation of the log before, and one of the database after.
     count_synchronisation();
     count_synchronisation();
     let counts = one(db, "PRAGMA wal_checkpoint(PASSIVE)", [], |row| {
@@ -201,7 +201,7 @@ pub(crate) fn check(database: &Path) -> Result<(), StoreError> {
     }
 }
 
-/// Whether there may be something in the log.
+/// Whether the log may contain anything.
 pub(crate) fn has_log(database: &Path) -> bool {
     fs::metadata(log_of(database)).is_ok_and(|log| log.len() > HEADER)
 }
@@ -213,7 +213,7 @@ fn marks(db: &Connection) -> Result<Marks, StoreError> {
     found.ok_or_else(|| StoreError::Damaged("the table log is empty".to_owned()))
 }
 
-/// Whether all pages and indexes of a database are consistent. Reads all of it.
+/// Whether all pages and indexes of a database are consistent. Reads the whole database.
 fn is_sound(database: &Path) -> Result<bool, StoreError> {
     let said =
         one(&connect::plain(database)?, "PRAGMA integrity_check(1)", [], |row| cell::<String>(row, 0))?;

@@ -21,16 +21,16 @@ pub(crate) const NEXT: char = '\u{4}';
 /// Marks a request that is completed from the journal.
 pub(crate) const REST: char = '\u{5}';
 
-/// Each represents the word at its place.
+/// The byte for each word, by its index.
 const SINGLE: [u8; 22] = [
     0x06, 0x07, 0x08, 0x0b, 0x0c, 0x0e, 0x0f, 0x10, 0x11, 0x12, 0x13, 0x14, 0x15, 0x16, 0x17, 0x18, 0x19,
     0x1a, 0x1b, 0x1c, 0x1d, 0x1e,
 ];
 
-/// Comes before a letter that represents a word, from `0` for the first word without a character of its own.
+/// The prefix of a letter that represents a word, from `0` for the first word without a character of its own.
 const LETTER: u8 = 0x1f;
 
-/// Texts longer than this are kept as they are: there is little to gain, and they are read as fast as they lie there.
+/// Texts longer than this are stored unencoded: encoding would save little, and reading them unencoded is fast.
 const LONGEST: usize = 1_024;
 
 /// A released word is never edited or moved. More words need another format.
@@ -158,7 +158,7 @@ static BEGINS: [bool; 256] = {
 pub(crate) struct Encoded {
     /// The text.
     pub(crate) text: String,
-    /// The bytes of its digests, and after them those of its names.
+    /// The bytes of the text's digests, followed by those of its names.
     pub(crate) bytes: Vec<u8>,
 }
 

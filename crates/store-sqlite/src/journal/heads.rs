@@ -29,7 +29,7 @@ const LONGEST: i64 = 8_192;
 struct End {
     /// The row of the instance.
     row: i64,
-    /// Its last entries.
+    /// The row of the instance's last entries.
     last: i64,
     /// The bytes of its entries that are not yet counted.
     bytes: i64,
@@ -53,7 +53,7 @@ pub(crate) struct Heads {
 /// The readers' view of the tail.
 #[derive(Debug, Default)]
 pub(crate) struct TailView {
-    /// It is complete up to this place.
+    /// The tail is complete up to this place.
     upto: i64,
     ends: HashMap<InstanceKey, i64>,
     bytes: HashMap<TenantId, i64>,
@@ -72,7 +72,7 @@ impl Heads {
         *self = Self::default();
     }
 
-    /// Looks the tail up, if it is not known.
+    /// Reads the tail, if it is not known.
     pub(crate) fn look(&mut self, db: &Connection) -> Result<(), StoreError> {
         if self.settled.is_some() {
             return Ok(());

@@ -181,7 +181,7 @@ pub(crate) fn journal_of(
     Ok(facts)
 }
 
-/// An instance's rows in order. Each names the one before it.
+/// An instance's rows in order. Each names the row before it.
 fn walk(
     db: &Connection,
     key: &InstanceKey,
@@ -225,7 +225,7 @@ pub(crate) fn missing(key: &InstanceKey, seq: i64) -> StoreError {
     StoreError::Damaged(format!("fact {seq} of instance {key} is missing"))
 }
 
-/// Refuses a journal in which something is missing, or not in its place.
+/// Refuses a journal in which an entry is missing, or not in its place.
 pub(crate) fn follows(expected: u64, row: &[Fact], key: &InstanceKey) -> Result<(), StoreError> {
     match row.first() {
         Some(first) if first.index != expected => Err(StoreError::Damaged(format!(
@@ -284,7 +284,7 @@ pub(crate) fn read(row: &Row<'_>, key: &InstanceKey) -> Result<Vec<Fact>, StoreE
     read_whole(row, key).map(|(_, facts)| facts)
 }
 
-/// The same, with the texts that were written.
+/// [`read`], with the texts as they were written.
 pub(crate) fn texts_and_facts(
     row: &Row<'_>,
     key: &InstanceKey,

@@ -40,7 +40,7 @@ pub(crate) fn from(
     Ok(facts)
 }
 
-/// The first rows of an instance from the one with the entry of that index on, and no more than `most`.
+/// The first rows of an instance from the row with the entry of that index, and no more than `most`.
 fn rows_from(
     db: &Connection,
     key: &InstanceKey,

@@ -6,7 +6,7 @@
 
 use std::collections::BTreeMap;
 
-/// One row in so many is entered.
+/// The distance between two rows that are entered.
 const STEP: usize = 64;
 
 /// The most entered rows of all instances together: some megabytes.
@@ -29,7 +29,7 @@ impl SparseIndex {
         if rows % STEP != STEP - 1 {
             return;
         }
-        // The rows that a walk enters last are the ones that the next part needs first.
+        // The rows that a walk enters last are the rows that the next part needs first.
         if self.0.len() >= MOST {
             self.0.clear();
         }

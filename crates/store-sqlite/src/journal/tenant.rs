@@ -12,7 +12,7 @@ use rusqlite::{Connection, params};
 use store::{Fact, InstanceKey, StoreError};
 use workflow::TenantId;
 
-/// Rows that each search looks at in its first turn.
+/// The number of rows that each search reads in its first turn.
 const FIRST_TURN: usize = 256;
 
 /// The first facts of a tenant's instances after that place.
@@ -47,7 +47,7 @@ pub(crate) fn after(
     Ok(rows.into_iter().flatten().filter(|fact| fact.seq > seq).take(limit as usize).collect())
 }
 
-/// Looks at every row, in order.
+/// The search that reads every row, in order.
 struct Scan<'a> {
     tenant: &'a TenantId,
     next: i64,
@@ -59,7 +59,7 @@ impl<'a> Scan<'a> {
         Self { tenant, next, rows: Vec::new() }
     }
 
-    /// Looks at so many places, up to the last, until `most` more rows are found.
+    /// Reads this number of places, up to the last, until `most` more rows are found.
     fn look(&mut self, db: &Connection, (places, most): (usize, usize), last: i64) -> Result<(), StoreError> {
         const SELECT: &str = rows!("WHERE e.seq BETWEEN ?1 AND ?2 AND i.tenant = ?3 ORDER BY e.seq LIMIT ?4");
         let [places, most] = [places, most].map(|count| i64::try_from(count).unwrap_or(i64::MAX));
@@ -85,7 +85,7 @@ impl<'a> Chains<'a> {
         Self { tenant, from, at: None, found: Vec::new() }
     }
 
-    /// Looks at so many rows. True if it has come to the end of all journals.
+    /// Reads this number of rows. Returns true at the end of all journals.
     fn walk(&mut self, db: &Connection, rows: usize, settled: i64) -> Result<bool, StoreError> {
         const NEXT: &str = "SELECT tenant, instance, id, last FROM instances
             WHERE tenant = ?1 AND instance > ?2 ORDER BY instance LIMIT 1";
@@ -102,7 +102,7 @@ impl<'a> Chains<'a> {
             let place = *seq;
             let link = link(db, place)?.ok_or_else(|| missing(key, place))?;
             check_link(key, *instance, (place, link.instance, link.prev))?;
-            // The scan of the tail finds what is not settled.
+            // The scan of the tail finds the rows that are not settled.
             if place <= settled {
                 self.found.push((place, key.clone()));
             }

@@ -1,4 +1,4 @@
-//! Claims in a folder: its owner drives every instance, for as long as it has the folder.
+//! Claims in a folder: its owner drives every instance while it has the folder.
 
 use crate::Sqlite;
 use std::sync::PoisonError;
@@ -8,7 +8,7 @@ use store::{
     Replication, SHARDS, Shard,
 };
 
-/// No claim follows another: the folder's lock is what one process at a time has.
+/// No claim follows another: only one process at a time has the folder's lock.
 const EPOCH: u64 = 0;
 
 impl ClaimStore for Sqlite {

@@ -1,4 +1,4 @@
-//! Everything that a journal's file keeps, row by row, for another engine.
+//! Everything that a journal's file keeps, row by row, for another database.
 
 use crate::file::{open, wal};
 use crate::journal;
@@ -17,7 +17,7 @@ use store::{
 use workflow::TenantId;
 
 /// Passes everything in the folder's journal to `take`, as it is at one moment, without changing the journal. Returns
-/// the digest of its audit. Damage ends it.
+/// the digest of its audit. Damage ends the export.
 ///
 /// # Errors
 /// When something in it is damaged, or a row is not taken.
@@ -82,7 +82,7 @@ fn entries_and_instances(db: &Connection, take: TakeRow<'_>) -> Result<Digest, S
     Ok(audit.finish())
 }
 
-/// Requests, receipts, and what operators said.
+/// Requests, receipts, and operators' acts.
 fn decisions(db: &Connection, take: TakeRow<'_>) -> Result<(), StoreError> {
     const NAMES: &str = "SELECT r.id, r.open, r.instance, r.seq FROM requests r ORDER BY r.seq";
     const REQUEST: &str = requests!("WHERE r.id = ?1");
@@ -125,7 +125,7 @@ fn decisions(db: &Connection, take: TakeRow<'_>) -> Result<(), StoreError> {
     acts::after(db, 0)?.into_iter().try_for_each(|act| take(TransferRow::Act(act)))
 }
 
-/// What is counted for each tenant.
+/// The counts of each tenant.
 fn counts(db: &Connection, take: TakeRow<'_>) -> Result<(), StoreError> {
     let number = |row: &Row<'_>, column| cell::<i64>(row, column).map(i64::unsigned_abs);
     each(db, "SELECT tenant, subject, times FROM subjects", [], |row| {
@@ -151,7 +151,7 @@ fn counts(db: &Connection, take: TakeRow<'_>) -> Result<(), StoreError> {
     })
 }
 
-/// Deployments, the artifacts that something holds, and deletions.
+/// Deployments, the artifacts with a holder, and deletions.
 fn actions(db: &Connection, take: TakeRow<'_>) -> Result<(), StoreError> {
     let all = DeploymentPage { after: 0, limit: u32::MAX, filter: DeploymentFilter::All };
     deployments::list(db, &all)?.into_iter().try_for_each(|row| take(TransferRow::Deployment(row)))?;

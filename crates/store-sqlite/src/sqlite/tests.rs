@@ -64,7 +64,7 @@ fn settle(path: &Path, upto: &str, is_newer: &str) {
     Connection::open(path).unwrap().execute_batch(&settle).unwrap();
 }
 
-/// A journal with so many entries of each of these tenants, one a row, and a counter of instructions.
+/// A journal with this number of entries of each of these tenants, one per row, and a counter of instructions.
 fn journal(of: &[(&str, usize)]) -> (TempDir, Connection, Arc<AtomicU64>) {
     let (folder, path) = database(|store| {
         let mut commits = Vec::new();
@@ -85,7 +85,7 @@ fn journal(of: &[(&str, usize)]) -> (TempDir, Connection, Arc<AtomicU64>) {
     (folder, db, count)
 }
 
-/// The cost of reading a whole journal of so many entries in parts.
+/// The cost of reading a whole journal with this number of entries in parts.
 fn cost_of_parts(entries: usize) -> u64 {
     let (_folder, db, count) = journal(&[("acme", entries), ("globex", 10)]);
     let (sparse_index, mut read) = (Mutex::<SparseIndex>::default(), 0);
@@ -103,7 +103,7 @@ fn a_journal_of_four_times_the_length_costs_about_four_times_as_much_to_read_in_
     assert!(long < 5 * short, "{short} and {long} instructions");
 }
 
-/// The cost of the first part of a tenant's facts, beside another tenant with so many.
+/// The cost of the first part of a tenant's facts, in a journal with this many facts of another tenant.
 fn cost_beside(others: usize) -> u64 {
     let (_folder, db, count) = journal(&[("globex", others), ("acme", 20)]);
     let tenant: TenantId = "acme".parse().unwrap();

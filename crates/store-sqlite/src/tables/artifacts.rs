@@ -26,7 +26,7 @@ pub(crate) fn hold(
     Ok(if is_new { bytes } else { 0 })
 }
 
-/// Removes everything that this holder holds. Returns the bytes that its tenant no longer keeps.
+/// Removes all holds of this holder. Returns the bytes that its tenant no longer keeps.
 pub(crate) fn let_go(db: &Connection, tenant: &TenantId, holder: i64) -> Result<i64, StoreError> {
     const LET_GO: &str = "DELETE FROM artifacts WHERE holder = ?1 RETURNING sha256, bytes";
     let held = every(db, LET_GO, [holder], |row| Ok((cell::<String>(row, 0)?, cell::<i64>(row, 1)?)))?;

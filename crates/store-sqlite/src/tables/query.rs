@@ -32,7 +32,7 @@ pub(crate) fn receipt_of(db: &Connection, request: &RequestId) -> Result<Option<
     body.map(|body| from_json(&body)).transpose()
 }
 
-/// A revocation is kept with the receipt that it takes back, and has an id of its own.
+/// A revocation is stored with the revoked receipt, and has its own id.
 pub(crate) fn revocation(db: &Connection, id: &ReceiptId) -> Result<Option<StoredReceipt>, StoreError> {
     const SELECT: &str = "SELECT body FROM revocations WHERE json_extract(body, '$.id') = ?1";
     let body = one(db, SELECT, [id.as_str()], cell_0::<String>)?;

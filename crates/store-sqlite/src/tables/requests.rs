@@ -137,7 +137,7 @@ pub(crate) fn read(db: &Connection, row: &Row<'_>) -> Result<RecordedRequest, St
     Ok(RecordedRequest { key: kept.key, body: document.to_string(), outcome: kept.outcome, sent: kept.sent })
 }
 
-/// The same for a list. A damaged request has an empty body, so that the others are listed.
+/// A request for a list. A damaged request has an empty body, so that the others are listed.
 pub(crate) fn read_for_list(db: &Connection, row: &Row<'_>) -> Result<RecordedRequest, StoreError> {
     match read(db, row) {
         Err(StoreError::Damaged(_)) => {

@@ -9,7 +9,8 @@ use store::{
 };
 use workflow::TenantId;
 
-/// Enters an instance anew, and counts what that means for its tenant: one that has ended holds no place and waits for no decision.
+/// Updates an instance's row, and its tenant's counts: an instance that has ended does not count as one, and none of
+/// its requests waits for a decision.
 pub(crate) fn enter(
     db: &Connection,
     (row, last): (i64, Option<i64>),
@@ -43,7 +44,7 @@ macro_rules! tenants {
     };
 }
 
-/// The tenants that have an instance that is due by then.
+/// The tenants that have an instance that is due at the time `by`.
 pub(crate) fn due_tenants(db: &Connection, by: Timestamp) -> Result<Vec<TenantId>, StoreError> {
     const SELECT: &str = tenants!(
         "SELECT tenant FROM next WHERE tenant IS NOT NULL
@@ -52,7 +53,7 @@ pub(crate) fn due_tenants(db: &Connection, by: Timestamp) -> Result<Vec<TenantId
     every(db, SELECT, [by.as_millis()], |row| cell::<String>(row, 0)?.parse().map_err(damaged))
 }
 
-/// A tenant's instances that are due by then, the longest due first.
+/// A tenant's instances that are due at the time `by`, the longest due first.
 pub(crate) fn due(
     db: &Connection,
     tenant: &TenantId,
@@ -64,7 +65,7 @@ pub(crate) fn due(
     every(db, SELECT, params![tenant.as_str(), by.as_millis(), limit], |row| key_at(row, 0))
 }
 
-/// The first time after that at which something is due.
+/// The first time after `after` at which an instance is due.
 pub(crate) fn next_due(db: &Connection, after: Timestamp) -> Result<Option<Timestamp>, StoreError> {
     const SELECT: &str = tenants!(
         "SELECT min((SELECT min(i.due) FROM instances i WHERE i.tenant = next.tenant AND i.due > ?1)) FROM next
@@ -120,7 +121,8 @@ pub(crate) fn first_ended(db: &Connection) -> Result<Vec<FirstEnded>, StoreError
     })
 }
 
-/// A tenant's instances that had ended by then, the longest ended first: at most `limit`, without the first `skip`.
+/// A tenant's instances that had ended at the time `by`, the longest ended first: at most `limit`, without the first
+/// `skip`.
 pub(crate) fn ended(
     db: &Connection,
     tenant: &TenantId,

@@ -1,4 +1,4 @@
-//! Each tenant's usage: one row a tenant, changed in the transaction that changes what it counts.
+//! Each tenant's usage: one row per tenant, changed in the transaction that changes the counted amounts.
 
 use crate::sql::{cell, cell_0, classify, one};
 use receipt::Digest;
@@ -6,7 +6,7 @@ use rusqlite::{Connection, params};
 use store::{StoreError, Usage, UsageChange};
 use workflow::{Entry, RequestId, TenantId};
 
-/// Counts an instance's component, its bytes once a tenant. Whether it is new to the tenant.
+/// Counts an instance's component; its bytes count once per tenant. Returns whether the component is new to the tenant.
 pub(crate) fn hold(
     db: &Connection,
     tenant: &TenantId,
@@ -35,7 +35,8 @@ pub(crate) fn settle(db: &Connection, entry: &Entry, change: &mut UsageChange) -
     Ok(())
 }
 
-/// An undecided request waits again, and people are notified of it anew: [`SentNotices::reopened`](store::SentNotices::reopened).
+/// Makes an undecided request wait again, so that people are notified of it again:
+/// [`SentNotices::reopened`](store::SentNotices::reopened).
 pub(crate) fn reopen(
     db: &Connection,
     request: &RequestId,

@@ -94,7 +94,7 @@ impl Record {
         })
     }
 
-    /// Bytes of text in it.
+    /// The bytes of text in the write.
     pub(crate) fn bytes(&self) -> usize {
         match self {
             Self::Create { component, encoded, .. } => component.1.len() + encoded.bytes,
@@ -107,8 +107,8 @@ impl Record {
         }
     }
 
-    /// Whether it is one row only, like a step. Such a write is refused before anything is written, and leaves nothing
-    /// to undo.
+    /// Whether the write is one row only, like a step. Such a write is refused before anything is written, and leaves
+    /// nothing to undo.
     pub(crate) fn is_one_row(&self) -> bool {
         matches!(self, Self::Append { projections: None, .. })
     }

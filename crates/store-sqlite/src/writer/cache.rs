@@ -62,7 +62,7 @@ impl WriterCache {
         Self { latest, floor, journals, added: None, texts, next: None, version: 0, changes, usages, tail }
     }
 
-    /// The time to record. Another instance may have recorded something later since `at` was looked up.
+    /// The time to record. Another instance may have a later record since `at` was looked up.
     pub(crate) fn time(&mut self, at: Timestamp) -> Timestamp {
         self.latest = self.latest.max(at);
         self.latest

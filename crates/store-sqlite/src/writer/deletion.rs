@@ -55,7 +55,7 @@ pub(crate) fn delete(
     Ok(None)
 }
 
-/// Bytes of what an instance has printed.
+/// The bytes of an instance's output.
 fn printed(db: &Connection, row: i64) -> Result<i64, StoreError> {
     let select = "SELECT octet_length(text) FROM outputs WHERE instance = ?1";
     Ok(one(db, select, [row], cell_0)?.unwrap_or(0))

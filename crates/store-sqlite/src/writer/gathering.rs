@@ -7,7 +7,7 @@
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
-/// No wait follows a group that was smaller than this: few callers write at once.
+/// No wait follows a group that was smaller than this: then few callers write at the same time.
 const MANY: usize = 4;
 
 /// The number of groups before a larger one is tried again, after no write arrived.

@@ -72,7 +72,7 @@ struct SharedState {
 const UNKNOWN: u64 = u64::MAX;
 
 impl Writer {
-    /// Starts the thread on a connection that no other thread writes through. The inner error is that of the thread.
+    /// Starts the thread on a connection that no other thread writes through. The inner error is the thread's.
     pub(crate) fn start(
         db: Connection,
         log: Wal,
@@ -162,7 +162,7 @@ impl Drop for Writer {
 struct Session {
     db: Connection,
     cache: WriterCache,
-    /// None when everything is over.
+    /// The log; `None` after the end.
     log: Option<Wal>,
     shared: Arc<SharedState>,
 }

@@ -88,7 +88,7 @@ impl Projections {
         entries.is_empty() && none_named && no_record && seen.is_none() && schedule.is_none()
     }
 
-    /// Bytes of text in it.
+    /// The bytes of text in the projections.
     pub(crate) fn bytes(&self) -> usize {
         let component = self.component.as_ref().map_or(0, |component| component.1.len());
         let request = self.request.as_ref().map_or(0, |request| request.length);

@@ -235,7 +235,7 @@ fn is_owned(error: &anyhow::Error) -> bool {
     matches!(error.downcast_ref(), Some(engine::Error::Store(StoreError::Folder(FolderError::Locked(_)))))
 }
 
-/// An answer to another question than was asked. The owner of the folder is of another make.
+/// The owner of the folder answered another operation: it is a different version of the program.
 pub(crate) fn unexpected(answer: &OperationOutcome) -> anyhow::Error {
     anyhow::anyhow!("the host answered with {answer:?}")
 }
