@@ -162,6 +162,6 @@ fn a_new_workflow_that_does_not_fit_leaves_nothing_and_can_be_made_again() {
         assert!(!path.exists());
         succeeds(here.path(), &words);
         let again = fails(here.path(), &words, 1);
-        assert!(again.contains("exists already"), "{again}");
+        assert!(again.contains("already exists"), "{again}");
     }
 }

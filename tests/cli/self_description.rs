@@ -116,7 +116,7 @@ fn a_new_workflow_runs_as_it_stands() {
     assert_eq!(ran.code, Some(0), "{}{}", ran.stdout, ran.stderr);
     assert!(ran.stdout.contains("deployed"), "{}", ran.stdout);
     let again = run(data.path(), &["new", &at("first-flow")]);
-    assert!(again.code == Some(1) && again.stderr.contains("exists already"), "{}", again.stderr);
+    assert!(again.code == Some(1) && again.stderr.contains("already exists"), "{}", again.stderr);
     for wrong in ["First", "1st", "a b", ".."] {
         assert_eq!(run(data.path(), &["new", &at(wrong)]).code, Some(1), "{wrong}");
     }

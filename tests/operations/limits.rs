@@ -435,7 +435,7 @@ fn less_than_the_least_is_refused_wherever_it_is_set() {
     assert!(with_least.len() > 5);
     for limit in with_least {
         let (name, less) = (limit.name, limit.least - 1);
-        let least = format!("the least is {}", limit.unit.show(limit.least));
+        let least = format!("the smallest is {}", limit.unit.show(limit.least));
         let line = cli::run(folder.path(), &["limits", "--limit", &format!("{name}={less}")]);
         assert!(line.code == Some(2) && line.stderr.contains(&least), "{name}: {}", line.stderr);
         let file = cli::write(folder.path(), "settings.toml", &format!("[limits]\n{name} = {less}\n"));
@@ -446,7 +446,7 @@ fn less_than_the_least_is_refused_wherever_it_is_set() {
     let tenant = "[tenants.acme.limits]\nretention = \"59m\"\n";
     let tenant = cli::write(folder.path(), "settings.toml", tenant);
     let refused = cli::run(folder.path(), &["run", cli::GUEST, "--config", &tenant]);
-    assert!(refused.code == Some(1) && refused.stderr.contains("the least is 1 h"), "{}", refused.stderr);
+    assert!(refused.code == Some(1) && refused.stderr.contains("the smallest is 1 h"), "{}", refused.stderr);
 }
 
 /// A limit that is hit is named as the table names it.

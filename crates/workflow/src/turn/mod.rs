@@ -155,7 +155,7 @@ pub enum Approval {
         /// The reason of the operator who withdrew it.
         reason: Option<String>,
     },
-    /// Nobody decided in time.
+    /// The request was not decided in time.
     Expired {
         /// The request.
         request: RequestId,
