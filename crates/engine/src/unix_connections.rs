@@ -84,10 +84,10 @@ impl Connection {
         &self.stream
     }
 
-    /// The request is complete: from here on, the caller keeps its place until the answer is ready.
+    /// Marks the request as complete: from now on, the caller keeps its slot until the answer is ready.
     ///
     /// # Errors
-    /// When its connection was closed to make room.
+    /// The caller's connection was closed to make room.
     pub(crate) fn begin_answer(&self) -> io::Result<()> {
         let mut state = self.connections.lock();
         state.transferring.remove(&self.number).ok_or(io::ErrorKind::ConnectionAborted)?;

@@ -83,7 +83,7 @@ pub struct MovedInstance {
     pub at: Timestamp,
     /// The instance's schedule row.
     pub schedule: ScheduleRow,
-    /// Since when.
+    /// The time at which this state began.
     pub since: Timestamp,
     /// The guest's output.
     pub output: String,

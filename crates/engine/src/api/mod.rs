@@ -196,7 +196,7 @@ pub enum OperationOutcome {
         receipt: ReceiptId,
         /// The decision that it states, as it is signed.
         status: String,
-        /// Until when it can be redeemed.
+        /// The time until which the receipt can be redeemed.
         expires_at: String,
         /// The instance that waited for it.
         key: InstanceKey,

@@ -16,9 +16,9 @@ pub struct Call {
     pub number: workflow::Call,
     /// The call.
     pub asked: RecordedCommand,
-    /// When.
+    /// The time at which the call began.
     pub began: Timestamp,
-    /// When its stage last changed.
+    /// The time at which the call's stage last changed.
     pub changed: Timestamp,
     /// The number of attempts of a step.
     pub attempts: u32,

@@ -24,9 +24,9 @@ pub enum RequestOutcome {
 /// The end of a request.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct RequestEnd {
-    /// In which way.
+    /// The kind of the end.
     pub outcome: RequestOutcome,
-    /// When.
+    /// The time of the end.
     pub at: Timestamp,
     /// The people who decided or withdrew it: `user:` and a decider's id, `demo:`, `policy:`, or an account. Empty
     /// if it lapsed.

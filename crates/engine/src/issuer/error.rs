@@ -18,7 +18,7 @@ pub enum IssueError {
     Lapsed {
         /// The request.
         request: RequestId,
-        /// When.
+        /// The time at which the request lapsed.
         at: Timestamp,
     },
     /// A signed statement that does not count.

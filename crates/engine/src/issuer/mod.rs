@@ -174,7 +174,7 @@ pub struct Issued {
     pub reason: Option<String>,
     /// The key that signed.
     pub key_id: String,
-    /// Until when it can be redeemed.
+    /// The time until which the receipt can be redeemed.
     pub expires_at: Timestamp,
     /// The receipt, and what opens it.
     pub receipt: StoredReceipt,

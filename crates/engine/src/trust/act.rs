@@ -26,7 +26,7 @@ pub enum Act {
     DeciderAdded {
         /// The decider.
         decider: PersonId,
-        /// In which roles.
+        /// The decider's roles.
         roles: BTreeSet<Role>,
         /// The tenants; empty means all.
         tenants: BTreeSet<TenantId>,
@@ -39,7 +39,7 @@ pub enum Act {
         kind: String,
         /// The public key, in base64; a passkey's SubjectPublicKeyInfo.
         public_key: String,
-        /// Until when its signatures count.
+        /// The time until which the key's signatures count.
         valid_until: Option<Timestamp>,
         /// The rest of a passkey: the credential, and the pages that may ask it to sign.
         #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -114,7 +114,7 @@ pub enum Act {
         scopes: BTreeSet<TokenScope>,
         /// SHA-256 of its text, which is kept nowhere.
         sha256: Digest,
-        /// Until when.
+        /// The time until which the token is valid.
         expires_at: Timestamp,
     },
     /// A token is no longer valid.

@@ -9,7 +9,7 @@ use workflow::{Quoted, TenantId};
 pub struct Freeze {
     /// The tenant; `None` means all tenants.
     pub tenant: Option<TenantId>,
-    /// Since when.
+    /// The time at which the freeze began.
     pub since: Timestamp,
     /// The reason.
     pub reason: String,

@@ -91,7 +91,7 @@ pub struct Invitation {
     pub tenants: BTreeSet<TenantId>,
     /// The pages that may ask the passkey to sign.
     pub relying_party: RelyingParty,
-    /// Until when it can be used.
+    /// The time until which the invitation can be used.
     pub expires_at: Timestamp,
     /// The passkey that was registered with it, which counts when an operator has confirmed it.
     pub registered: Option<PublicKey>,

@@ -64,7 +64,7 @@ pub struct BreakGlassUse {
     pub tenant: TenantId,
     /// The decider.
     pub decider: PersonId,
-    /// When.
+    /// The time of the decision.
     pub at: Timestamp,
     /// The reason.
     pub reason: String,

@@ -81,7 +81,7 @@ pub struct Token {
     pub sha256: Digest,
     /// When the token was made.
     pub created_at: Timestamp,
-    /// Until when it is good.
+    /// The time until which the token is valid.
     pub expires_at: Timestamp,
     /// When the token was revoked.
     pub revoked_at: Option<Timestamp>,

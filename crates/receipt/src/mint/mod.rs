@@ -67,7 +67,7 @@ pub struct Draft {
     pub projection: Projection,
     /// When the decision was made.
     pub created_at: Timestamp,
-    /// Until when it can be redeemed.
+    /// The time until which the receipt can be redeemed.
     pub expires_at: Timestamp,
     /// 32 fresh random bytes.
     pub salt: Salt,

@@ -61,7 +61,7 @@ pub(crate) struct DecisionResult {
     pub(crate) receipt: Option<String>,
     /// The decision that it states.
     pub(crate) status: Option<String>,
-    /// Until when it can be redeemed.
+    /// The time until which the receipt can be redeemed.
     pub(crate) expires_at: Option<String>,
 }
 

@@ -25,7 +25,7 @@ pub(crate) struct Rates {
 /// The use of one token.
 #[derive(Debug)]
 struct Use {
-    /// When its full rate is available again.
+    /// The time at which the token's full rate is available again.
     good_at: Instant,
     /// The token's requests that are being answered.
     concurrency: u32,

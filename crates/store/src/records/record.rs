@@ -151,7 +151,7 @@ pub struct RequestWithJournal {
 pub struct RecordedAct {
     /// The sequence number of the act among all acts. Later acts have larger numbers.
     pub seq: u64,
-    /// When.
+    /// The time of the act.
     pub at: Timestamp,
     /// The act, as JSON text.
     pub body: String,

@@ -96,7 +96,7 @@ pub struct InstanceSummary {
     pub key: InstanceKey,
     /// The instance's schedule row.
     pub schedule: ScheduleRow,
-    /// Since when it is in that state.
+    /// The time at which this state began.
     pub since: Timestamp,
 }
 
@@ -129,7 +129,7 @@ pub struct FirstEnded {
 pub struct Deleted {
     /// The instance's name. A newer instance may have it.
     pub key: InstanceKey,
-    /// When.
+    /// The time of the deletion.
     pub at: Timestamp,
     /// The account that did it, or `retention`.
     pub by: String,
@@ -144,6 +144,6 @@ pub struct Deleted {
 pub struct EndState {
     /// The state.
     pub state: InstanceState,
-    /// When.
+    /// The time of the end.
     pub at: Timestamp,
 }

@@ -34,7 +34,7 @@ pub enum Write<'a> {
     Postpone {
         /// The instance.
         key: InstanceKey,
-        /// Until when.
+        /// The time until which the instance is not driven.
         until: Timestamp,
     },
     /// Record that notices of a request were delivered, or failed. Recorded marks stay until the request is reopened.
@@ -62,7 +62,7 @@ pub enum Write<'a> {
     Act {
         /// The sequence number of the last act that the writer has seen; 0 if there is none.
         seen: u64,
-        /// When.
+        /// The time of the act.
         at: Timestamp,
         /// The act, as JSON text.
         body: String,
@@ -71,9 +71,9 @@ pub enum Write<'a> {
     Revoke {
         /// The receipt.
         receipt: ReceiptId,
-        /// When.
+        /// The time of the revocation.
         at: Timestamp,
-        /// The signed revocation with what opens it, as JSON text.
+        /// The signed revocation with its opening, as JSON text.
         body: String,
     },
 }

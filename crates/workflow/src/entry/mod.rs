@@ -216,7 +216,7 @@ pub enum Entry {
         decision: Decision,
         /// The key that signed it.
         key_id: String,
-        /// Until when it can be redeemed.
+        /// The time until which the receipt can be redeemed.
         expires_at: Timestamp,
         /// The receipt in its portable, public form, as JSON text.
         document: String,

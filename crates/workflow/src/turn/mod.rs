@@ -120,7 +120,7 @@ pub enum Ready {
     Event(Event),
     /// No event arrived in time.
     TimedOut {
-        /// Until when it was waited for.
+        /// The end of the wait.
         until: Timestamp,
     },
     /// The request has ended.

@@ -29,7 +29,7 @@ pub enum AuditRecord {
     Fact(Box<Fact>),
     /// An operator's act.
     Act {
-        /// When.
+        /// The time of the act.
         at: Timestamp,
         /// The operator.
         by: String,
@@ -38,7 +38,7 @@ pub enum AuditRecord {
     },
     /// An instance was deleted.
     Deletion {
-        /// When.
+        /// The time of the deletion.
         at: Timestamp,
         /// The tenant.
         tenant: TenantId,

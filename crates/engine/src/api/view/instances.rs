@@ -24,7 +24,7 @@ pub struct InstanceRow {
     pub instance: InstanceId,
     /// The instance's state.
     pub status: InstanceState,
-    /// Since when.
+    /// The time at which this state began.
     pub since: Timestamp,
     /// The time at which the instance continues by itself, if that is known.
     pub due: Option<Timestamp>,
@@ -105,7 +105,7 @@ pub struct CallRow {
     pub asked: RecordedCommand,
     /// When the call began.
     pub began_at: Timestamp,
-    /// When its stage last changed.
+    /// When the call's stage last changed.
     pub changed_at: Timestamp,
     /// The number of attempts, if the call is a step.
     pub attempts: u32,

@@ -24,7 +24,7 @@ pub struct ReceiptRow {
     pub key_id: String,
     /// When the receipt was issued.
     pub issued_at: Option<String>,
-    /// Until when it can be redeemed.
+    /// The time until which the receipt can be redeemed.
     pub expires_at: Option<String>,
     /// The state of a receipt, or the receipt that a revocation revokes.
     #[serde(flatten)]

@@ -16,7 +16,7 @@ pub struct DeciderRow {
     pub roles: Vec<String>,
     /// The tenants that they decide for; empty means every tenant.
     pub tenants: Vec<String>,
-    /// Since when they no longer decide.
+    /// The time at which the decider was removed.
     pub removed_at: Option<Timestamp>,
     /// The decider's keys.
     pub keys: Vec<DeciderKeyRow>,
@@ -31,9 +31,9 @@ pub struct DeciderKeyRow {
     pub kind: &'static str,
     /// A passkey's record: the credential, and the pages that may ask it to sign.
     pub passkey: Option<PasskeyRecord>,
-    /// Since when its signatures count.
+    /// The time from which the key's signatures count.
     pub valid_from: Timestamp,
-    /// Until when.
+    /// The time until which the key's signatures count.
     pub valid_until: Option<Timestamp>,
     /// When the key was revoked.
     pub revoked_at: Option<Timestamp>,
@@ -50,7 +50,7 @@ pub struct LimitRow {
     pub of: String,
     /// The limit's value.
     pub value: u64,
-    /// In which unit.
+    /// The limit's unit.
     pub unit: String,
     /// The default.
     pub default: u64,

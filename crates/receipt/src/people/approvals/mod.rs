@@ -50,7 +50,7 @@ impl VerifiedDecision {
         self.statement.decision
     }
 
-    /// In which role.
+    /// The role in which the person decided.
     pub fn role(&self) -> &Role {
         &self.statement.role
     }

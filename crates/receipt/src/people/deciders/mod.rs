@@ -282,7 +282,7 @@ pub enum NotCounted {
     Removed {
         /// The person.
         person: PersonId,
-        /// When.
+        /// The time of the removal.
         at: Timestamp,
     },
 }

@@ -78,7 +78,7 @@ pub struct DecisionStatement {
     pub reason: Option<String>,
     /// The decider.
     pub decider: PersonId,
-    /// In which role.
+    /// The role in which the person decides.
     pub role: Role,
     /// When, by the decider's clock.
     pub decided_at: Timestamp,

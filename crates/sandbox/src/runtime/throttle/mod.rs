@@ -52,7 +52,7 @@ struct Stretch {
     turn: Option<Turn>,
     /// Since when the guest has had its thread.
     since: Instant,
-    /// Since when it has not waited for the host.
+    /// The time since which the guest has not waited for the host.
     unasked: Instant,
 }
 

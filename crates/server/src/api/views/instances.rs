@@ -142,7 +142,7 @@ pub(crate) struct CallRow {
     asked: Value,
     /// When the call began.
     began_at: String,
-    /// When its stage last changed.
+    /// When the call's stage last changed.
     changed_at: String,
     /// The number of attempts, if the call is a step.
     attempts: u64,

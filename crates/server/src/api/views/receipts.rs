@@ -29,7 +29,7 @@ pub(crate) struct ReceiptRow {
     key_id: String,
     /// When the receipt was issued.
     issued_at: Option<String>,
-    /// Until when it can be redeemed.
+    /// The time until which the receipt can be redeemed.
     expires_at: Option<String>,
     /// When the receipt was spent.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -62,7 +62,7 @@ pub(crate) struct Receipt {
     key_id: String,
     /// When the receipt was issued.
     issued_at: Option<String>,
-    /// Until when it can be redeemed.
+    /// The time until which the receipt can be redeemed.
     expires_at: Option<String>,
     /// When the receipt was spent.
     #[serde(skip_serializing_if = "Option::is_none")]
