@@ -62,7 +62,7 @@ pub enum Novelty {
 }
 
 impl Novelty {
-    /// The spelling in a policy.
+    /// The word in a policy.
     #[must_use]
     pub fn as_str(self) -> &'static str {
         match self {
@@ -94,7 +94,7 @@ impl Environment {
     /// Every environment.
     pub const ALL: [Self; 3] = [Self::Development, Self::Staging, Self::Production];
 
-    /// The spelling in a receipt and in a policy.
+    /// The word in a receipt and in a policy.
     #[must_use]
     pub fn as_str(self) -> &'static str {
         match self {

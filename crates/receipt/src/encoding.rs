@@ -1,4 +1,4 @@
-//! Hexadecimal and base64, in their one canonical spelling.
+//! Hexadecimal and base64, in their one canonical form.
 //!
 //! Base64 is the standard alphabet with padding and zero trailing bits; anything else is refused. A decoder that skips
 //! unknown characters gives one receipt many spellings, and no issuer writes those.

@@ -83,7 +83,7 @@ pub trait WriteStore: Send + Sync {
     /// [`Write::Revoke`].
     ///
     /// # Errors
-    /// When the receipt is spent or was taken back before, or the state cannot be written.
+    /// When the receipt is spent or already revoked, or the state cannot be written.
     fn revoke(&self, receipt: ReceiptId, at: Timestamp, body: String) -> Result<(), StoreError> {
         self.write_here(Write::Revoke { receipt, at, body }).map(drop)
     }

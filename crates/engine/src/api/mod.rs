@@ -87,7 +87,7 @@ pub enum Operation {
         /// The signed statement in its envelope, as JSON text.
         envelope: String,
     },
-    /// Draw up the statement with which a decider would review a break-glass decision.
+    /// Prepare the statement with which a decider would review a break-glass decision.
     #[serde(rename = "draw-up-review")]
     PrepareReview {
         /// The request.
@@ -201,7 +201,7 @@ pub enum OperationOutcome {
         /// The instance that waited for it.
         key: InstanceKey,
     },
-    /// A receipt is taken back.
+    /// A receipt is revoked.
     Revoked {
         /// The revocation's own name.
         revocation: ReceiptId,

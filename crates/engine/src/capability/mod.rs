@@ -133,7 +133,7 @@ pub enum Reversibility {
 }
 
 impl Reversibility {
-    /// The spelling in a receipt.
+    /// The name in a receipt.
     #[must_use]
     pub fn as_str(self) -> &'static str {
         match self {

@@ -74,7 +74,7 @@ pub enum Stage {
     },
     /// A request lapsed.
     Lapsed(RequestId),
-    /// A request was taken back.
+    /// A request was withdrawn.
     Withdrawn(RequestId),
     /// A receipt is spent, and the action was begun.
     Redeemed(ReceiptId),

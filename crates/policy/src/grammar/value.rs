@@ -1,4 +1,4 @@
-//! The spelling of sizes and durations. Sizes are spelled as in the host's settings.
+//! The text form of sizes and durations. Sizes have the form of the host's settings.
 
 use std::time::Duration;
 

@@ -81,7 +81,7 @@ impl AnswerKind {
     /// Every answer.
     pub const ALL: [Self; 3] = [Self::Allow, Self::Ask, Self::Deny];
 
-    /// The spelling in a policy.
+    /// The word in a policy.
     #[must_use]
     pub fn as_str(self) -> &'static str {
         match self {
@@ -125,7 +125,7 @@ pub enum KeyClass {
 }
 
 impl KeyClass {
-    /// Every class, with its spelling in a policy.
+    /// Every class, with its word in a policy.
     pub const NAMES: [(&'static str, Self); 3] =
         [("any", Self::Any), ("passkey", Self::Passkey), ("device-bound", Self::DeviceBound)];
 

@@ -93,7 +93,7 @@ impl VirtualTime {
     }
 }
 
-/// Random numbers that begin anew at every answer.
+/// Random numbers that restart at every answer.
 pub(crate) struct SeededRandom {
     moment: VirtualTime,
     seed: Digest,

@@ -160,7 +160,7 @@ pub(crate) fn requests(db: &Connection, which: RequestFilter) -> Result<Vec<Reco
     }
 }
 
-/// Takes a receipt back, unless it is spent or was taken back before.
+/// Revokes a receipt, unless it is spent or already revoked.
 pub(crate) fn revoke(
     db: &Connection,
     receipt: &ReceiptId,

@@ -16,7 +16,7 @@ pub struct Batch {
     pub receipt: Option<Box<StoredReceipt>>,
     /// Requests that wait again: their instance had ended and continues.
     pub reopened: Vec<RequestId>,
-    /// A component that the instance is loaded with anew.
+    /// A component that the instance is reloaded with.
     pub component: Option<(Digest, Arc<[u8]>)>,
     /// The tenant's quotas; `None` for entries that must be recorded even beyond them.
     pub quotas: Option<Quotas>,

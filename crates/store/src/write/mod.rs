@@ -67,7 +67,7 @@ pub enum Write<'a> {
         /// The act, as JSON text.
         body: String,
     },
-    /// Take a receipt back, unless it is spent or was taken back before.
+    /// Revoke a receipt, unless it is spent or already revoked.
     Revoke {
         /// The receipt.
         receipt: ReceiptId,

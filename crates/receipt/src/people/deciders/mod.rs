@@ -93,7 +93,7 @@ impl Person {
 }
 
 impl DeciderKey {
-    /// A key that is good from a moment on.
+    /// A key that is valid from a given time.
     pub fn new(key: PublicKey, valid_from: Timestamp) -> Self {
         Self { key, valid_from, valid_until: None, revoked_at: None, compromised_at: None }
     }

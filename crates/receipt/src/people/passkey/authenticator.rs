@@ -152,7 +152,7 @@ impl FromStr for Aaguid {
     fn from_str(text: &str) -> Result<Self, ParseDigestError> {
         let digits: String = text.chars().filter(|c| *c != '-').collect();
         let aaguid = encoding::from_hex(&digits).map(Self).ok_or(ParseDigestError)?;
-        // Only one spelling is accepted.
+        // Only one text form is accepted.
         if format!("{aaguid}") == text { Ok(aaguid) } else { Err(ParseDigestError) }
     }
 }
