@@ -6,7 +6,7 @@
 pub struct TooLong {
     /// The name of the text.
     pub what: &'static str,
-    /// Its length in bytes.
+    /// The length of the text in bytes.
     pub bytes: usize,
     /// The greatest length in bytes.
     pub most: usize,

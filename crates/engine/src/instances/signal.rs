@@ -27,7 +27,7 @@ const ATTEMPTS: usize = 1_000;
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "to", rename_all = "kebab-case", deny_unknown_fields)]
 pub enum RestartPoint {
-    /// Its beginning.
+    /// The beginning of the workflow.
     Beginning,
     /// A call of the workflow itself, not inside a step.
     #[serde(rename = "before")]
@@ -37,7 +37,7 @@ pub enum RestartPoint {
         /// The index among the calls of that name, from 0.
         nth: usize,
     },
-    /// The present place: all calls count on, and other code continues.
+    /// The current position: all calls still count, and other code continues.
     #[serde(rename = "nowhere")]
     Current,
 }

@@ -98,7 +98,7 @@ fn foot(viewer: Option<&Viewer>) -> Markup {
     html! { footer.foot { div { p { (words) } } } }
 }
 
-/// A problem, for a person. `context` is that of the request, where it has come as far as its handler.
+/// A problem, for a person. `context` is that of the request, if the request has reached its handler.
 pub(crate) fn refusal(problem: &Problem, context: Option<&RequestContext>) -> Response {
     if problem.status == StatusCode::UNAUTHORIZED {
         let request = context.and_then(|context| context.part::<RequestId>("request").ok());

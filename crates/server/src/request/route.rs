@@ -93,7 +93,7 @@ pub(crate) enum ResponseKind {
 /// The time that a handler takes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum HandlerLatency {
-    /// It reads or writes one instance. Only the disk may delay it: `http-timeout-seconds` does not end it.
+    /// The handler reads or writes one instance. Only the disk may delay it: `http-timeout-seconds` does not end it.
     Brief,
     /// The handler may take long.
     Any,

@@ -15,7 +15,7 @@ pub(crate) struct Pack {
     /// The workflow: TypeScript, JavaScript, or a folder of them.
     source: PathBuf,
 
-    /// The class to run, where the main module exports several workflows.
+    /// The class to run, if the main module exports several workflows.
     #[arg(long, value_name = "NAME")]
     class: Option<String>,
 }

@@ -12,7 +12,7 @@ use serde_json::json;
 use std::io::Write as _;
 use workflow::InstanceId;
 
-/// Create an instance and return at once. It is driven by `pp-host work`, or by `pp-host drive`.
+/// Create an instance and return at once. `pp-host work` or `pp-host drive` drives it.
 #[derive(Debug, Args)]
 pub(crate) struct Submit {
     #[command(flatten)]

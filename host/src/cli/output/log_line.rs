@@ -22,7 +22,7 @@ impl FromStr for LogFilter {
         // Libraries log warnings and errors only: at the lower levels they may log texts of guests.
         let (mut levels, mut others) = (TARGETS.map(|_| LevelFilter::INFO), LevelFilter::WARN);
         let mut words: Vec<&str> = text.split(',').map(str::trim).filter(|word| !word.is_empty()).collect();
-        // The level of all targets first: a target's own level counts wherever it stands.
+        // The level of all targets first: a target's own level counts wherever it is in the list.
         words.sort_by_key(|word| word.contains('='));
         for word in words {
             let (target, level) =

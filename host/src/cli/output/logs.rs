@@ -28,7 +28,7 @@ const LAST: Duration = Duration::from_secs(2);
 /// The options of the log and the traces.
 #[derive(Debug, Clone, Args)]
 pub(crate) struct LogArgs {
-    /// What is logged on standard error: off, error, warn, info, debug or trace, of all targets or by target (info,server=debug). The targets are
+    /// What is logged on standard error: off, error, warn, info, debug or trace, of all targets or by target
     /// (info,server=debug). The targets are engine, server and host.
     #[arg(long, value_name = "LEVEL", env = "PP_HOST_LOG", default_value = "info")]
     log: LogFilter,

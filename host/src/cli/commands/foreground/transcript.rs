@@ -150,7 +150,7 @@ impl Transcript {
         }
     }
 
-    /// As in an audit.
+    /// Prints an entry as an audit does.
     fn plainly(self, entry: &Entry) {
         let line = entry.to_string();
         match line.split_once(' ') {
