@@ -236,7 +236,7 @@ fn what_cannot_be_is_said_and_changes_nothing() {
     let (request, instance) = waiting(here);
     fails(&["drive", &instance, "--approve"], &["signed by people"]);
     fails(&["approve", &request, "--as", "alice"], &["--key FILE or --ssh-agent"]);
-    fails(&["approve", &request, "--as", "alice", "--key", "bob.pem"], &["not one of alice's"]);
+    fails(&["approve", &request, "--as", "alice", "--key", "bob.pem"], &["is not alice's"]);
     fails(
         &["approve", &request, "--as", "alice", "--key", "alice.pem", "--role", "admin"],
         &["the role admin"],
