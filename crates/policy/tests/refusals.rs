@@ -56,6 +56,7 @@ fn values_that_cannot_be() {
             "environment = []",
             "environment is empty: write the value to match, or remove the key to match any value",
         ),
+        ("tenant = \"\"", "tenant is empty: write the value to match, or remove the key to match any value"),
         ("tenant = 7", "tenant is integer, and a text in quotation marks is expected"),
         ("tenant = [[\"a\"]]", "tenant is array, and a text in quotation marks is expected"),
         (

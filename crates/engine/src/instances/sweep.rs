@@ -27,7 +27,7 @@ pub(crate) fn sweep_artifacts(inner: &HostState, only: Option<&HashSet<Digest>>)
     };
     if let Err(error) = swept {
         (inner.on_background_error)(&format!(
-            "cannot remove artifacts that nothing names any more: {error} (it is tried again within an hour)"
+            "cannot remove unreferenced artifacts: {error} (the host tries again within an hour)"
         ));
     }
 }

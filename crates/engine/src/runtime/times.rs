@@ -43,7 +43,7 @@ impl Times {
 
 /// Whether an entry only records that the guest continues, and where: the beginning of an attempt, or the delivery of a
 /// result. The guest's computation after it has no effect outside, and after a crash the guest reaches the same place
-/// place again. So the entry waits for the next one, or until [`MAX_WRITE_DELAY`] is over.
+/// again. So the entry waits for the next one, or until [`MAX_WRITE_DELAY`] is over.
 pub(crate) fn can_wait(entry: &Entry) -> bool {
     matches!(entry, Entry::StepStarted { .. } | Entry::AttemptStarted { .. } | Entry::Delivered { .. })
 }

@@ -27,7 +27,7 @@ pub(crate) struct RowPosition {
     pub(crate) seq: i64,
     /// The place of its first entry in its instance's journal.
     pub(crate) index: i64,
-    /// When it was recorded.
+    /// When the entries were recorded.
     pub(crate) at: i64,
     /// The number of its entries.
     pub(crate) count: i32,

@@ -11,12 +11,12 @@ use std::fmt;
 pub enum RecordedCommand {
     /// A step.
     Step {
-        /// Its name.
+        /// The step's name.
         name: String,
     },
     /// A sleep. How long it is was settled when it began.
     Sleep {
-        /// Its name.
+        /// The sleep's name.
         name: String,
     },
     /// An event. How long it is waited for was settled when the wait began.

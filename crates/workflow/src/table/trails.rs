@@ -16,7 +16,7 @@ pub(crate) const ROOT: TrailId = 0;
 /// One action of a guest, which the guest repeats at the same place on every run.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum TrailMark {
-    /// It made this call.
+    /// The guest made this call.
     Call(Call),
     /// The entry of that index delivered the end of this started call to it.
     Delivered { call: Call, index: usize },

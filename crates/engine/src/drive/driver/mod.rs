@@ -63,7 +63,7 @@ pub(crate) enum WriteTiming {
 /// Why a drive stops before the workflow ends.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum Stop {
-    /// It waits: park it.
+    /// The instance waits: park it.
     #[error("the instance waits")]
     Waiting,
     /// The guest broke a rule: end it.

@@ -48,21 +48,21 @@ pub enum KeyringError {
     Mode {
         /// The file.
         path: PathBuf,
-        /// Its mode.
+        /// The file's mode.
         mode: u32,
     },
-    /// Not a key.
+    /// The file is not a private key.
     #[error("{} is not an Ed25519 private key in PKCS#8 PEM", .0.display())]
     NotAKey(PathBuf),
     /// The key that signs is gone.
     #[error("the private key {} is {problem}, and the key set names it as the one that signs: restore the folder keys/ from the same copy as the rest, or make new keys with pp-host keys rotate", path.display())]
     NoPrivateKey {
-        /// Its file.
+        /// The key's file.
         path: PathBuf,
         /// "missing" or "empty".
         problem: &'static str,
     },
-    /// Not a key set.
+    /// The file is not a key set.
     #[error("{} is not a key set: {error}", path.display())]
     KeySet {
         /// The file.
