@@ -111,6 +111,9 @@ pub struct HostInfo {
     pub version: String,
     /// The host's signer.
     pub signer: HostSigner,
+    /// Where it runs. Of two processes with one id and one place, the second began after the first had ended.
+    #[serde(default)]
+    pub place: String,
 }
 
 /// The issuer of a host's receipts.
@@ -179,16 +182,18 @@ pub struct HeldShard {
     pub epoch: u64,
     /// Whether an earlier holder may still act.
     pub previous: PreviousHolder,
+    /// The time from the answer until no earlier holder can be in the middle of an action; zero if the previous one has finished.
+    pub settled_in: Duration,
 }
 
-/// The longest time of an action. So long after a host has taken over an expired claim, the earlier holder may still be in the middle of one.
+/// The longest time of an action. So long after a claim is over, its holder may still be in the middle of one.
 pub const LONGEST_ACTION: Duration = Duration::from_secs(10);
 
 /// Whether an earlier holder of a shard may still act. While a claim is renewed, this can become [`Finished`](Self::Finished), and stays so.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum PreviousHolder {
     /// None: there was no earlier holder, each [released](crate::ClaimStore::release) its claim, or this is [`LONGEST_ACTION`] after the
-    /// last take-over of an expired one. The earlier processes of the present host are over.
+    /// end of the last one that expired. The earlier processes of the present host in its place are over.
     Finished,
     /// A claim expired, or a renewal gave it up as surplus, and its holder may be in the middle of an action that it began before that.
     /// This is so too for a holder that takes the shard from the one that took it over.

@@ -30,7 +30,7 @@ pub enum Write<'a> {
         /// The tenant's quotas.
         quotas: Quotas,
     },
-    /// Leave an instance alone until then, if it is due at any time at all.
+    /// Leave an instance alone until then, if it is due at any time at all: the word of its [driver](Writer::Driver), and refused as such.
     Postpone {
         /// The instance.
         key: InstanceKey,
