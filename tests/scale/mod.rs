@@ -11,6 +11,7 @@ mod notices;
 mod objects;
 mod races;
 mod reads;
+mod refusals;
 mod standstill;
 mod suites;
 mod together;
