@@ -1,7 +1,8 @@
 //! A database that is there and refuses, one that is there and says nothing, and hosts that are not who they say.
 
 use super::cluster::{Cluster, Working};
-use super::standstill::{builder, copy};
+use super::races::same_keys;
+use super::standstill::builder;
 use crate::support::postgres::{self, schema_name};
 use crate::support::{self, until};
 use engine::WorkerOptions;
@@ -64,7 +65,7 @@ fn a_host_ends_on_its_signal_while_the_database_answers_nothing() {
     until("the host notices", || cluster.has_said("a", "cannot renew the claims"));
     host.signal(Signal::TERM);
     until("the host ends", || !host.is_there());
-    cluster.server.thaw(&frozen);
+    drop(frozen);
 }
 
 /// A host that stands still for as long as the database does works again when that does.
@@ -75,7 +76,7 @@ fn a_host_outlives_a_database_that_answered_nothing() {
     until("it has all", || cluster.shares() == [256]);
     let frozen = cluster.server.freeze();
     until("the host notices", || cluster.has_said("a", "cannot renew the claims"));
-    cluster.server.thaw(&frozen);
+    drop(frozen);
     cluster.submit();
     until("it is complete", || cluster.count("complete") == 1);
     assert!(host.is_there());
@@ -95,7 +96,7 @@ fn of_two_hosts_with_one_name_one_works_and_the_other_says_why_not() {
         ))
     };
     let before = claims();
-    copy(&cluster.path("a"), &cluster.path("b"));
+    same_keys(&cluster.path("a"), &cluster.path("b"));
     fs::copy(cluster.path("a").join("host"), cluster.path("b").join("host")).unwrap();
     let second: Working = cluster.work_begun("b");
     until("the second says so", || cluster.has_said("b", "remove the file host"));

@@ -233,8 +233,13 @@ impl Server {
         psql
     }
 
-    /// Stops its processes: connections to it are accepted by the system, and nothing is answered. Returns the processes.
-    pub fn freeze(&self) -> Vec<String> {
+    /// Has it stand still until the answer is dropped: the system accepts connections to it, and nothing is answered.
+    pub fn freeze(&self) -> Frozen {
+        Frozen(self.stop())
+    }
+
+    /// Stops its processes, and returns them.
+    fn stop(&self) -> Vec<String> {
         let pid = fs::read_to_string(self.folder.join("data/postmaster.pid")).unwrap();
         let pid = pid.lines().next().unwrap().to_owned();
         // A server that stands still starts no more processes, which would outlive it.
@@ -248,16 +253,10 @@ impl Server {
         all
     }
 
-    /// Continues the processes that were stopped.
-    pub fn thaw(&self, processes: &[String]) {
-        let names: Vec<&str> = processes.iter().map(String::as_str).collect();
-        signal("-CONT", &names);
-    }
-
     /// Kills it with SIGKILL, as a crash of the machine would.
     pub fn kill(&mut self) {
         fs::write(self.folder.join("keep"), "").unwrap();
-        let all = self.freeze();
+        let all = self.stop();
         let all: Vec<&str> = all.iter().map(String::as_str).collect();
         signal("-KILL", &all);
         // One that writes to the disk ends when that is done, and keeps the server from starting again.
@@ -280,6 +279,16 @@ impl Server {
             assert!(Instant::now() < end, "the server does not start: {}", log());
             std::thread::sleep(Duration::from_millis(20));
         }
+    }
+}
+
+/// A server that stands still.
+pub struct Frozen(Vec<String>);
+
+impl Drop for Frozen {
+    fn drop(&mut self) {
+        let names: Vec<&str> = self.0.iter().map(String::as_str).collect();
+        signal("-CONT", &names);
     }
 }
 

@@ -160,18 +160,24 @@ impl fmt::Display for PostgresError {
                 f,
                 "the facts after place {after} cannot be read: a transaction that may add facts before them is open in the database, of {whose}, since {since}; if it does not end, end it there, with pg_terminate_backend or ROLLBACK PREPARED"
             ),
-            Self::SameHost { host } => write!(
-                f,
-                "another process uses this host's id, {host}, and has claims under it, so this one drives nothing: if a data folder was copied, end this host, remove the file host in its folder and start it again; if the folder was moved, its claims elsewhere end within seconds"
-            ),
-            Self::UnknownHost { host } => write!(
-                f,
-                "the database has no record of this host, {host}, as after a restore of an older one: start this host again, which makes one"
-            ),
+            Self::SameHost { host } => f.write_str(&same_host(host)),
+            Self::UnknownHost { host } => f.write_str(&unknown_host(host)),
             Self::Lost(problem) => write!(f, "the connection to the database was lost: {problem}"),
             Self::Server(problem) => f.write_str(problem),
         }
     }
+}
+
+fn same_host(host: &str) -> String {
+    format!(
+        "another process uses this host's id, {host}, and has claims under it, so this one drives nothing: if a data folder was copied, end this host, remove the file host in its folder and start it again; if the folder was moved or the machine started again, the claims before end within seconds"
+    )
+}
+
+fn unknown_host(host: &str) -> String {
+    format!(
+        "the database has no record of this host, {host}, as after a restore of an older one: start this host again, which makes one"
+    )
 }
 
 impl From<PostgresError> for StoreError {
