@@ -16,6 +16,7 @@
 
 use crate::error::{DatabaseError, PostgresError, damaged};
 use crate::session::connection::{Call, Connection, values};
+use crate::session::shared::HostPlace;
 use receipt::Timestamp;
 use std::time::Duration;
 use store::{
@@ -60,13 +61,6 @@ const HOSTS: &str = "SELECT h.id, h.info, (SELECT count(*) FROM claims c WHERE c
     FROM hosts h ORDER BY h.id";
 const REPLICATION: &str = "SELECT current_setting('synchronous_standby_names') <> ''
         AND current_setting('synchronous_commit') IN ('on', 'remote_apply'), (SELECT count(*) FROM pg_stat_replication)";
-
-/// A host, and where it runs.
-#[derive(Debug, Clone)]
-pub(crate) struct HostPlace {
-    pub(crate) host: HostId,
-    pub(crate) place: String,
-}
 
 /// Registers a host.
 pub(crate) async fn register(db: &Connection, host: &HostInfo) -> Result<(), DatabaseError> {

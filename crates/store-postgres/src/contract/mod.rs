@@ -1,14 +1,13 @@
 //! The store's contract: implements each of its traits by the functions that read and write.
 
-pub(crate) mod claims;
+mod claims;
 
 use crate::blob::{blobs, objects};
-use crate::contract::claims::HostPlace;
 use crate::error::DatabaseError;
 use crate::postgres::Postgres;
 use crate::read::{journals, requests, schedule, tail};
 use crate::session::readers::Readers;
-use crate::session::shared::Shared;
+use crate::session::shared::{HostPlace, Shared};
 use crate::write::record::Record;
 use receipt::{Digest, Timestamp};
 use std::sync::Arc;

@@ -1,7 +1,6 @@
 //! One session with the server: statements are prepared once, and calls are pipelined.
 
 use crate::error::{DatabaseError, PostgresError};
-use crate::session::one_server::Server;
 use std::borrow::Cow;
 use std::collections::HashMap;
 use std::future::poll_fn;
@@ -80,10 +79,18 @@ type Reply<'a, T> = Pin<Box<dyn Future<Output = Result<T, tokio_postgres::Error>
 /// standby; a server that stands still answers nothing at all.
 const SILENCE: Duration = Duration::from_secs(5);
 
+/// Asks a server whether it is there.
+pub(crate) struct Probe {
+    /// The server, for messages.
+    pub(crate) server: String,
+    /// Whether it answers a session of its own.
+    pub(crate) answers: Box<dyn Fn() -> Pin<Box<dyn Future<Output = bool> + Send>> + Send + Sync>,
+}
+
 /// A session.
 pub(crate) struct Connection {
     client: Client,
-    server: Server,
+    probe: Probe,
     attending: AbortHandle,
     /// The server did not answer, so the session is no longer used.
     is_given_up: AtomicBool,
@@ -98,7 +105,7 @@ impl Connection {
     pub(crate) fn serve<S, T>(
         client: Client,
         connection: tokio_postgres::Connection<S, T>,
-        server: Server,
+        probe: Probe,
     ) -> Self
     where
         S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
@@ -107,7 +114,7 @@ impl Connection {
         let warned = Arc::new(AtomicBool::new(false));
         let attending = tokio::spawn(attend(connection, Arc::clone(&warned))).abort_handle();
         let (is_given_up, is_open) = (AtomicBool::new(false), AtomicBool::new(false));
-        Self { client, server, attending, is_given_up, prepared: Mutex::default(), warned, is_open }
+        Self { client, probe, attending, is_given_up, prepared: Mutex::default(), warned, is_open }
     }
 
     /// Whether the session can be reused: it is open and has no open transaction.
@@ -132,12 +139,12 @@ impl Connection {
             }
             let is_there = select! {
                 done = &mut exchange => return Ok(done?),
-                is_there = Box::pin(self.server.answers()) => is_there,
+                is_there = (self.probe.answers)() => is_there,
             };
             if !is_there {
                 self.is_given_up.store(true, Ordering::Release);
                 self.attending.abort();
-                let silent = format!("{} does not answer", self.server);
+                let silent = format!("{} does not answer", self.probe.server);
                 return Err(DatabaseError::Lost(PostgresError::Lost(silent).into()));
             }
         }

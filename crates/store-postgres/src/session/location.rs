@@ -2,7 +2,7 @@
 
 use crate::error::{DatabaseError, PostgresError, words};
 use crate::session::connection::Connection;
-use crate::session::one_server::Server;
+use crate::session::one_server::{CONNECT, Server, hosts};
 use crate::session::tls::TlsMode;
 use std::fmt;
 use std::os::unix::fs::PermissionsExt as _;
@@ -22,9 +22,6 @@ const SETTINGS: &str = "-c idle_in_transaction_session_timeout=5000 -c client_mi
 
 /// The pause between two attempts.
 const PAUSE: Duration = Duration::from_millis(100);
-
-/// The time limit for connecting, where the URL has none.
-pub(super) const CONNECT: Duration = Duration::from_secs(5);
 
 /// The time in which sent data must be acknowledged, where the URL has none. Without a bound a cut network is never
 /// noticed.
@@ -212,17 +209,6 @@ fn decode(text: &str) -> Result<String, PostgresError> {
         rest = &rest[2..];
     }
     String::from_utf8(bytes).map_err(|_| wrong())
-}
-
-/// The hosts of a place with their ports.
-pub(super) fn hosts(config: &Config) -> impl Iterator<Item = (String, u16)> + '_ {
-    let ports = config.get_ports();
-    let port = move |place: usize| ports.get(place).or(ports.first()).copied().unwrap_or(5432);
-    let name = |host: &Host| match host {
-        Host::Tcp(name) => name.clone(),
-        Host::Unix(path) => path.display().to_string(),
-    };
-    config.get_hosts().iter().enumerate().map(move |(place, host)| (name(host), port(place)))
 }
 
 fn database(config: &Config) -> &str {

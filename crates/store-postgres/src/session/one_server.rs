@@ -1,15 +1,18 @@
 //! One server: opening sessions with it, and whether it answers.
 
 use crate::error::words;
-use crate::session::connection::Connection;
-use crate::session::location::{CONNECT, hosts};
+use crate::session::connection::{Connection, Probe};
 use crate::session::tls::{TlsMode, connector};
 use std::fmt;
 use std::path::PathBuf;
+use std::pin::Pin;
 use std::time::Duration;
 use tokio::time::timeout;
-use tokio_postgres::config::SslMode;
+use tokio_postgres::config::{Host, SslMode};
 use tokio_postgres::{Config, NoTls};
+
+/// The time limit for connecting, where the URL has none.
+pub(super) const CONNECT: Duration = Duration::from_secs(5);
 
 /// A server, and the manner of connections to it.
 #[derive(Clone)]
@@ -56,8 +59,18 @@ impl Server {
         Err(problem)
     }
 
+    /// What a session asks when its server is silent.
+    fn probe(&self) -> Probe {
+        let server = self.clone();
+        let answers = move || -> Pin<Box<dyn Future<Output = bool> + Send>> {
+            let server = server.clone();
+            Box::pin(async move { server.answers().await })
+        };
+        Probe { server: self.to_string(), answers: Box::new(answers) }
+    }
+
     /// Whether the server answers. A refusal is an answer.
-    pub(crate) async fn answers(&self) -> bool {
+    async fn answers(&self) -> bool {
         for mode in self.tls.attempts(&self.config).iter().copied() {
             match self.attempt(mode).await {
                 Ok(_) | Err(Failure::Said(_)) => return true,
@@ -86,10 +99,21 @@ impl Server {
         config.ssl_mode(mode);
         if mode == SslMode::Disable {
             let (client, connection) = config.connect(NoTls).await.map_err(failed)?;
-            return Ok(Connection::serve(client, connection, self.clone()));
+            return Ok(Connection::serve(client, connection, self.probe()));
         }
         let tls = connector(self.tls, self.root.as_deref()).map_err(Failure::Said)?;
         let (client, connection) = config.connect(tls).await.map_err(failed)?;
-        Ok(Connection::serve(client, connection, self.clone()))
+        Ok(Connection::serve(client, connection, self.probe()))
     }
+}
+
+/// The hosts of a place with their ports.
+pub(super) fn hosts(config: &Config) -> impl Iterator<Item = (String, u16)> + '_ {
+    let ports = config.get_ports();
+    let port = move |place: usize| ports.get(place).or(ports.first()).copied().unwrap_or(5432);
+    let name = |host: &Host| match host {
+        Host::Tcp(name) => name.clone(),
+        Host::Unix(path) => path.display().to_string(),
+    };
+    config.get_hosts().iter().enumerate().map(move |(place, host)| (name(host), port(place)))
 }

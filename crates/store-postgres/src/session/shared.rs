@@ -1,6 +1,5 @@
 //! The shared state of one store's sessions: the server, this host, its claim, the server's clock.
 
-use crate::contract::claims::HostPlace;
 use crate::error::{DatabaseError, PostgresError};
 use crate::session::clock::{ServerClock, boot_time};
 use crate::session::connection::Connection;
@@ -9,7 +8,7 @@ use crate::session::server::{Seen, Server};
 use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU64, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
-use store::StoreError;
+use store::{HostId, StoreError};
 
 /// The required replication of commits.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -19,6 +18,13 @@ pub enum CommitDemand {
     Any,
     /// On the disk of a second machine before a commit is acknowledged.
     Synchronous,
+}
+
+/// A host, and where it runs.
+#[derive(Debug, Clone)]
+pub(crate) struct HostPlace {
+    pub(crate) host: HostId,
+    pub(crate) place: String,
 }
 
 /// The state that every session uses.
