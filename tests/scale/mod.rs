@@ -12,5 +12,6 @@ mod objects;
 mod paused_host;
 mod races;
 mod reads;
+mod refusals;
 mod several_hosts;
 mod suites;

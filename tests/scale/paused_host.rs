@@ -270,7 +270,7 @@ fn a_host_that_stood_still_does_not_append_under_a_claim_that_is_anothers_by_the
     until("it stands still", || stopped.stands_still());
     let signer = HostSigner::Own(Digest::of(b"keys"));
     let (id, name, version) = ("other".parse().unwrap(), "other:1".to_owned(), "0.0.0".to_owned());
-    store.register(&HostInfo { id, name, version, signer }).wait().unwrap();
+    store.register(&HostInfo { id, name, version, signer, place: String::new() }).wait().unwrap();
     let for_ever = Duration::from_secs(86_400);
     until("the other host has its claims", || store.renew(for_ever).wait().unwrap().shards.len() == 256);
     let length = || store.facts(Some(&case.key)).wait().unwrap().len();

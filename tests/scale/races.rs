@@ -2,11 +2,13 @@
 
 use crate::support::postgres;
 use crate::support::{self, judgement};
-use engine::{Error, Host, StoreLocation};
-use receipt::Decision;
+use engine::{Clock, Error, Host, StoreLocation, WorkerOptions};
+use receipt::{Decision, Timestamp};
 use std::fs;
 use std::path::Path;
-use std::sync::Barrier;
+use std::pin::Pin;
+use std::sync::{Arc, Barrier, Mutex};
+use std::time::Duration;
 use tempfile::TempDir;
 
 /// People who decide at once, on both hosts.
@@ -110,4 +112,35 @@ fn recorded_times_are_the_servers_whatever_the_clocks_of_hosts_say() {
         let after = now();
         assert!(facts.iter().all(|fact| (before..=after).contains(&fact.at)), "{before} {facts:?} {after}");
     }
+}
+
+/// A clock that is ahead by two hours. It keeps the waits for which it was asked, in milliseconds.
+struct Ahead(Arc<Mutex<Vec<i64>>>);
+
+impl Clock for Ahead {
+    fn now(&self) -> Timestamp {
+        Timestamp::from_millis(engine::SystemClock.now().as_millis() + 2 * 3_600_000)
+    }
+
+    fn until(&self, then: Timestamp) -> Pin<Box<dyn Future<Output = ()> + Send + '_>> {
+        self.0.lock().unwrap().push(then.as_millis() - self.now().as_millis());
+        Box::pin(tokio::time::sleep(Duration::from_millis(20)))
+    }
+}
+
+/// Times are the database's, and so are waits for them: a host whose own clock is ahead does not find each of them over.
+#[test]
+fn a_host_with_a_wrong_clock_waits_for_the_times_of_the_database() {
+    let Some(server) = postgres::shared() else { return };
+    let (folder, waits) = (TempDir::new().unwrap(), Arc::new(Mutex::new(Vec::new())));
+    let location = StoreLocation::Database(server.schema().parse().unwrap());
+    let host = Host::builder(folder.path()).store(location).clock(Ahead(Arc::clone(&waits))).open().unwrap();
+    let stop = async {
+        while waits.lock().unwrap().len() < 3 {
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+    };
+    support::block_on(host.work(WorkerOptions::default(), stop)).unwrap();
+    let waits = waits.lock().unwrap();
+    assert!(waits.iter().all(|wait| *wait > 0), "{waits:?}");
 }

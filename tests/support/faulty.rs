@@ -89,7 +89,10 @@ impl Faulty {
     pub fn alone(inner: Box<dyn Store>) -> Self {
         let signer = HostSigner::Own(Digest::of(b"keys"));
         let (name, version) = ("alone:1".to_owned(), "0.0.0".to_owned());
-        inner.register(&HostInfo { id: "alone".parse().unwrap(), name, version, signer }).wait().unwrap();
+        inner
+            .register(&HostInfo { id: "alone".parse().unwrap(), name, version, signer, place: String::new() })
+            .wait()
+            .unwrap();
         Self { clock: Some(AtomicI64::new(0)), ..Self::new(inner, When::Before, 0) }
     }
 }

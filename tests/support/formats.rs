@@ -5,7 +5,11 @@ use std::path::Path;
 
 /// Each format with what takes a journal of it back to the format before, the newest first: a line for each step of
 /// `crates/store-sqlite/src/file/schema.rs`.
-const BACK: [(i64, &str); 6] = [
+const BACK: [(i64, &str); 7] = [
+    (
+        14,
+        "DROP INDEX deployments_of_receipt; DROP INDEX deployments_of_tenant; DROP INDEX receipts_of_tenant; ALTER TABLE receipts DROP COLUMN tenant",
+    ),
     (13, "DROP INDEX deletions_by_time; DROP INDEX deletions_of_tenant"),
     (12, "ALTER TABLE requests DROP COLUMN notified"),
     (11, "ALTER TABLE deletions DROP COLUMN state; ALTER TABLE deletions DROP COLUMN ended_at"),

@@ -233,20 +233,31 @@ impl Server {
         psql
     }
 
-    /// Kills it with SIGKILL, as a crash of the machine would.
-    pub fn kill(&mut self) {
-        fs::write(self.folder.join("keep"), "").unwrap();
+    /// Has it stand still until the answer is dropped: the system accepts connections to it, and nothing is answered.
+    pub fn freeze(&self) -> Frozen {
+        Frozen(self.stop())
+    }
+
+    /// Stops its processes, and returns them.
+    fn stop(&self) -> Vec<String> {
         let pid = fs::read_to_string(self.folder.join("data/postmaster.pid")).unwrap();
         let pid = pid.lines().next().unwrap().to_owned();
-        let signal = |signal: &str, pids: &[&str]| {
-            let _ = Command::new("kill").arg(signal).args(pids).stderr(Stdio::null()).status().unwrap();
-        };
         // A server that stands still starts no more processes, which would outlive it.
         signal("-STOP", &[&pid]);
         wait_for_states(&[&pid], "TZX");
         let children = Command::new("pgrep").args(["-P", &pid]).output().unwrap();
         let children = String::from_utf8(children.stdout).unwrap();
-        let all: Vec<&str> = children.split_whitespace().chain([&*pid]).collect();
+        let all: Vec<String> = children.split_whitespace().map(str::to_owned).chain([pid.clone()]).collect();
+        let names: Vec<&str> = all.iter().map(String::as_str).collect();
+        signal("-STOP", &names);
+        all
+    }
+
+    /// Kills it with SIGKILL, as a crash of the machine would.
+    pub fn kill(&mut self) {
+        fs::write(self.folder.join("keep"), "").unwrap();
+        let all = self.stop();
+        let all: Vec<&str> = all.iter().map(String::as_str).collect();
         signal("-KILL", &all);
         // One that writes to the disk ends when that is done, and keeps the server from starting again.
         wait_for_states(&all, "ZX");
@@ -268,6 +279,16 @@ impl Server {
             assert!(Instant::now() < end, "the server does not start: {}", log());
             std::thread::sleep(Duration::from_millis(20));
         }
+    }
+}
+
+/// A server that stands still.
+pub struct Frozen(Vec<String>);
+
+impl Drop for Frozen {
+    fn drop(&mut self) {
+        let names: Vec<&str> = self.0.iter().map(String::as_str).collect();
+        signal("-CONT", &names);
     }
 }
 
@@ -303,6 +324,10 @@ impl Drop for Server {
         // One that was killed has left it.
         let _ = fs::remove_dir_all(&self.folder);
     }
+}
+
+fn signal(signal: &str, processes: &[&str]) {
+    let _ = Command::new("kill").arg(signal).args(processes).stderr(Stdio::null()).status().unwrap();
 }
 
 /// Waits until each of these processes is in one of the states, by their letters in `/proc`, or gone.

@@ -80,6 +80,27 @@ pub enum PostgresError {
         /// The object.
         name: String,
     },
+    /// The facts after a place cannot be read yet, as a transaction that may add some before them is open.
+    OpenTransaction {
+        /// The place.
+        after: i64,
+        /// The transaction's process.
+        whose: String,
+        /// Since when it is open.
+        since: String,
+    },
+    /// Another process, elsewhere, works as this host.
+    SameHost {
+        /// The host.
+        host: String,
+    },
+    /// The database has no record of this host.
+    UnknownHost {
+        /// The host.
+        host: String,
+    },
+    /// The connection ended, or the server stopped answering.
+    Lost(String),
     /// The server refused a statement.
     Server(String),
 }
@@ -135,9 +156,28 @@ impl fmt::Display for PostgresError {
                 f,
                 "artifact {digest} is missing: the database says that it is in {name}; if that is another bucket than the other hosts have, correct --artifacts, else restore the object"
             ),
+            Self::OpenTransaction { after, whose, since } => write!(
+                f,
+                "the facts after place {after} cannot be read: a transaction that may add facts before them is open in the database, of {whose}, since {since}; if it does not end, end it there, with pg_terminate_backend or ROLLBACK PREPARED"
+            ),
+            Self::SameHost { host } => f.write_str(&same_host(host)),
+            Self::UnknownHost { host } => f.write_str(&unknown_host(host)),
+            Self::Lost(problem) => write!(f, "the connection to the database was lost: {problem}"),
             Self::Server(problem) => f.write_str(problem),
         }
     }
+}
+
+fn same_host(host: &str) -> String {
+    format!(
+        "another process uses this host's id, {host}, and has claims under it, so this one drives nothing: if a data folder was copied, end this host, remove the file host in its folder and start it again; if the folder was moved or the machine started again, the claims before end within seconds"
+    )
+}
+
+fn unknown_host(host: &str) -> String {
+    format!(
+        "the database has no record of this host, {host}, as after a restore of an older one: start this host again, which makes one"
+    )
 }
 
 impl From<PostgresError> for StoreError {
@@ -183,17 +223,17 @@ impl From<PostgresError> for DatabaseError {
 
 impl From<Error> for DatabaseError {
     fn from(error: Error) -> Self {
-        let meaning = meaning(&error);
-        let Some(code) = error.code() else { return Self::Lost(meaning) };
+        let lost = || Self::Lost(PostgresError::Lost(words(&error)).into());
+        let Some(code) = error.code() else { return lost() };
         let raced = [
             SqlState::T_R_SERIALIZATION_FAILURE,
             SqlState::T_R_DEADLOCK_DETECTED,
             SqlState::UNIQUE_VIOLATION,
         ];
         match code {
-            code if raced.contains(code) => Self::Raced(meaning),
-            code if is_about_the_connection(code) => Self::Lost(meaning),
-            _ => Self::Refused(meaning),
+            code if raced.contains(code) => Self::Raced(meaning(&error)),
+            code if is_about_the_connection(code) => lost(),
+            _ => Self::Refused(meaning(&error)),
         }
     }
 }

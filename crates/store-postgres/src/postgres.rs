@@ -19,7 +19,9 @@ use std::time::Duration;
 use store::{Answer, Commit, ObjectStorage, StoreError, TakeRow};
 use tokio::runtime::{Builder, Handle};
 use tokio::sync::Mutex;
-use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
+use tokio::sync::mpsc::{UnboundedSender, unbounded_channel};
+use tokio::sync::oneshot;
+use tokio::time::timeout;
 
 /// The time for which a renewal retries an unresponsive server: a claim does not last much longer.
 const TIMEOUT: Duration = Duration::from_secs(2);
@@ -40,6 +42,8 @@ pub struct Postgres {
     keeper: Arc<Mutex<Option<Arc<Connection>>>>,
     runtime: Handle,
     queue: Option<UnboundedSender<Job>>,
+    /// Dropped when the store is: the runtime serves reads until then.
+    open: Option<oneshot::Sender<()>>,
     thread: Option<JoinHandle<()>>,
 }
 
@@ -66,6 +70,7 @@ impl Postgres {
         let place = Location::parse(url)?;
         let (queue, jobs) = unbounded_channel();
         let (opened, answer) = channel();
+        let (open, is_closed) = oneshot::channel();
         let run = move || {
             let runtime = match Builder::new_current_thread().enable_all().build() {
                 Ok(runtime) => runtime,
@@ -76,7 +81,7 @@ impl Postgres {
                 match start(place, demand).await {
                     Ok((writer, shared)) => {
                         drop(opened.send(Ok((handle, shared))));
-                        serve(writer, jobs).await;
+                        serve(writer.serve(jobs), is_closed).await;
                     }
                     Err(error) => drop(opened.send(Err(error.into_error()))),
                 }
@@ -86,7 +91,8 @@ impl Postgres {
         let thread = thread.map_err(|error| StoreError::from(PostgresError::Server(error.to_string())))?;
         let (runtime, shared) = answer.recv().map_err(|_| StoreError::Stopped)??;
         let (readers, keeper) = (Arc::new(Readers::new(Arc::clone(&shared))), Arc::default());
-        Ok(Self { shared, objects: None, readers, keeper, runtime, queue: Some(queue), thread: Some(thread) })
+        let (queue, open, thread) = (Some(queue), Some(open), Some(thread));
+        Ok(Self { shared, objects: None, readers, keeper, runtime, queue, open, thread })
     }
 
     /// Opens the database, and keeps new artifacts in object storage. Artifacts in the database are still read from it.
@@ -193,7 +199,11 @@ impl Postgres {
         let (promise, answer) = Answer::promised();
         let (shared, keeper) = (Arc::clone(&self.shared), Arc::clone(&self.keeper));
         self.runtime.spawn(async move {
-            let mut session = keeper.lock().await;
+            // One that hangs does not have others queue behind it.
+            let Ok(mut session) = timeout(TIMEOUT, keeper.lock()).await else {
+                let before = "the server has not answered the call before this one yet".to_owned();
+                return promise.answer(Err(PostgresError::Lost(before).into()));
+            };
             let done = keep(&shared, &mut session, act).await;
             promise.answer(done.map_err(DatabaseError::into_error));
         });
@@ -233,16 +243,45 @@ async fn start(place: Location, demand: CommitDemand) -> Result<(Writer, Arc<Sha
     Ok((Writer::start(Arc::clone(&shared), db).await?, shared))
 }
 
-/// The writer is a task of its own: if it panics, reads continue, and writes answer that the store has stopped.
-async fn serve(writer: Writer, jobs: UnboundedReceiver<Job>) {
-    let _ = tokio::spawn(writer.serve(jobs)).await;
+/// The writer is a task of its own: if it panics, reads continue until the store is closed, and writes answer that the store has stopped.
+async fn serve(writing: impl Future<Output = ()> + Send + 'static, is_closed: oneshot::Receiver<()>) {
+    let _ = tokio::spawn(writing).await;
+    let _ = is_closed.await;
 }
 
 impl Drop for Postgres {
     fn drop(&mut self) {
+        self.shared.close();
         self.queue.take();
+        self.open.take();
         if let Some(thread) = self.thread.take() {
             let _ = thread.join();
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn reads_go_on_after_a_writer_that_panics() {
+        let runtime = Builder::new_current_thread().enable_all().build().unwrap();
+        let (open, is_closed) = oneshot::channel();
+        let (handle, (panics, has_panicked)) = (runtime.handle().clone(), channel::<()>());
+        let writing = async move {
+            drop(panics);
+            panic!("as a defect would")
+        };
+        let serving = std::thread::spawn(move || runtime.block_on(serve(writing, is_closed)));
+        has_panicked.recv().unwrap_err();
+        let (read, answer) = channel();
+        handle.spawn(async move {
+            tokio::task::yield_now().await;
+            read.send(1)
+        });
+        assert_eq!(answer.recv(), Ok(1));
+        drop(open);
+        serving.join().unwrap();
     }
 }

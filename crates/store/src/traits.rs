@@ -339,7 +339,8 @@ pub trait ClaimStore: Send + Sync {
     /// share: for the next holder, such a claim [expired](crate::PreviousHolder::Expired).
     ///
     /// The returned claims are valid for `ttl` from the start of this call. A host that starts again under its id takes
-    /// over its own shards at once: only one process at a time has the folder with that id.
+    /// over its own shards at once, if its [place](HostInfo::place) is the same. If another process has valid claims under the id in another place, the
+    /// call fails: the folder with the id was copied.
     ///
     /// # Errors
     /// When the state cannot be written. Claims that were returned before stay valid for their time.

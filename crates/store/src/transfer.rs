@@ -121,6 +121,8 @@ pub struct MovedReceipt {
     pub id: ReceiptId,
     /// The request that it decides.
     pub request: RequestId,
+    /// The committed tenant.
+    pub tenant: String,
     /// The stored receipt as JSON text.
     pub body: String,
 }

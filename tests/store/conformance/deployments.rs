@@ -97,3 +97,12 @@ pub(super) fn are_read_in_pages(engine: &impl Engine) {
         (many, vec![])
     );
 }
+
+pub(super) fn may_be_of_a_long_resource(engine: &impl Engine) {
+    let (store, resource) = (engine.open(), long_resource());
+    record(&*store, &[deployment("dep_1", &resource, 5)]);
+    assert_eq!(live(&*store, &resource), Some("dep_1".to_owned()));
+    record(&*store, &[deployment("dep_2", &resource, 6), deployment("dep_3", &resource[1..], 7)]);
+    assert_eq!(live(&*store, &resource), Some("dep_2".to_owned()));
+    assert_eq!(all(&*store, DeploymentFilter::Live).len(), 2);
+}

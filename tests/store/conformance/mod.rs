@@ -73,13 +73,14 @@ macro_rules! conformance {
                 are_read_by_tenant_in_parts, deletions_and_acts_are_read_in_parts);
             conformance!(@ $engine; requests: wait_until_they_are_decided, count_against_quotas, are_remembered_by_subject,
                 are_read_with_their_journal, wait_again_when_reopened, lose_their_notices_when_reopened_at_once,
-                keep_which_notices_were_delivered);
+                keep_which_notices_were_delivered, may_be_for_a_long_resource);
             conformance!(@ $engine; receipts: are_spent_or_taken_back_and_never_both, are_spent_as_the_writer_saw_them,
-                are_precedents_once_spent, are_read_in_pages, are_found_by_their_requests, acts_have_one_order);
+                are_precedents_once_spent, are_read_in_pages, are_their_tenants_whatever_their_reasons_say,
+                are_found_by_their_requests, acts_have_one_order);
             conformance!(@ $engine; schedule: says_what_is_due, lists_by_state, says_what_has_ended, counts_what_tenants_keep);
             conformance!(@ $engine; claims: are_all_of_the_only_host, say_what_is_due, are_not_needed_from_outside,
                 are_released_and_taken_again, a_registered_host_is_on_record);
-            conformance!(@ $engine; deployments: are_recorded_once, serve_the_later_redeemed, are_read_in_pages);
+            conformance!(@ $engine; deployments: are_recorded_once, serve_the_later_redeemed, are_read_in_pages, may_be_of_a_long_resource);
         }
     };
     (@ $engine:ident; $concern:ident: $($test:ident),+) => {
@@ -108,7 +109,13 @@ fn host(id: &str) -> HostInfo {
         name: format!("{id}.example:1"),
         version: "0.0.0".to_owned(),
         signer: HostSigner::Own(Digest::of(b"keys")),
+        place: String::new(),
     }
+}
+
+/// A resource's name that no index of a database has room for, however well it is compressed.
+fn long_resource() -> String {
+    (0..640_u32).map(|number| Digest::of(&number.to_le_bytes()).to_string()).collect()
 }
 
 fn tenant(name: &str) -> TenantId {

@@ -17,6 +17,11 @@ fn issue(store: &dyn Store, name: &str) {
 
 /// The same with another tenant in what the receipt commits.
 fn issue_for(store: &dyn Store, company: &str, name: &str) {
+    issue_with(store, company, name, None);
+}
+
+/// The same with a summary.
+fn issue_with(store: &dyn Store, company: &str, name: &str, summary: Option<&str>) {
     ask(store, name, &format!("apr_{name}"), "r");
     let artifact = serde_json::from_value(serde_json::json!({
         "receipt_id": id(name), "key_id": "key", "alg": "ed25519", "signed_payload_hash": "", "signature_b64": "", "payload_bytes_b64": ""
@@ -27,7 +32,7 @@ fn issue_for(store: &dyn Store, company: &str, name: &str) {
         artifact: artifact.unwrap(),
         request_json: "{}".to_owned(),
         request_commitment_salt_b64: String::new(),
-        summary: None,
+        summary: summary.map(str::to_owned),
         company_id: company.to_owned(),
         idem_key: format!("apr_{name}"),
         input_hash: String::new(),
@@ -103,6 +108,19 @@ pub(super) fn are_read_in_pages(engine: &impl Engine) {
     assert_eq!((read(Some("acme"), false), read(Some("globex"), true)), (vec![0, 2, 3], vec![4, 1]));
     assert_eq!(read(Some("initech"), false), Vec::<u32>::new());
     assert_eq!(store.receipts(ReceiptPage::ALL).wait().unwrap().len(), 5);
+}
+
+/// A decider's reason may have any character, and look like a part of the receipt.
+pub(super) fn are_their_tenants_whatever_their_reasons_say(engine: &impl Engine) {
+    let store = engine.open();
+    issue_with(&*store, "globex", "p0", Some("a\0b"));
+    issue_with(&*store, "globex", "p1", Some(r#"","company_id":"acme"#));
+    issue_for(&*store, "acme", "p2");
+    let of = |tenant: &str| {
+        let tenant = Some(tenant.parse().unwrap());
+        store.receipts(ReceiptPage { tenant, ..ReceiptPage::ALL }).wait().unwrap()
+    };
+    assert_eq!((of("acme"), of("globex")), (vec![id("p2")], vec![id("p0"), id("p1")]));
 }
 
 pub(super) fn are_spent_as_the_writer_saw_them(engine: &impl Engine) {

@@ -209,3 +209,15 @@ pub(super) fn keep_which_notices_were_delivered(engine: &impl Engine) {
     decide(&*store, "a", "apr_1", Decision::Approved, "k");
     assert_eq!(sent(&*store), [false, true, true, false], "a decision does not change it");
 }
+
+pub(super) fn may_be_for_a_long_resource(engine: &impl Engine) {
+    let (store, resource) = (engine.open(), long_resource());
+    let asked = || store.asked(&tenant("acme"), "a.b", &resource).wait().unwrap();
+    for (name, times) in [("a", 1), ("b", 2)] {
+        ask(&*store, name, &format!("apr_{name}"), &resource);
+        assert_eq!(asked().times, times);
+        decide(&*store, name, &format!("apr_{name}"), Decision::Denied, "k1");
+        assert_eq!(asked().denials, [("k1".to_owned(), times)]);
+    }
+    assert_eq!(store.asked(&tenant("acme"), "a.b", &resource[1..]).wait().unwrap().times, 0);
+}

@@ -121,3 +121,41 @@ fn a_renewal_says_when_the_next_claim_of_another_host_ends() {
     ends("0", "= 7");
     assert_eq!(lapse(), (256, None));
 }
+
+/// A giver that stands still may act under its claim until the time that it was last told, and take the time of an action from then on.
+#[test]
+fn what_is_given_back_is_settled_after_the_givers_own_time() {
+    let Some(server) = postgres::shared() else { return };
+    let url = server.schema();
+    let schema = postgres::schema_name(&url);
+    let a = holder(&url);
+    let until = server.sql(&format!("SELECT min(until) FROM {schema}.claims"));
+    let b = host(&url, "b");
+    b.renew(TTL).wait().unwrap();
+    a.renew(TTL).wait().unwrap();
+    let settled = |shards: &str| {
+        let settled = format!("bool_and(settled >= timestamptz '{until}' + interval '10 seconds')");
+        server.sql(&format!("SELECT count(*), {settled} FROM {schema}.claims WHERE {shards}"))
+    };
+    assert_eq!(settled("host IS NULL"), "128|t");
+    assert_eq!(b.renew(TTL).wait().unwrap().shards.len(), 128);
+    assert_eq!(settled("host = 'b'"), "128|t", "the host that takes them does not make it earlier");
+}
+
+/// A host whose drive fails after it lost the shard does not keep the next holder from driving the instance.
+#[test]
+fn a_host_without_the_claim_postpones_nothing() {
+    let Some(server) = postgres::shared() else { return };
+    let url = server.schema();
+    let (a, b) = (holder(&url), host(&url, "b"));
+    create(&a, "one");
+    let due = || a.entered(&key("one")).wait().unwrap().unwrap().schedule.due;
+    let postpone = |store: &Postgres, until: i64| {
+        store.write(Write::Postpone { key: key("one"), until: Timestamp::from_millis(until) }).wait()
+    };
+    let before = due();
+    assert!(matches!(postpone(&b, i64::MAX), Err(StoreError::ClaimLost(lost)) if lost == key("one")));
+    assert_eq!(due(), before);
+    postpone(&a, 7).unwrap();
+    assert_eq!(due(), Some(Timestamp::from_millis(7)));
+}

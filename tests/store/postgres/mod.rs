@@ -2,7 +2,9 @@
 
 mod claims;
 mod deployments;
+mod reading;
 mod server;
+mod upgrade;
 mod usage_stripes;
 
 use super::lossy::Lossy;
@@ -18,7 +20,7 @@ use std::time::{Duration, Instant};
 use store::{
     Batch, ClaimStore as _, Commit, Create, HostInfo, HostSigner, InstanceState, JournalPosition,
     JournalStore as _, NewRequest, Precondition, PreviousHolder, Quotas, ReceiptState, Replication,
-    ScheduleRow, Shard, StoreError, Write, WriteStore as _, Writer,
+    ScheduleRow, ScheduleStore as _, Shard, StoreError, Write, WriteStore as _, Writer,
 };
 use store_postgres::Postgres;
 use tempfile::TempDir;
@@ -34,7 +36,10 @@ fn host(url: &str, id: &str) -> Postgres {
     let store = Postgres::open(url).unwrap();
     let signer = HostSigner::Authority(Digest::of(b"keys"));
     let (name, version) = (format!("{id}.example:1"), "0.0.0".to_owned());
-    store.register(&HostInfo { id: id.parse().unwrap(), name, version, signer }).wait().unwrap();
+    store
+        .register(&HostInfo { id: id.parse().unwrap(), name, version, signer, place: String::new() })
+        .wait()
+        .unwrap();
     store
 }
 
@@ -284,61 +289,4 @@ fn a_reader_that_goes_on_misses_nothing() {
     let all: Vec<u64> = a.facts(None).wait().unwrap().iter().map(|fact| fact.seq).collect();
     assert_eq!(all.len(), 8 + 1_600);
     assert_eq!(read, all);
-}
-
-/// Another program's transaction has a smaller place and is still open.
-#[test]
-fn what_is_being_committed_is_answered_later() {
-    let Some(server) = postgres::shared() else { return };
-    let url = server.schema();
-    let store = holder(&url);
-    create(&store, "one");
-    let before = store.last_seq().wait().unwrap();
-    let schema = postgres::schema_name(&url);
-    let mut other = server.session();
-    let place = other.run(&format!(
-        "SET search_path = {schema}; BEGIN; UPDATE hosts SET seen = now(); SELECT nextval('facts');"
-    ));
-    assert_eq!(place.parse::<u64>().unwrap(), before + 1);
-    create(&host(&url, "b"), "two");
-    assert_eq!(store.facts_after(before, 10).wait().unwrap(), []);
-    assert_eq!(store.last_seq().wait().unwrap(), before);
-    assert_eq!(other.run("COMMIT; SELECT 1;"), "1");
-    let end = Instant::now() + TIMEOUT;
-    while store.facts_after(before, 10).wait().unwrap().is_empty() {
-        assert!(Instant::now() < end);
-    }
-    assert!(store.last_seq().wait().unwrap() > before + 1);
-}
-
-/// Two transactions have places when a reader looks. The one with the larger place commits first. On a server of its own, where no other transaction ends
-/// meanwhile.
-#[test]
-fn what_commits_before_a_smaller_place_is_answered_after_it() {
-    let Some(server) = Server::start_with(&["autovacuum=off"]) else { return };
-    let url = server.schema();
-    let (store, b) = (host(&url, "a"), host(&url, "b"));
-    create(&b, "one");
-    append(&b, "one", 1, &request("first", Quotas::default()), Writer::Outside).wait().unwrap();
-    let before = store.last_seq().wait().unwrap();
-    let schema = postgres::schema_name(&url);
-    let (mut smaller, mut lock) = (server.session(), server.session());
-    lock.run(&format!("BEGIN; LOCK TABLE {schema}.requests IN SHARE MODE; SELECT 1;"));
-    smaller.run(&format!(
-        "SET search_path = {schema}; BEGIN; UPDATE hosts SET seen = now(); SELECT nextval('facts');"
-    ));
-    let larger = append(&b, "one", 2, &request("second", Quotas::default()), Writer::Outside);
-    let waits = format!(
-        "SELECT count(*) FROM pg_locks WHERE relation = '{schema}.requests'::regclass AND NOT granted"
-    );
-    server.wait_until(&waits, "1");
-    assert_eq!(store.facts_after(before, 10).wait().unwrap(), []);
-    lock.run("COMMIT; SELECT 1;");
-    larger.wait().unwrap();
-    assert_eq!(store.facts_after(before, 10).wait().unwrap(), [], "a smaller place may follow");
-    smaller.run("COMMIT; SELECT 1;");
-    let end = Instant::now() + TIMEOUT;
-    while store.facts_after(before, 10).wait().unwrap().is_empty() {
-        assert!(Instant::now() < end);
-    }
 }

@@ -204,6 +204,22 @@ fn what_was_acknowledged_survives_the_server() {
     }
 }
 
+/// The first server that the URL names accepts connections, as a frozen one does, and answers nothing.
+#[test]
+fn a_server_that_answers_nothing_is_passed_over() {
+    let Some(server) = postgres::shared() else { return };
+    let mute = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let first = format!("postgres@{}", mute.local_addr().unwrap());
+    let url = server.schema().replacen("postgres@", &format!("{first},"), 1).replacen(
+        "/postgres?",
+        ":5432/postgres?",
+        1,
+    );
+    let (opened, is_opened) = channel();
+    std::thread::spawn(move || opened.send(Postgres::open(&url).map(drop)));
+    is_opened.recv_timeout(TIMEOUT).expect("the second server is not tried").unwrap();
+}
+
 #[test]
 fn a_schema_is_made_once_and_known_by_its_version() {
     let Some(server) = postgres::shared() else { return };

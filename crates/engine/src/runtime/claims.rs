@@ -81,7 +81,7 @@ impl ClaimTable {
             let before = state.shards.get(&claim.shard).filter(|before| before.epoch == claim.epoch);
             let settled_at = match claim.previous {
                 PreviousHolder::Finished => None,
-                PreviousHolder::Expired => Some(BootTime::now().after(LONGEST_ACTION)),
+                PreviousHolder::Expired => Some(BootTime::now().after(claim.settled_in)),
             };
             (claim.shard, before.copied().unwrap_or(ClaimedShard { epoch: claim.epoch, settled_at }))
         };
@@ -166,7 +166,7 @@ mod tests {
     }
 
     fn claims(epoch: u64, previous: PreviousHolder, valid_for: Option<Duration>) -> Claims {
-        let shards = vec![HeldShard { shard: key().shard(), epoch, previous }];
+        let shards = vec![HeldShard { shard: key().shard(), epoch, previous, settled_in: LONGEST_ACTION }];
         Claims { shards, valid_for, next_lapse: None, notice: None }
     }
 

@@ -2,7 +2,9 @@
 
 use crate::{Error, ids};
 use receipt::Digest;
-use store::{DataFolder, HostId, HostInfo, HostSigner, Hosts, Store};
+use std::os::unix::fs::MetadataExt as _;
+use std::path::Path;
+use store::{DataFolder, FolderError, HostId, HostInfo, HostSigner, Hosts, Store, StoreError};
 
 /// Puts this host on record. Refused if another host has private keys of its own, unless this one has the same.
 pub(crate) fn register(
@@ -11,7 +13,8 @@ pub(crate) fn register(
     signer: HostSigner,
 ) -> Result<HostInfo, Error> {
     let id = folder.host_id(fresh()?)?;
-    let host = HostInfo { id, name: name(), version: env!("CARGO_PKG_VERSION").to_owned(), signer };
+    let (version, place) = (env!("CARGO_PKG_VERSION").to_owned(), place(folder.path())?);
+    let host = HostInfo { id, name: name(), version, signer, place };
     check_keys(&store.hosts().wait()?, &host)?;
     store.register(&host).wait()?;
     // If two hosts register at the same moment, each sees the other now.
@@ -42,6 +45,16 @@ fn fresh() -> Result<HostId, Error> {
     format!("host-{id}").parse().map_err(|error: store::UnknownHostId| Error::Internal(error.to_string()))
 }
 
+/// The folder on this machine since the machine was started: one process at a time has it, by its lock. A copy of the folder is another place, and so is the
+/// folder on another machine that shares its file system.
+fn place(folder: &Path) -> Result<String, Error> {
+    let failed = |error| StoreError::from(FolderError::Unusable { path: folder.to_owned(), error });
+    let found = std::fs::metadata(folder.join("lock")).map_err(failed)?;
+    let boot = std::fs::read_to_string("/proc/sys/kernel/random/boot_id").unwrap_or_default();
+    let place = format!("{} {} {}", boot.trim(), found.dev(), found.ino());
+    Ok(Digest::of(place.as_bytes()).to_string())
+}
+
 /// The machine's name and this process there.
 fn name() -> String {
     let machine = std::fs::read_to_string("/proc/sys/kernel/hostname").unwrap_or_default();
@@ -56,7 +69,13 @@ mod tests {
     use store::{HostRecord, Replication};
 
     fn host(id: &str, signer: HostSigner) -> HostInfo {
-        HostInfo { id: id.parse().unwrap(), name: "a:1".to_owned(), version: String::new(), signer }
+        HostInfo {
+            id: id.parse().unwrap(),
+            name: "a:1".to_owned(),
+            version: String::new(),
+            signer,
+            place: String::new(),
+        }
     }
 
     #[test]

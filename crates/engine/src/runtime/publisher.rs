@@ -13,7 +13,7 @@
 use crate::capability::Artifacts;
 use receipt::Digest;
 use rustix::fs::syncfs;
-use std::collections::HashSet;
+use std::collections::{BTreeSet, HashSet};
 use std::fs::{self, File};
 use std::io;
 use std::os::unix::fs::OpenOptionsExt as _;
@@ -29,6 +29,9 @@ use store::{
 
 /// The number of rows that one read returns.
 const PAGE: u32 = 256;
+
+/// Rows that failed before and are tried again with each read of the next rows.
+const RETRIES: usize = 64;
 
 /// Pages that are published before the thread ends; the next start continues from there.
 const LAST_PAGES: usize = 16;
@@ -114,9 +117,16 @@ struct Publishing {
 }
 
 /// The progress of the files.
+#[derive(Default)]
 struct PublishState {
-    /// The last row that is published, with all before it.
+    /// The last row that was read.
     last: PublishedRow,
+    /// The last row that is published with all before it.
+    whole: PublishedRow,
+    /// The rows between these two that failed. What they lack may be missing for good: they are tried again, and no other row is read for them.
+    failed: BTreeSet<u64>,
+    /// The first of them to try next.
+    next_retry: u64,
     /// The last row up to which all files are on disk.
     recorded: u64,
 }
@@ -161,49 +171,74 @@ impl Publishing {
         }
     }
 
-    /// Publishes the next rows.
+    /// Publishes the next rows, and those that failed before.
     fn publish(&mut self, pages: usize) -> Result<(), PublishError> {
-        if self.state.is_none() {
-            let (state, compared) = self.compare()?;
-            self.state = Some(state);
-            compared?;
-        }
-        let Some(state) = &self.state else { return Ok(()) };
-        let mut last = state.last.clone();
-        let passed = self.pass(&mut last, pages, drop);
-        if let Some(state) = &mut self.state {
-            state.last = last;
-        }
-        passed??;
-        match &self.state {
-            Some(state) if state.last.place >= state.recorded + RECORD_EVERY => Ok(self.record()?),
-            _ => Ok(()),
+        let mut state = match self.state.take() {
+            Some(state) => state,
+            None => self.compare()?,
+        };
+        let passed = self.retry(&mut state).and_then(|retried| {
+            let passed = self.pass(&mut state, pages, drop)?;
+            retried.and(passed)
+        });
+        let state = self.state.insert(state);
+        passed?;
+        match state.whole.place >= state.recorded + RECORD_EVERY {
+            true => Ok(self.record()?),
+            false => Ok(()),
         }
     }
 
-    /// Publishes the rows after `last`, and calls `named` with each row's file. A row that fails does not block the
-    /// rows after it: its artifact may be missing for good. `last` stays before the failed row, so that it is tried
-    /// again. The inner result is the first failure; the outer result, why the pass stopped.
+    /// Publishes what failed before. The inner result is the first failure; the outer result, why the pass stopped.
+    fn retry(&self, state: &mut PublishState) -> Result<Result<(), PublishError>, PublishError> {
+        let mut passed = Ok(());
+        let from = state.next_retry;
+        let in_turn = state.failed.range(from..).chain(state.failed.range(..from));
+        for place in in_turn.copied().take(RETRIES).collect::<Vec<_>>() {
+            state.next_retry = place + 1;
+            let after = place.saturating_sub(1);
+            // A resource that serves another deployment by now has another row.
+            let row = live(&*self.store, after, 1)?.pop().filter(|row| row.place == place);
+            match row.map_or(Ok(()), |row| self.publish_one(&row)) {
+                Ok(()) => drop(state.failed.remove(&place)),
+                Err(error) => passed = passed.and(Err(error)),
+            }
+            if passed.is_err() && self.is_closing.load(Ordering::Acquire) {
+                break;
+            }
+        }
+        state.settle();
+        Ok(passed)
+    }
+
+    fn publish_one(&self, row: &RecordedDeployment) -> Result<(), PublishError> {
+        self.artifacts.fetch(row.deployment.artifact_sha256)?;
+        Ok(write(&self.folder, &row.deployment)?)
+    }
+
+    /// Publishes the rows after the last one, and calls `named` with each row's file. A row that fails does not block the
+    /// rows after it. The inner result is the first failure; the outer result, why the pass stopped.
     fn pass(
         &self,
-        last: &mut PublishedRow,
+        state: &mut PublishState,
         pages: usize,
         mut named: impl FnMut(PathBuf),
     ) -> Result<Result<(), PublishError>, PublishError> {
-        let (mut next, mut passed) = (last.place, Ok(()));
+        let mut passed = Ok(());
         for _ in 0..pages {
-            let page = page(&*self.store, next)?;
+            let page = live(&*self.store, state.last.place, PAGE)?;
             for row in &page {
-                next = row.place;
                 named(file(&self.folder, &row.deployment));
-                let fetched = self.artifacts.fetch(row.deployment.artifact_sha256);
-                let published = fetched.and_then(|()| write(&self.folder, &row.deployment));
-                passed = passed.and(published.map_err(PublishError::File));
-                if passed.is_ok() {
-                    *last = PublishedRow::of(row);
-                } else if self.is_closing.load(Ordering::Acquire) {
-                    return passed.map(Ok);
+                let published = self.publish_one(row);
+                if published.is_err() && self.is_closing.load(Ordering::Acquire) {
+                    return Ok(passed.and(published));
                 }
+                if published.is_err() {
+                    state.failed.insert(row.place);
+                }
+                state.last = PublishedRow::of(row);
+                state.settle();
+                passed = passed.and(published);
             }
             if page.len() < PAGE as usize {
                 break;
@@ -213,8 +248,8 @@ impl Publishing {
     }
 
     /// Finds the place up to which the files match the rows. If they belong to other rows, all of them are written
-    /// again; the inner result is the first failure of that.
-    fn compare(&self) -> Result<(PublishState, Result<(), PublishError>), PublishError> {
+    /// again.
+    fn compare(&self) -> Result<PublishState, PublishError> {
         let recorded = PublishedRow::read(&self.folder.join("published"));
         let row = match recorded.place.checked_sub(1) {
             Some(before) => self
@@ -224,17 +259,18 @@ impl Publishing {
             None => Vec::new(),
         };
         if row.first().map(PublishedRow::of).is_some_and(|place| place == recorded) {
-            return Ok((PublishState { recorded: recorded.place, last: recorded }, Ok(())));
+            let (whole, last) = (recorded.clone(), recorded.clone());
+            return Ok(PublishState { last, whole, recorded: recorded.place, ..PublishState::default() });
         }
-        let mut last = PublishedRow::default();
-        let repaired = self.repair(&mut last)?;
-        Ok((PublishState { recorded: 0, last }, repaired))
+        let mut state = PublishState::default();
+        self.repair(&mut state)?;
+        Ok(state)
     }
 
-    /// Writes every file, and removes the files of resources that serve nothing.
-    fn repair(&self, last: &mut PublishedRow) -> Result<Result<(), PublishError>, PublishError> {
+    /// Writes every file, and removes the files of resources that serve nothing. What fails is tried again with the next rows.
+    fn repair(&self, state: &mut PublishState) -> Result<(), PublishError> {
         let mut named = HashSet::new();
-        let passed = self.pass(last, usize::MAX, |file| {
+        let _ = self.pass(state, usize::MAX, |file| {
             named.insert(file);
         })?;
         for tenant in folders(&self.folder)? {
@@ -245,7 +281,7 @@ impl Publishing {
                 }
             }
         }
-        Ok(passed)
+        Ok(())
     }
 
     /// Records up to where all files are on disk.
@@ -253,10 +289,19 @@ impl Publishing {
         let Some(state) = &mut self.state else { return Ok(()) };
         files::count_synchronisation();
         syncfs(File::open(&self.folder)?)?;
-        let PublishedRow { place, id } = &state.last;
+        let PublishedRow { place, id } = &state.whole;
         files::replace(&self.folder.join("published"), format!("{place} {id}\n").as_bytes(), FILE)?;
         state.recorded = *place;
         Ok(())
+    }
+}
+
+impl PublishState {
+    /// Where nothing is left to try again, all rows that were read are published.
+    fn settle(&mut self) {
+        if self.failed.is_empty() {
+            self.whole.clone_from(&self.last);
+        }
     }
 }
 
@@ -273,8 +318,9 @@ impl PublishedRow {
     }
 }
 
-fn page(store: &dyn Store, after: u64) -> Result<Vec<RecordedDeployment>, StoreError> {
-    store.deployments(DeploymentPage { after, limit: PAGE, filter: DeploymentFilter::Live }).wait()
+/// The first live deployments after a place.
+fn live(store: &dyn Store, after: u64, limit: u32) -> Result<Vec<RecordedDeployment>, StoreError> {
+    store.deployments(DeploymentPage { after, limit, filter: DeploymentFilter::Live }).wait()
 }
 
 /// Writes a file atomically, unless it exists. The system writes it to disk later.

@@ -60,6 +60,21 @@ impl HostState {
         self.journals.now()
     }
 
+    /// Returns at that time of [`now`](Self::now), or earlier. Where several hosts share a store, times are the store's, and this machine's clock may be wrong
+    /// by any amount: it measures only how long to wait.
+    pub(crate) async fn until(&self, then: Timestamp) -> Result<(), Error> {
+        let clock = &self.journals.clock;
+        let then = match self.claims.are_shared() {
+            true => {
+                let left = then.as_millis().saturating_sub(self.now()?.as_millis());
+                Timestamp::from_millis(clock.now().as_millis().saturating_add(left))
+            }
+            false => then,
+        };
+        clock.until(then).await;
+        Ok(())
+    }
+
     /// All operators' acts: another process may have recorded one since the last look. The gate has the authority's keys afterwards.
     pub(crate) fn trust(&self) -> Result<Arc<Trust>, Error> {
         self.trust_now().map(|(trust, _)| trust)

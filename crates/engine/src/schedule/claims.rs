@@ -4,6 +4,7 @@ use crate::Host;
 use crate::runtime::claims::{BootTime, TTL};
 use crate::runtime::state::HostState;
 use std::convert::Infallible;
+use std::sync::Arc;
 use std::time::Duration;
 use store::{Shard, StoreError};
 
@@ -13,6 +14,9 @@ const RENEW: Duration = Duration::from_secs(TTL.as_secs() / 3);
 /// The time between the end of another host's claim and this host's look for it: both judge by the database's clock, to
 /// the microsecond.
 const AFTER_LAPSE: Duration = Duration::from_millis(5);
+
+/// The time limit for the database's answer to a renewal. Claims that nothing renews are over at the end of it at the latest, and drives are interrupted.
+const ANSWER: Duration = Duration::from_secs(TTL.as_secs() / 2);
 
 /// The delay after a failed renewal.
 const RETRY: Duration = Duration::from_millis(500);
@@ -75,14 +79,20 @@ pub(super) async fn end(host: &Host) {
     };
     if tokio::time::timeout(RENEW, ended).await.is_ok() {
         // If this fails, the claims end at their expiry.
-        let _ = inner.journals.store.release().await;
+        let _ = tokio::time::timeout(RENEW, inner.journals.store.release()).await;
     }
 }
+
+/// The database accepts a renewal and answers nothing.
+#[derive(Debug, thiserror::Error)]
+#[error("the database has not answered for {} s", ANSWER.as_secs())]
+struct Silent;
 
 /// Returns the time until the first claim of another host is over.
 async fn renew_once(inner: &HostState) -> Result<Option<Duration>, StoreError> {
     let started = BootTime::now();
-    let claims = inner.journals.store.renew(TTL).await?;
+    let answer = tokio::time::timeout(ANSWER, inner.journals.store.renew(TTL)).await;
+    let claims = answer.unwrap_or_else(|_| Err(StoreError::Unavailable(Arc::new(Silent))))?;
     if let Some(notice) = &claims.notice {
         (inner.on_background_error)(notice);
     }

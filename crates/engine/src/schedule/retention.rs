@@ -45,7 +45,7 @@ pub(super) async fn keep(host: &Host) -> Result<Infallible, Error> {
             next => next?,
         };
         while host.0.now()? < next {
-            host.0.journals.clock.until(next).await;
+            host.0.until(next).await?;
         }
     }
 }

@@ -8,7 +8,7 @@ use crate::schedule::queue::ReadyQueue;
 use crate::{Error, Host};
 use receipt::Timestamp;
 use std::collections::{HashMap, HashSet};
-use std::pin::pin;
+use std::convert::Infallible;
 use std::time::Duration;
 use store::{InstanceKey, InstanceState, StoreError, Write};
 use tokio::task::{Id, JoinError, JoinSet};
@@ -43,6 +43,8 @@ pub(super) struct Worker<'a> {
     /// The due time of the next instance that is not due yet.
     next: Option<Timestamp>,
     troubled: HashMap<InstanceKey, u32>,
+    /// Whether it was said that the schedule cannot be read. A look that succeeds ends that.
+    is_told: bool,
 }
 
 impl<'a> Worker<'a> {
@@ -58,11 +60,21 @@ impl<'a> Worker<'a> {
             more: HashSet::new(),
             next: None,
             troubled: HashMap::new(),
+            is_told: false,
         }
     }
 
+    /// Works until `stop` completes: it counts at any moment, also while the database does not answer.
     pub(super) async fn run(mut self, stop: impl Future<Output = ()>) -> Result<(), Error> {
-        let mut stop = pin!(stop);
+        tokio::select! {
+            () = stop => {}
+            worked = self.turns() => return worked.map(|never| match never {}),
+        }
+        self.finish().await;
+        Ok(())
+    }
+
+    async fn turns(&mut self) -> Result<Infallible, Error> {
         let mut others = Poll::new();
         let looked = self.look().await.map(drop);
         self.outlast(looked).await?;
@@ -72,16 +84,15 @@ impl<'a> Worker<'a> {
             let next = self.next;
             let time = async {
                 match next {
-                    Some(next) => inner.journals.clock.until(next).await,
+                    Some(next) => inner.until(next).await,
                     None => std::future::pending().await,
                 }
             };
             let turned = tokio::select! {
-                () = &mut stop => break,
                 Some(driven) = self.drives.join_next_with_id() => self.ended(driven).await,
                 () = inner.wakeups.notified() => self.take_wakeups().await,
                 () = others.next(&inner.claims) => self.poll(&mut others).await,
-                () = time => Ok(()),
+                waited = time => waited,
             };
             let turned = match self.next.is_some_and(|next| self.is_past(next)) {
                 true if turned.is_ok() => self.look().await.map(drop),
@@ -89,8 +100,6 @@ impl<'a> Worker<'a> {
             };
             self.outlast(turned).await?;
         }
-        self.finish().await;
-        Ok(())
     }
 
     /// Begins as many drives as the bounds allow.
@@ -141,6 +150,7 @@ impl<'a> Worker<'a> {
             // Not all names were kept, so the worker reads the schedule again.
             self.host.0.wakeups.notify_all();
         }
+        self.is_told = false;
         Ok(found.len())
     }
 
@@ -162,10 +172,15 @@ impl<'a> Worker<'a> {
         Ok(new.collect())
     }
 
-    /// An unreachable database does not end the worker: due instances stay due, and are found when it is back.
+    /// A database that is unreachable or refuses a look does not end the worker: due instances stay due, and are found later. It is said once.
     async fn outlast(&mut self, turned: Result<(), Error>) -> Result<(), Error> {
         match turned {
-            Err(Error::Store(error)) if self.host.0.claims.are_shared() && is_away(&error) => {
+            Err(Error::Store(error)) if self.host.0.claims.are_shared() && may_pass(&error) => {
+                if !self.is_told {
+                    let problem = "cannot look for due instances";
+                    (self.host.0.on_background_error)(&format!("{problem}: {error} (it is tried again)"));
+                }
+                self.is_told = true;
                 tokio::time::sleep(STORE_BACKOFF).await;
                 Ok(())
             }
@@ -275,7 +290,8 @@ impl<'a> Worker<'a> {
         let postpone = Write::Postpone { key: key.clone(), until };
         match self.host.0.journals.store.write(postpone).await {
             Ok(_) => self.next = Some(self.next.map_or(until, |next| next.min(until))),
-            Err(StoreError::NoInstance(_)) => drop(self.troubled.remove(key)),
+            // Deleted, or another host's by now.
+            Err(StoreError::NoInstance(_) | StoreError::ClaimLost(_)) => drop(self.troubled.remove(key)),
             // The store refuses even this write. The worker waits for `STORE_BACKOFF` before it takes up the instance
             // again.
             Err(_) => {
@@ -297,9 +313,14 @@ impl<'a> Worker<'a> {
     }
 }
 
-/// Whether the database cannot be reached, or its answer was lost.
+/// Whether the database cannot be reached, or its answer was lost. One that refuses is not away.
 pub(super) fn is_away(error: &StoreError) -> bool {
-    matches!(error, StoreError::Unavailable(_) | StoreError::Database(_) | StoreError::Stopped)
+    matches!(error, StoreError::Unavailable(_) | StoreError::Stopped)
+}
+
+/// Whether the same look may succeed later.
+fn may_pass(error: &StoreError) -> bool {
+    is_away(error) || matches!(error, StoreError::Database(_))
 }
 
 /// The times of the polls for other hosts' appends. The times do not move if the worker does other work in between.

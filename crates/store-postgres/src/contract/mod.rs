@@ -6,8 +6,8 @@ use crate::blob::{blobs, objects};
 use crate::error::DatabaseError;
 use crate::postgres::Postgres;
 use crate::read::{journals, requests, schedule, tail};
-use crate::session::connection::Connection;
-use crate::session::shared::Shared;
+use crate::session::readers::Readers;
+use crate::session::shared::{HostPlace, Shared};
 use crate::write::record::Record;
 use receipt::{Digest, Timestamp};
 use std::sync::Arc;
@@ -78,19 +78,26 @@ impl JournalStore for Postgres {
 
     fn facts_after(&self, seq: u64, limit: u32) -> Answer<Vec<Fact>> {
         let shared = &self.shared;
-        read!(self, |db, shared| tail::after(&db, seq, limit, horizon(&shared, &db).await?))
+        with_readers!(self, |readers, shared| async move {
+            let horizon = horizon(&shared, &readers).await?;
+            tail::after(&*readers.acquire().await?, seq, limit, horizon).await
+        })
     }
 
     fn facts_of_tenant(&self, tenant: &TenantId, seq: u64, limit: u32) -> Answer<Vec<Fact>> {
         let shared = &self.shared;
-        read!(self, |db, shared, tenant| {
-            tail::of_tenant(&db, &tenant, seq, limit, horizon(&shared, &db).await?)
+        with_readers!(self, |readers, shared, tenant| async move {
+            let horizon = horizon(&shared, &readers).await?;
+            tail::of_tenant(&*readers.acquire().await?, &tenant, seq, limit, horizon).await
         })
     }
 
     fn last_seq(&self) -> Answer<u64> {
         let shared = &self.shared;
-        read!(self, |db, shared| tail::last(&db, horizon(&shared, &db).await?))
+        with_readers!(self, |readers, shared| async move {
+            let horizon = horizon(&shared, &readers).await?;
+            tail::last(&*readers.acquire().await?, horizon).await
+        })
     }
 
     fn now(&self, _wall: Timestamp) -> Answer<Timestamp> {
@@ -99,14 +106,14 @@ impl JournalStore for Postgres {
 }
 
 /// The place up to which no further fact can appear.
-async fn horizon(shared: &Shared, db: &Connection) -> Result<i64, DatabaseError> {
-    let found = tail::horizon(db, shared.horizon.load(Ordering::Acquire)).await?;
+async fn horizon(shared: &Shared, readers: &Arc<Readers>) -> Result<i64, DatabaseError> {
+    let found = tail::horizon(readers, shared.horizon.load(Ordering::Acquire)).await?;
     Ok(shared.horizon.fetch_max(found, Ordering::AcqRel).max(found))
 }
 
 impl ClaimStore for Postgres {
     fn register(&self, host: &HostInfo) -> Answer<()> {
-        self.shared.set_host(host.id.clone());
+        self.shared.set_host(HostPlace { host: host.id.clone(), place: host.place.clone() });
         let host = host.clone();
         self.keep(move |_, db| {
             let host = host.clone();
@@ -124,7 +131,9 @@ impl ClaimStore for Postgres {
     }
 
     fn release(&self) -> Answer<()> {
-        self.keep(|shared, db| async move { claims::release(&db, &shared.host()?, &shared.claim()).await })
+        self.keep(
+            |shared, db| async move { claims::release(&db, &shared.host()?.host, &shared.claim()).await },
+        )
     }
 
     fn hosts(&self) -> Answer<Hosts> {

@@ -18,8 +18,8 @@ use store::TransferRow;
 const STRIPE: i16 = 0;
 
 const COMPONENT: &str = "INSERT INTO components VALUES ($1, $2, $3)";
-const RECEIPTS: &str = "INSERT INTO receipts (seq, id, request, body) OVERRIDING SYSTEM VALUE
-    SELECT * FROM unnest($1::bigint[], $2::text[], $3::text[], $4::text[])";
+const RECEIPTS: &str = "INSERT INTO receipts (seq, id, request, tenant, body) OVERRIDING SYSTEM VALUE
+    SELECT * FROM unnest($1::bigint[], $2::text[], $3::text[], $4::text[], $5::text[])";
 const RECEIPT_STATES: &str = "INSERT INTO receipt_states (receipt, redeemed_at, redeemed_seq, attestation, revoked_at, revocation, revocation_id)
     SELECT * FROM unnest($1::text[], $2::bigint[], $3::bigint[], $4::text[], $5::bigint[], $6::text[], $7::text[])";
 const USAGE: &str =
@@ -119,7 +119,7 @@ fn requests(rows: &[TransferRow], calls: &mut Vec<Call>) {
 fn receipts(rows: &[TransferRow], calls: &mut Vec<Call>) {
     let made = of_kind!(rows, TransferRow::Receipt(row) => row);
     let columns = columns!(made, row =>
-        row.seq.cast_signed(), row.id.to_string(), row.request.to_string(), row.body.clone(),
+        row.seq.cast_signed(), row.id.to_string(), row.request.to_string(), row.tenant.clone(), row.body.clone(),
     );
     push(calls, RECEIPTS, columns);
     let receipt_states =

@@ -85,8 +85,8 @@ pub(crate) async fn asked(
 ) -> Result<AskHistory, DatabaseError> {
     // The number of all requests has no signers.
     const SELECT: &str =
-        "SELECT NULL::bytea, coalesce(sum(times), 0)::bigint FROM subjects WHERE tenant = $1 AND subject = $2
-        UNION ALL SELECT signers, times FROM denials WHERE tenant = $1 AND subject = $2";
+        "SELECT NULL::bytea, coalesce(sum(times), 0)::bigint FROM subjects WHERE tenant = $1 AND digest = sha256($2::bytea)
+        UNION ALL SELECT signers, times FROM denials WHERE tenant = $1 AND digest = sha256($2::bytea)";
     let rows = db.query(SELECT, values![tenant.to_string(), subject.as_bytes().to_vec()]).await?;
     let mut history = AskHistory::default();
     for row in &rows {
@@ -146,15 +146,33 @@ fn stored(body: &str) -> Result<StoredReceipt, StoreError> {
     serde_json::from_str(body).map_err(damaged)
 }
 
-/// All receipts, oldest first.
+/// A page of receipts. With a tenant, the query reads no other tenant's rows.
 pub(crate) async fn receipts(db: &Connection, page: &ReceiptPage) -> Result<Vec<ReceiptId>, DatabaseError> {
-    const OLDEST_FIRST: &str =
-        "SELECT id FROM receipts WHERE ($1::text IS NULL OR body::json ->> 'company_id' = $1)
-        AND seq > coalesce((SELECT seq FROM receipts WHERE id = $2::text), 0) ORDER BY seq LIMIT $3";
-    const NEWEST_FIRST: &str = "SELECT id FROM receipts WHERE ($1::text IS NULL OR body::json ->> 'company_id' = $1)
-        AND seq < coalesce((SELECT seq FROM receipts WHERE id = $2::text), 9223372036854775807) ORDER BY seq DESC LIMIT $3";
+    macro_rules! oldest_first {
+        ($whose:literal) => {
+            concat!(
+                "SELECT id FROM receipts WHERE ",
+                $whose,
+                " AND seq > coalesce((SELECT seq FROM receipts WHERE id = $2::text), 0) ORDER BY seq LIMIT $3"
+            )
+        };
+    }
+    macro_rules! newest_first {
+        ($whose:literal) => {
+            concat!(
+                "SELECT id FROM receipts WHERE ",
+                $whose,
+                " AND seq < coalesce((SELECT seq FROM receipts WHERE id = $2::text), 9223372036854775807) ORDER BY seq DESC LIMIT $3"
+            )
+        };
+    }
     let ReceiptPage { tenant, after, newest_first, limit } = page;
-    let select = if *newest_first { NEWEST_FIRST } else { OLDEST_FIRST };
+    let select = match (tenant.is_some(), newest_first) {
+        (false, false) => oldest_first!("$1::text IS NULL"),
+        (false, true) => newest_first!("$1::text IS NULL"),
+        (true, false) => oldest_first!("tenant = $1::text"),
+        (true, true) => newest_first!("tenant = $1::text"),
+    };
     let (tenant, after) = (tenant.as_ref().map(ToString::to_string), after.as_ref().map(ToString::to_string));
     let rows = db.query(select, values![tenant, after, i64::from(*limit)]).await?;
     Ok(rows.iter().map(|row| name(row, 0)).collect::<Result<_, _>>()?)

@@ -13,13 +13,13 @@ use store::{
 use tokio_postgres::Row;
 use workflow::TenantId;
 
-/// The condition that this host holds the shard of the instance `i`.
+/// The condition that this host holds the shard of the instance `i`. The server looks up the held shards once, and not for each instance.
 macro_rules! held {
     ($claim:literal) => {
         concat!(
-            " AND EXISTS (SELECT 1 FROM claims c WHERE c.shard = i.shard AND c.claim = ",
+            " AND i.shard = ANY(ARRAY(SELECT c.shard FROM claims c WHERE c.claim = ",
             $claim,
-            " AND c.until > clock_timestamp())"
+            " AND c.until > clock_timestamp()))"
         )
     };
 }
@@ -222,7 +222,7 @@ pub(crate) async fn live(
     resource: &str,
 ) -> Result<Option<Deployment>, DatabaseError> {
     const LIVE: &str = deployments!(
-        "FROM live l JOIN deployments d ON d.place = l.place WHERE l.tenant = $1 AND l.resource = $2"
+        "FROM live l JOIN deployments d ON d.place = l.place WHERE l.tenant = $1 AND l.digest = sha256($2::bytea)"
     );
     let values: Vec<Value> = values![tenant.to_string(), resource.as_bytes().to_vec()];
     Ok(db.one(LIVE, values).await?.as_ref().map(deployment).transpose()?)

@@ -2,22 +2,44 @@
 //!
 //! A sequence assigns the places, and commits may have another order: a transaction with smaller places may still be
 //! open. Therefore a reader gets facts only up to a place below which every transaction has ended.
+//!
+//! A transaction locks the table of writers before it draws places, and until it ends. So the transactions to wait for are those that have this lock after
+//! the last place was read: transactions of other programs and of other databases are in no reader's way.
 
-use crate::error::DatabaseError;
-use crate::session::connection::{Connection, values};
+use crate::error::{DatabaseError, PostgresError};
+use crate::session::connection::{Call, Connection, values};
+use crate::session::readers::Readers;
 use crate::write::entries::read;
 use crate::write::load::key;
+use std::sync::Arc;
 use std::time::Duration;
 use store::Fact;
-use tokio::time::sleep;
+use tokio::time::{Instant, sleep};
 use tokio_postgres::Row;
 use workflow::TenantId;
 
 const LAST: &str = "SELECT CASE WHEN is_called THEN last_value ELSE 0 END FROM facts";
-// Read after the last place: a transaction gets its number before its places, so each with a place up to that one has a smaller number than this. (The
-// upper bound of a snapshot would not do. It is the number after the last *ended* transaction, and an open one may have it.)
-const BOUND: &str = "SELECT pg_current_xact_id()::text";
-const ENDED: &str = "SELECT pg_snapshot_xmin(pg_current_snapshot()) >= $1::text::xid8";
+/// The transactions that have locked the table of writers: as hosts do, or as a move does.
+macro_rules! writing {
+    ($select:literal, $rest:literal) => {
+        concat!(
+            "SELECT ",
+            $select,
+            " FROM pg_locks l ",
+            $rest,
+            " l.locktype = 'relation' AND l.granted AND l.relation = 'writers'::regclass AND l.mode IN ('RowExclusiveLock', 'AccessExclusiveLock')
+            AND l.database = (SELECT oid FROM pg_database WHERE datname = current_database())"
+        )
+    };
+}
+const WRITING: &str = writing!("DISTINCT l.virtualtransaction", "WHERE");
+const STILL: &str =
+    writing!("DISTINCT l.virtualtransaction", "WHERE l.virtualtransaction = ANY($1::text[]) AND");
+// A prepared transaction has no process, and another account's session may be hidden.
+const WHOSE: &str = writing!(
+    "coalesce('process ' || l.pid, 'prepared transaction ' || l.virtualtransaction), coalesce(to_char(a.xact_start, 'YYYY-MM-DD HH24:MI:SS'), 'an unknown time')",
+    "LEFT JOIN pg_stat_activity a ON a.pid = l.pid WHERE l.virtualtransaction = ANY($1::text[]) AND"
+);
 const AFTER: &str = "SELECT i.tenant, i.instance, e.seq, e.idx, e.at, e.count, e.sum, e.body
     FROM entries e JOIN instances i ON i.id = e.instance
     WHERE e.seq >= coalesce((SELECT max(b.seq) FROM entries b WHERE b.seq <= $1), 0) AND e.seq <= $2 ORDER BY e.seq LIMIT $3";
@@ -28,26 +50,39 @@ const OF_TENANT: &str = "SELECT i.tenant, i.instance, e.seq, e.idx, e.at, e.coun
     ORDER BY e.seq LIMIT $3";
 const LAST_COMMITTED: &str = "SELECT seq + count - 1 FROM entries WHERE seq <= $1 ORDER BY seq DESC LIMIT 1";
 
-/// The pause between checks whether the open transactions have ended, and the number of checks.
-const PAUSE: Duration = Duration::from_millis(2);
-const LOOKS: u32 = 250;
+/// The first pause between checks whether the open transactions have ended, and the longest.
+const PAUSES: (Duration, Duration) = (Duration::from_millis(2), Duration::from_millis(50));
 
-/// The last place below which no further fact can appear: at least `known`, an earlier result.
-pub(crate) async fn horizon(db: &Connection, known: i64) -> Result<i64, DatabaseError> {
-    let last = db.one(LAST, Vec::new()).await?.map_or(0, |row| row.get::<_, i64>(0));
-    if last <= known {
-        return Ok(known);
-    }
-    let bound = db.one(BOUND, Vec::new()).await?.map_or_else(String::new, |row| row.get::<_, String>(0));
-    for _ in 0..LOOKS {
-        let ended = db.one(ENDED, values![bound.clone()]).await?;
-        if ended.is_some_and(|row| row.get(0)) {
-            return Ok(last);
+/// The time for which a reader waits: longer than the server keeps a transaction of a host that stands still.
+const TIMEOUT: Duration = Duration::from_secs(6);
+
+/// The last place below which no further fact can appear: at least `known`, an earlier result. No session is lent while it waits.
+pub(crate) async fn horizon(readers: &Arc<Readers>, known: i64) -> Result<i64, DatabaseError> {
+    let looks = [Call::new(LAST, Vec::new()), Call::new(WRITING, Vec::new())];
+    let answers = readers.acquire().await?.calls(&looks).await?;
+    let [last, writing] = &answers[..] else { return Ok(known) };
+    let last = last.first().map_or(0, |row| row.get::<_, i64>(0));
+    let mut open: Vec<String> = writing.iter().map(|row| row.get(0)).collect();
+    let (end, mut pause) = (Instant::now() + TIMEOUT, PAUSES.0);
+    while last > known && !open.is_empty() {
+        if Instant::now() >= end {
+            return Err(waits(known, readers.acquire().await?.one(WHOSE, values![open]).await?).into());
         }
-        sleep(PAUSE).await;
+        sleep(pause).await;
+        pause = (pause * 2).min(PAUSES.1);
+        let still = readers.acquire().await?.query(STILL, values![open]).await?;
+        open = still.iter().map(|row| row.get(0)).collect();
     }
-    // Facts of open transactions, and all facts after them, are returned later.
-    Ok(known)
+    Ok(last.max(known))
+}
+
+/// The error that names the transaction for which the facts after a place wait.
+fn waits(known: i64, whose: Option<Row>) -> PostgresError {
+    let (whose, since) = match whose {
+        Some(row) => (row.get(0), row.get(1)),
+        None => ("another process".to_owned(), "an unknown time".to_owned()),
+    };
+    PostgresError::OpenTransaction { after: known, whose, since }
 }
 
 /// The first facts after that place, up to the horizon.

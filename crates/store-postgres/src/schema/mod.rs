@@ -9,7 +9,7 @@ use crate::session::connection::{Connection, values};
 use crate::session::location::Location;
 
 /// The version that this program reads and writes.
-const VERSION: i32 = 7;
+const VERSION: i32 = 8;
 
 /// The step from version `n - 1` to version `n`.
 const STEPS: [&str; VERSION as usize] = [
@@ -20,6 +20,7 @@ const STEPS: [&str; VERSION as usize] = [
     include_str!("5.sql"),
     include_str!("6.sql"),
     include_str!("7.sql"),
+    include_str!("8.sql"),
 ];
 
 /// The key of the lock that keeps two programs from changing a schema at once: "pp-host" as bytes.

@@ -1,14 +1,18 @@
 //! One session with the server: statements are prepared once, and calls are pipelined.
 
-use crate::error::DatabaseError;
+use crate::error::{DatabaseError, PostgresError};
 use std::borrow::Cow;
 use std::collections::HashMap;
 use std::future::poll_fn;
-use std::pin::Pin;
+use std::pin::{Pin, pin};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::Poll;
+use std::time::Duration;
 use tokio::io::{AsyncRead, AsyncWrite};
+use tokio::select;
+use tokio::task::AbortHandle;
+use tokio::time::timeout;
 use tokio_postgres::error::Severity;
 use tokio_postgres::types::ToSql;
 use tokio_postgres::{AsyncMessage, Client, Row, Statement};
@@ -71,9 +75,25 @@ pub(crate) use values;
 /// A future answer of the server.
 type Reply<'a, T> = Pin<Box<dyn Future<Output = Result<T, tokio_postgres::Error>> + Send + 'a>>;
 
+/// The time after which a server that has not answered is asked whether it is there. A statement may take longer, as one that waits for a lock or a
+/// standby; a server that stands still answers nothing at all.
+const SILENCE: Duration = Duration::from_secs(5);
+
+/// Asks a server whether it is there.
+pub(crate) struct Probe {
+    /// The server, for messages.
+    pub(crate) server: String,
+    /// Whether it answers a session of its own.
+    pub(crate) answers: Box<dyn Fn() -> Pin<Box<dyn Future<Output = bool> + Send>> + Send + Sync>,
+}
+
 /// A session.
 pub(crate) struct Connection {
     client: Client,
+    probe: Probe,
+    attending: AbortHandle,
+    /// The server did not answer, so the session is no longer used.
+    is_given_up: AtomicBool,
     prepared: Mutex<HashMap<String, Statement>>,
     warned: Arc<AtomicBool>,
     /// A transaction is open.
@@ -82,14 +102,19 @@ pub(crate) struct Connection {
 
 impl Connection {
     /// Serves an established connection on the current runtime.
-    pub(crate) fn serve<S, T>(client: Client, connection: tokio_postgres::Connection<S, T>) -> Self
+    pub(crate) fn serve<S, T>(
+        client: Client,
+        connection: tokio_postgres::Connection<S, T>,
+        probe: Probe,
+    ) -> Self
     where
         S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
         T: AsyncRead + AsyncWrite + Unpin + Send + 'static,
     {
         let warned = Arc::new(AtomicBool::new(false));
-        tokio::spawn(attend(connection, Arc::clone(&warned)));
-        Self { client, prepared: Mutex::default(), warned, is_open: AtomicBool::new(false) }
+        let attending = tokio::spawn(attend(connection, Arc::clone(&warned))).abort_handle();
+        let (is_given_up, is_open) = (AtomicBool::new(false), AtomicBool::new(false));
+        Self { client, probe, attending, is_given_up, prepared: Mutex::default(), warned, is_open }
     }
 
     /// Whether the session can be reused: it is open and has no open transaction.
@@ -99,7 +124,30 @@ impl Connection {
 
     /// Whether the session has ended.
     pub(crate) fn is_closed(&self) -> bool {
-        self.client.is_closed()
+        self.is_given_up.load(Ordering::Acquire) || self.client.is_closed()
+    }
+
+    /// The server's answer to an exchange. If the server does not answer at all, the session is given up: what was sent may still take place there.
+    async fn answered<T>(
+        &self,
+        exchange: impl Future<Output = Result<T, tokio_postgres::Error>> + Send,
+    ) -> Result<T, DatabaseError> {
+        let mut exchange = pin!(exchange);
+        loop {
+            if let Ok(done) = timeout(SILENCE, &mut exchange).await {
+                return Ok(done?);
+            }
+            let is_there = select! {
+                done = &mut exchange => return Ok(done?),
+                is_there = (self.probe.answers)() => is_there,
+            };
+            if !is_there {
+                self.is_given_up.store(true, Ordering::Release);
+                self.attending.abort();
+                let silent = format!("{} does not answer", self.probe.server);
+                return Err(DatabaseError::Lost(PostgresError::Lost(silent).into()));
+            }
+        }
     }
 
     /// Whether the server has warned since the last call of this function. A commit with a warning is in doubt: the
@@ -115,7 +163,7 @@ impl Connection {
         values: Vec<Value>,
     ) -> Result<Vec<Row>, DatabaseError> {
         let prepared = self.prepare(statement).await?;
-        Ok(self.client.query(&prepared, &references(&values)).await?)
+        self.answered(self.client.query(&prepared, &references(&values))).await
     }
 
     /// The first row of a statement, if there is one.
@@ -129,7 +177,7 @@ impl Connection {
 
     /// Statements without values or rows.
     pub(crate) async fn run(&self, statements: &str) -> Result<(), DatabaseError> {
-        Ok(self.client.batch_execute(statements).await?)
+        self.answered(self.client.batch_execute(statements)).await
     }
 
     /// Opens a transaction and pipelines calls in it.
@@ -143,6 +191,13 @@ impl Connection {
         let answers = self.pipeline(None, calls, Some("COMMIT")).await?;
         self.is_open.store(false, Ordering::Release);
         Ok(answers)
+    }
+
+    /// Ends the open transaction without effect.
+    pub(crate) async fn roll_back(&self) -> Result<(), DatabaseError> {
+        self.run("ROLLBACK").await?;
+        self.is_open.store(false, Ordering::Release);
+        Ok(())
     }
 
     /// Pipelines calls, each a transaction of its own.
@@ -178,7 +233,7 @@ impl Connection {
         if let Some(text) = last {
             answers.push(plain(text));
         }
-        let mut rows = in_order(answers).await?;
+        let mut rows = self.answered(in_order(answers)).await?;
         if first.is_some() {
             rows.remove(0);
         }
@@ -190,7 +245,7 @@ impl Connection {
         if let Some(statement) = self.prepared().get(text) {
             return Ok(statement.clone());
         }
-        let statement = self.client.prepare(text).await?;
+        let statement = self.answered(self.client.prepare(text)).await?;
         self.prepared().insert(text.to_owned(), statement.clone());
         Ok(statement)
     }

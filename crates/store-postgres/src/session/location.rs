@@ -2,15 +2,18 @@
 
 use crate::error::{DatabaseError, PostgresError, words};
 use crate::session::connection::Connection;
-use crate::session::tls::{TlsMode, connector};
+use crate::session::one_server::{CONNECT, Server, hosts};
+use crate::session::tls::TlsMode;
 use std::fmt;
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
 use std::str::FromStr as _;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 use tokio::time::{Instant, sleep};
-use tokio_postgres::config::{Host, SslMode, TargetSessionAttrs};
-use tokio_postgres::{Config, NoTls};
+use tokio_postgres::Config;
+use tokio_postgres::config::{Host, LoadBalanceHosts, TargetSessionAttrs};
 
 /// The settings of this program's sessions. Statements take locks in one order and use indexes even if the planner
 /// knows nothing about a new table; a stalled host's open transaction ends soon, so that it blocks no other host.
@@ -19,9 +22,6 @@ const SETTINGS: &str = "-c idle_in_transaction_session_timeout=5000 -c client_mi
 
 /// The pause between two attempts.
 const PAUSE: Duration = Duration::from_millis(100);
-
-/// The time limit for connecting, if the URL has none.
-const CONNECT: Duration = Duration::from_secs(5);
 
 /// The time in which sent data must be acknowledged, if the URL has none. Without a bound a cut network is never
 /// noticed.
@@ -33,6 +33,8 @@ pub(crate) struct Location {
     config: Config,
     tls: TlsMode,
     root: Option<PathBuf>,
+    /// The server that was used last, by its number: it is tried first.
+    last: Arc<AtomicUsize>,
 }
 
 impl fmt::Debug for Location {
@@ -67,19 +69,27 @@ impl Location {
             }
         }
         prepare(&mut config);
-        Ok(Self { config, tls, root })
+        Ok(Self { config, tls, root, last: Arc::default() })
     }
 
-    /// Opens a session.
+    /// Opens a session with the first of its servers that accepts one.
     pub(crate) async fn connect(&self) -> Result<Connection, DatabaseError> {
-        let mut last = None;
-        for mode in self.tls.attempts(&self.config).iter().copied() {
-            match self.attempt(mode).await {
-                Ok(connection) => return Ok(connection),
-                Err(error) => last = Some(error),
+        let servers = servers(&self.config);
+        let (count, first) = (servers.len().max(1), self.last.load(Ordering::Relaxed));
+        let mut problems = Vec::new();
+        for place in (0..servers.len()).map(|number| (first + number) % count) {
+            let Some(config) = servers.get(place) else { continue };
+            let server = Server { config: config.clone(), tls: self.tls, root: self.root.clone() };
+            match server.connect().await {
+                Ok(connection) => {
+                    self.last.store(place, Ordering::Relaxed);
+                    return Ok(connection);
+                }
+                Err(problem) if servers.len() == 1 => problems.push(problem),
+                Err(problem) => problems.push(format!("{server}: {problem}")),
             }
         }
-        let problem = last.unwrap_or_else(|| "no host and no kind of connection was left to try".to_owned());
+        let problem = problems.join("; ");
         Err(DatabaseError::Lost(PostgresError::Connect { place: self.to_string(), problem }.into()))
     }
 
@@ -93,18 +103,6 @@ impl Location {
                 Err(_) => sleep(PAUSE).await,
             }
         }
-    }
-
-    async fn attempt(&self, mode: SslMode) -> Result<Connection, String> {
-        let mut config = self.config.clone();
-        config.ssl_mode(mode);
-        if mode == SslMode::Disable {
-            let (client, connection) = config.connect(NoTls).await.map_err(|error| words(&error))?;
-            return Ok(Connection::serve(client, connection));
-        }
-        let tls = connector(self.tls, self.root.as_deref())?;
-        let (client, connection) = config.connect(tls).await.map_err(|error| words(&error))?;
-        Ok(Connection::serve(client, connection))
     }
 }
 
@@ -121,6 +119,60 @@ fn prepare(config: &mut Config) {
         config.target_session_attrs(TargetSessionAttrs::ReadWrite);
     }
     config.keepalives_idle(UNACKNOWLEDGED).keepalives_interval(Duration::from_secs(1)).keepalives_retries(3);
+}
+
+/// A configuration for each server that a configuration names, in the order in which they are tried first.
+fn servers(config: &Config) -> Vec<Config> {
+    let [hosts, addresses, ports] =
+        [config.get_hosts().len(), config.get_hostaddrs().len(), config.get_ports().len()];
+    let count = hosts.max(addresses);
+    // The client library says what is wrong, and has an order of its own.
+    let is_wrong = (hosts > 0 && addresses > 0 && hosts != addresses) || (ports > 1 && ports != count);
+    if is_wrong || config.get_load_balance_hosts() != LoadBalanceHosts::Disable {
+        return vec![config.clone()];
+    }
+    (0..count).map(|place| server(config, place)).collect()
+}
+
+/// The same configuration for one of its servers.
+fn server(config: &Config, place: usize) -> Config {
+    let mut one = Config::new();
+    macro_rules! same {
+        ($($value:expr => $set:ident),+ $(,)?) => {
+            $(if let Some(value) = $value {
+                one.$set(value);
+            })+
+        };
+    }
+    match config.get_hosts().get(place) {
+        Some(Host::Tcp(name)) => {
+            one.host(name);
+        }
+        Some(Host::Unix(path)) => {
+            one.host_path(path);
+        }
+        None => {}
+    }
+    let ports = config.get_ports();
+    same!(
+        config.get_hostaddrs().get(place).copied() => hostaddr,
+        ports.get(place).or(ports.first()).copied() => port,
+        config.get_user() => user,
+        config.get_password() => password,
+        config.get_dbname() => dbname,
+        config.get_options() => options,
+        config.get_application_name() => application_name,
+        config.get_connect_timeout().copied() => connect_timeout,
+        config.get_tcp_user_timeout().copied() => tcp_user_timeout,
+        config.get_keepalives_interval() => keepalives_interval,
+        config.get_keepalives_retries() => keepalives_retries,
+    );
+    one.keepalives(config.get_keepalives())
+        .keepalives_idle(config.get_keepalives_idle())
+        .ssl_negotiation(config.get_ssl_negotiation())
+        .target_session_attrs(config.get_target_session_attrs())
+        .channel_binding(config.get_channel_binding());
+    one
 }
 
 /// Splits a URL into the part for the client library and the parameters that this module reads.
@@ -157,17 +209,6 @@ fn decode(text: &str) -> Result<String, PostgresError> {
         rest = &rest[2..];
     }
     String::from_utf8(bytes).map_err(|_| wrong())
-}
-
-/// The hosts of a place with their ports.
-fn hosts(config: &Config) -> impl Iterator<Item = (String, u16)> + '_ {
-    let ports = config.get_ports();
-    let port = move |place: usize| ports.get(place).or(ports.first()).copied().unwrap_or(5432);
-    let name = |host: &Host| match host {
-        Host::Tcp(name) => name.clone(),
-        Host::Unix(path) => path.display().to_string(),
-    };
-    config.get_hosts().iter().enumerate().map(move |(place, host)| (name(host), port(place)))
 }
 
 fn database(config: &Config) -> &str {
@@ -231,6 +272,22 @@ mod tests {
             let words = Location::parse(wrong).unwrap_err().to_string();
             assert!(!words.contains("s3cret") && words.contains("postgres://USER@HOST"), "{words}");
         }
+    }
+
+    #[test]
+    fn each_server_has_the_settings_of_the_url() {
+        let url =
+            "postgres://ann:secret@db1:7000,%2Frun:7001/app?connect_timeout=3&keepalives=0&options=-cx%3D1";
+        let config = Location::parse(url).unwrap().config;
+        let each = servers(&config);
+        let named: Vec<_> = each.iter().flat_map(|one| hosts(one).collect::<Vec<_>>()).collect();
+        assert_eq!(named, [("db1".to_owned(), 7000), ("/run".to_owned(), 7001)]);
+        let mut again = each[0].clone();
+        again.host_path("/run").port(7001);
+        assert_eq!(again, config, "nothing else is different");
+        assert_eq!(servers(&each[1]), each[1..]);
+        let balanced = Location::parse(&format!("{url}&load_balance_hosts=random")).unwrap().config;
+        assert_eq!(servers(&balanced), [balanced]);
     }
 
     #[test]

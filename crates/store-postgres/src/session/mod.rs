@@ -3,6 +3,7 @@
 pub(crate) mod clock;
 pub(crate) mod connection;
 pub(crate) mod location;
+mod one_server;
 pub(crate) mod readers;
 pub(crate) mod server;
 pub(crate) mod shared;

@@ -5,7 +5,7 @@ use crate::session::clock::{ServerClock, boot_time};
 use crate::session::connection::Connection;
 use crate::session::location::Location;
 use crate::session::server::{Server, ServerCheck};
-use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU64, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 use store::{HostId, StoreError};
@@ -18,6 +18,13 @@ pub enum CommitDemand {
     Any,
     /// On the disk of a second machine before a commit is acknowledged.
     Synchronous,
+}
+
+/// A host, and where it runs.
+#[derive(Debug, Clone)]
+pub(crate) struct HostPlace {
+    pub(crate) host: HostId,
+    pub(crate) place: String,
 }
 
 /// The state that every session uses.
@@ -33,7 +40,9 @@ pub(crate) struct Shared {
     given_up: Mutex<Option<PostgresError>>,
     notice: Mutex<Option<String>>,
     promotions: AtomicU64,
-    host: Mutex<Option<HostId>>,
+    /// The store is being closed: a server that is away is not waited for.
+    is_closing: AtomicBool,
+    host: Mutex<Option<HostPlace>>,
     claim: Mutex<String>,
 }
 
@@ -55,6 +64,7 @@ impl Shared {
             given_up: Mutex::default(),
             notice: Mutex::default(),
             promotions: AtomicU64::new(0),
+            is_closing: AtomicBool::new(false),
             host: Mutex::default(),
             claim: Mutex::new(claim),
         };
@@ -67,6 +77,7 @@ impl Shared {
     /// void and are made again.
     pub(crate) async fn connect(&self, timeout: Duration) -> Result<Connection, DatabaseError> {
         self.check()?;
+        let timeout = if self.is_closing() { Duration::ZERO } else { timeout };
         let db = self.place.connect_within(timeout).await?;
         let claim = new_claim(&db).await?;
         if self.look(&db).await? == ServerCheck::Promoted {
@@ -127,6 +138,15 @@ impl Shared {
         self.promotions.load(Ordering::Acquire)
     }
 
+    /// From now on, nothing waits for a server that is away.
+    pub(crate) fn close(&self) {
+        self.is_closing.store(true, Ordering::Release);
+    }
+
+    pub(crate) fn is_closing(&self) -> bool {
+        self.is_closing.load(Ordering::Acquire)
+    }
+
     /// The next notice for the operator, once.
     pub(crate) fn take_notice(&self) -> Option<String> {
         locked(&self.notice).take()
@@ -137,12 +157,12 @@ impl Shared {
         locked(&self.claim).clone()
     }
 
-    pub(crate) fn set_host(&self, host: HostId) {
+    pub(crate) fn set_host(&self, host: HostPlace) {
         *locked(&self.host) = Some(host);
     }
 
     /// This host, once it is registered.
-    pub(crate) fn host(&self) -> Result<HostId, StoreError> {
+    pub(crate) fn host(&self) -> Result<HostPlace, StoreError> {
         let words = "a host is to be registered before it claims instances";
         locked(&self.host).clone().ok_or_else(|| PostgresError::Server(words.to_owned()).into())
     }

@@ -24,11 +24,12 @@ pub(crate) fn write(state: &mut GroupState, record: &Record, seq: i64) -> Writte
             create(state, (place, seq), component, encoded, quotas)
         }
         Record::Append { place, encoded, quotas, projections, writer } => {
-            check_claim(state, place, *writer)?;
+            check_claim(state, &place.key, *writer)?;
             append(state, (place, seq), encoded, quotas.as_ref(), projections.as_deref())
         }
         Record::Output { key, text, quotas } => keep_output(state, key, text, quotas).map(|()| None),
         Record::Postpone { key, until } => {
+            check_claim(state, key, Writer::Driver)?;
             let instance = instance(state, key)?;
             if instance.due.is_some() {
                 state.instances.set(key.clone(), Instance { due: Some(until.as_millis()), ..instance });
@@ -72,11 +73,9 @@ fn create(
 }
 
 /// Refuses a driver whose claim has expired.
-fn check_claim(state: &GroupState, place: &JournalPosition, writer: Writer) -> Result<(), StoreError> {
+fn check_claim(state: &GroupState, key: &InstanceKey, writer: Writer) -> Result<(), StoreError> {
     match writer {
-        Writer::Driver if !state.held.contains(&place.key.shard()) => {
-            Err(StoreError::ClaimLost(place.key.clone()))
-        }
+        Writer::Driver if !state.held.contains(&key.shard()) => Err(StoreError::ClaimLost(key.clone())),
         Writer::Driver | Writer::Outside => Ok(()),
     }
 }

@@ -47,7 +47,7 @@ const TENANTS: &str = "SELECT tenant, part, instances, pending, bytes, room_inst
     WHERE tenant = ANY($1::text[]) AND part = $2::smallint OR tenant = ANY($3::text[]) ORDER BY tenant, part FOR UPDATE";
 // The rows that are read with a live deployment are read by a later statement, which sees what its last writer has committed. That statement locks
 // too: a live deployment that another host has committed in between was not there to be locked.
-const LIVE_LOCKS: &str = "SELECT 1 FROM live l JOIN unnest($1::text[], $2::bytea[]) AS k(tenant, resource) USING (tenant, resource)
+const LIVE_LOCKS: &str = "SELECT 1 FROM live l JOIN unnest($1::text[], $2::bytea[]) AS k(tenant, resource) ON l.tenant = k.tenant AND l.digest = sha256(k.resource)
     ORDER BY l.tenant, l.resource FOR UPDATE OF l";
 const NEW_RECEIPT_STATES: &str = "INSERT INTO receipt_states (receipt)
     SELECT k FROM unnest($1::text[]) AS k ORDER BY k ON CONFLICT DO NOTHING";
@@ -68,17 +68,17 @@ const HOLDINGS: &str = "SELECT h.tenant, h.component, h.part, h.instances
 const OUTPUTS: &str = "SELECT o.instance, o.text FROM unnest($1::text[], $2::text[]) AS k(tenant, instance)
     JOIN instances i USING (tenant, instance) JOIN outputs o ON o.instance = i.id";
 const LIVE: &str = "SELECT l.tenant, l.resource, l.place, l.redeemed, d.sha256
-    FROM unnest($1::text[], $2::bytea[]) AS k(tenant, resource) JOIN live l USING (tenant, resource) JOIN deployments d ON d.place = l.place
+    FROM unnest($1::text[], $2::bytea[]) AS k(tenant, resource) JOIN live l ON l.tenant = k.tenant AND l.digest = sha256(k.resource) JOIN deployments d ON d.place = l.place
     ORDER BY l.tenant, l.resource FOR UPDATE OF l";
 const ARTIFACTS: &str = "SELECT a.tenant, a.sha256, a.bytes, a.part, a.holders
     FROM unnest($1::text[], $2::text[]) AS k(tenant, sha256) JOIN artifacts a USING (tenant, sha256)
     UNION SELECT a.tenant, a.sha256, a.bytes, a.part, a.holders
-    FROM unnest($3::text[], $4::bytea[]) AS k(tenant, resource) JOIN live l USING (tenant, resource)
+    FROM unnest($3::text[], $4::bytea[]) AS k(tenant, resource) JOIN live l ON l.tenant = k.tenant AND l.digest = sha256(k.resource)
     JOIN deployments d ON d.place = l.place JOIN artifacts a ON a.tenant = d.tenant AND a.sha256 = d.sha256";
 const HOLDERS: &str = "SELECT h.holder, h.sha256 FROM unnest($1::text[], $2::text[]) AS k(tenant, instance)
     JOIN instances i USING (tenant, instance) JOIN artifact_holders h ON h.holder = i.id
     UNION SELECT h.holder, h.sha256 FROM unnest($3::text[], $4::bytea[]) AS k(tenant, resource)
-    JOIN live l USING (tenant, resource) JOIN artifact_holders h ON h.holder = -l.place";
+    JOIN live l ON l.tenant = k.tenant AND l.digest = sha256(k.resource) JOIN artifact_holders h ON h.holder = -l.place";
 const DEPLOYMENTS: &str = "SELECT id FROM deployments WHERE id = ANY($1::text[])";
 const FACTS: &str = "SELECT nextval('facts') FROM generate_series(1, $1::bigint)";
 const IDS: &str = "SELECT nextval('instance_ids') FROM generate_series(1, $1::bigint)";
@@ -358,7 +358,10 @@ fn take_request(state: &mut GroupState, row: &Row) -> Result<(), StoreError> {
 }
 
 fn take_receipt(state: &mut GroupState, row: &Row) -> Result<(), StoreError> {
-    state.receipts.read(name(row, 0)?, NewReceipt { request: name(row, 1)?, body: Arc::from("") });
+    state.receipts.read(
+        name(row, 0)?,
+        NewReceipt { request: name(row, 1)?, tenant: String::new(), body: Arc::from("") },
+    );
     Ok(())
 }
 

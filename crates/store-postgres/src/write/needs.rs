@@ -22,7 +22,7 @@ pub(crate) enum ActsLock {
 /// Names of rows, in the order in which they are locked.
 #[derive(Debug, Default)]
 pub(crate) struct Needs {
-    /// The shards of instances whose drivers append.
+    /// The shards of instances whose drivers append, or leave them alone for a while.
     pub(crate) shards: BTreeSet<Shard>,
     pub(crate) acts: ActsLock,
     pub(crate) instances: BTreeSet<InstanceKey>,
@@ -81,7 +81,10 @@ impl Needs {
                 self.keep(key);
                 self.outputs.insert(key.clone());
             }
-            Record::Postpone { key, .. } => drop(self.instances.insert(key.clone())),
+            Record::Postpone { key, .. } => {
+                self.shards.insert(key.shard());
+                self.instances.insert(key.clone());
+            }
             Record::Notified { key, request, .. } => {
                 self.instances.insert(key.clone());
                 self.requests.insert(request.clone());

@@ -25,19 +25,18 @@ const REQUESTS: &str = "UPDATE requests r SET open = k.open, outcome = k.outcome
     FROM unnest($1::text[], $2::boolean[], $3::text[], $4::smallint[]) AS k(id, open, outcome, notified) WHERE r.id = k.id";
 pub(crate) const SUBJECTS: &str =
     "INSERT INTO subjects AS s SELECT k.*, $4::smallint FROM unnest($1::text[], $2::bytea[], $3::bigint[]) AS k
-    ON CONFLICT (tenant, subject, part) DO UPDATE SET times = s.times + excluded.times";
+    ON CONFLICT (tenant, digest, part) DO UPDATE SET times = s.times + excluded.times";
 pub(crate) const RATES: &str =
     "INSERT INTO rates AS r SELECT k.*, $4::smallint FROM unnest($1::text[], $2::bigint[], $3::bigint[]) AS k
     ON CONFLICT (tenant, minute, part) DO UPDATE SET times = r.times + excluded.times";
-// Of the writer's stripe, and of all stripes where they are locked.
+// Of the writer's stripe, and of all stripes if they are locked.
 const LONG_AGO: &str =
     "DELETE FROM rates r USING unnest($1::text[], $2::bigint[], $3::boolean[]) AS k(tenant, minute, is_whole)
     WHERE r.tenant = k.tenant AND r.minute < k.minute - 24 * 60 AND (k.is_whole OR r.part = $4::smallint)";
 pub(crate) const DENIALS: &str =
     "INSERT INTO denials AS d SELECT * FROM unnest($1::text[], $2::bytea[], $3::bytea[], $4::bigint[])
-    ON CONFLICT (tenant, subject, signers) DO UPDATE SET times = d.times + excluded.times";
-const RECEIPTS: &str =
-    "INSERT INTO receipts (id, request, body) SELECT * FROM unnest($1::text[], $2::text[], $3::text[])";
+    ON CONFLICT (tenant, digest, signers) DO UPDATE SET times = d.times + excluded.times";
+const RECEIPTS: &str = "INSERT INTO receipts (id, request, tenant, body) SELECT * FROM unnest($1::text[], $2::text[], $3::text[], $4::text[])";
 const RECEIPT_STATES: &str = "UPDATE receipt_states f SET redeemed_at = k.redeemed_at, redeemed_seq = k.redeemed_seq, attestation = k.attestation,
         revoked_at = k.revoked_at, revocation = k.revocation, revocation_id = coalesce(k.revocation_id, f.revocation_id)
     FROM unnest($1::text[], $2::bigint[], $3::bigint[], $4::text[], $5::bigint[], $6::text[], $7::text[])
@@ -75,7 +74,7 @@ const NEW_LIVE: &str = "INSERT INTO live SELECT k.tenant, k.resource, head.last 
     FROM unnest($2::text[], $3::bytea[], $4::bigint[], $5::bigint[]) AS k(tenant, resource, place, redeemed), head";
 const OTHER_LIVE: &str = "UPDATE live l SET place = head.last - $1 + k.place, redeemed = k.redeemed
     FROM unnest($2::text[], $3::bytea[], $4::bigint[], $5::bigint[]) AS k(tenant, resource, place, redeemed), head
-    WHERE l.tenant = k.tenant AND l.resource = k.resource";
+    WHERE l.tenant = k.tenant AND l.digest = sha256(k.resource)";
 const NEW_DEPLOYMENTS: &str = "INSERT INTO deployments (place, id, tenant, resource, artifact, sha256, bytes, location, receipt, redeemed, approved_at)
     SELECT head.last - $1 + k.place, k.id, k.tenant, k.resource, k.artifact, k.sha256, k.bytes, k.location, k.receipt, k.redeemed, k.approved_at
     FROM unnest($2::bigint[], $3::text[], $4::text[], $5::bytea[], $6::bytea[], $7::text[], $8::bigint[], $9::bytea[], $10::text[], $11::bigint[], $12::bigint[])
@@ -185,7 +184,7 @@ fn approvals(state: &GroupState) -> Combined {
         row.0.to_string(), row.1.open, row.1.outcome.clone(), row.1.notified,
     );
     calls.push("closed", REQUESTS, altered);
-    let made = columns!(state.receipts.made(), row => row.0.to_string(), row.1.request.to_string(), row.1.body.to_string());
+    let made = columns!(state.receipts.made(), row => row.0.to_string(), row.1.request.to_string(), row.1.tenant.clone(), row.1.body.to_string());
     calls.push("issued", RECEIPTS, made);
     calls
 }

@@ -84,6 +84,8 @@ pub(crate) struct Artifact {
 #[derive(Debug, Clone)]
 pub(crate) struct NewReceipt {
     pub(crate) request: RequestId,
+    /// The committed tenant.
+    pub(crate) tenant: String,
     pub(crate) body: Arc<str>,
 }
 
@@ -218,6 +220,6 @@ impl<K: Clone + Eq + std::hash::Hash + Ord, V: Clone> Undo for Rows<K, V> {
 /// The part of [`NewReceipt`] that is stored.
 impl NewReceipt {
     pub(crate) fn of(receipt: &StoredReceipt, body: &str) -> Self {
-        Self { request: receipt.request.clone(), body: Arc::from(body) }
+        Self { request: receipt.request.clone(), tenant: receipt.company_id.clone(), body: Arc::from(body) }
     }
 }

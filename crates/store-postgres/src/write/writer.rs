@@ -75,8 +75,8 @@ enum Attempt {
     Done(Vec<Written>),
     /// Every write of the group was refused.
     Refused(Vec<Written>),
-    /// The attempt had no effect and may be repeated.
-    Again,
+    /// The attempt had no effect, for that reason, and may be repeated.
+    Again(String),
     /// The answer to the commit was lost. `None`: it contained the writes' answers, which are read again if the commit took place.
     InDoubt(Option<Vec<Written>>),
     Failed(StoreError),
@@ -89,6 +89,7 @@ trait CommitGroup {
 
 impl CommitGroup for Writer {
     async fn commit(&mut self, group: &[Record]) -> Result<Vec<Written>, StoreError> {
+        let mut last = "its answers were lost".to_owned();
         for attempt in 0..TRIES {
             let in_doubt = match self.attempt(group).await {
                 Attempt::Done(answers) => {
@@ -97,7 +98,10 @@ impl CommitGroup for Writer {
                 }
                 Attempt::Refused(answers) => return Ok(answers),
                 Attempt::Failed(error) => return Err(error),
-                Attempt::Again => None,
+                Attempt::Again(why) => {
+                    last = why;
+                    None
+                }
                 Attempt::InDoubt(answers) => Some(answers),
             };
             if let Some(answers) = in_doubt {
@@ -112,7 +116,7 @@ impl CommitGroup for Writer {
             sleep(Duration::from_millis(u64::from(attempt.min(10)))).await;
         }
         Err(PostgresError::Server(format!(
-            "a transaction failed {TRIES} times because of those of other hosts"
+            "a transaction was tried {TRIES} times and failed; the last time: {last}"
         ))
         .into())
     }
@@ -160,7 +164,7 @@ impl Writer {
         if let Some(ended) = self.attempt_steps(group).await {
             return ended;
         }
-        let Some(db) = &self.db else { return Attempt::Again };
+        let Some(db) = &self.db else { return Attempt::Again("the session has ended".to_owned()) };
         let claim = self.shared.claim();
         let prepared = prepare(&self.shared, db, self.group(&claim), group).await;
         let (calls, answers) = match prepared {
@@ -191,7 +195,7 @@ impl Writer {
             Ok(Some(_)) if db.take_warning() => Some(self.doubt(None)),
             Ok(Some(answers)) => Some(Attempt::Done(answers)),
             Err(DatabaseError::Lost(_)) => Some(self.doubt(None)),
-            Err(DatabaseError::Raced(_)) => Some(Attempt::Again),
+            Err(DatabaseError::Raced(error)) => Some(Attempt::Again(error.to_string())),
             Err(DatabaseError::Refused(error)) => Some(Attempt::Failed(error)),
         }
     }
@@ -207,14 +211,13 @@ impl Writer {
 
     /// Ends an attempt before its commit.
     async fn give_up(&mut self, error: DatabaseError) -> Attempt {
-        if let DatabaseError::Lost(_) = error {
-            self.db = None;
-            return Attempt::Again;
+        match &error {
+            DatabaseError::Lost(_) => self.db = None,
+            DatabaseError::Raced(_) | DatabaseError::Refused(_) => self.roll_back().await,
         }
-        self.roll_back().await;
         match error {
             DatabaseError::Refused(error) => Attempt::Failed(error),
-            DatabaseError::Raced(_) | DatabaseError::Lost(_) => Attempt::Again,
+            DatabaseError::Raced(error) | DatabaseError::Lost(error) => Attempt::Again(error.to_string()),
         }
     }
 
@@ -239,7 +242,9 @@ impl Writer {
                     self.acknowledged = self.number;
                     return Ok(found.map(|found| answers.unwrap_or(found)));
                 }
-                Err(DatabaseError::Lost(_)) if Instant::now() < end => self.db = None,
+                Err(DatabaseError::Lost(_)) if Instant::now() < end && !self.shared.is_closing() => {
+                    self.db = None;
+                }
                 Err(error) => return Err(error),
             }
         }
@@ -283,7 +288,7 @@ impl Writer {
                     self.db = Some(db);
                     return Ok(());
                 }
-                Err(DatabaseError::Lost(_)) if Instant::now() < end => {}
+                Err(DatabaseError::Lost(_)) if Instant::now() < end && !self.shared.is_closing() => {}
                 Err(error) => return Err(error),
             }
         }

@@ -28,8 +28,9 @@ pub struct Copied {
     pub left_out: Vec<PathBuf>,
 }
 
-/// Files that belong to the owning process, or are made again when the folder is opened.
-const LEFT_OUT: [&str; 3] = ["cache", "control.sock", "lock"];
+/// Files that belong to the owning process, or are made again when the folder is opened. The id in `host` is that of one folder: a copy that works beside it
+/// is another host.
+const LEFT_OUT: [&str; 4] = ["cache", "control.sock", "host", "lock"];
 
 /// The journal's name.
 const JOURNAL: &str = "journal.sqlite";

@@ -12,7 +12,7 @@ use store::{FolderError, StoreError};
 const APPLICATION: i64 = 0x5050_4853;
 
 /// `PRAGMA user_version`: the format of the tables and of the entries in them.
-const FORMAT: i64 = 13;
+const FORMAT: i64 = 14;
 
 /// The cache of the writing connection, in KiB: 8 MiB. SQLite scans all of it at the end of a transaction that has
 /// split pages, so a larger cache makes commits slower.
@@ -37,6 +37,7 @@ const STEPS: [fn() -> String; FORMAT as usize] = [
     || ENDS.to_owned(),
     || NOTICES.to_owned(),
     || AUDIT_PAGES.to_owned(),
+    || TENANTS.to_owned(),
 ];
 
 /// Format 1. Entries are only appended, in the order of their `seq`. Records that are found by another name have a
@@ -233,6 +234,15 @@ const NOTICES: &str = "ALTER TABLE requests ADD COLUMN notified INTEGER NOT NULL
 const AUDIT_PAGES: &str = "
     CREATE INDEX deletions_by_time ON deletions (at);
     CREATE INDEX deletions_of_tenant ON deletions (tenant, at);
+";
+
+/// Format 14 has a receipt's tenant, which was a part of the text only, and indexes for the pages of a tenant.
+const TENANTS: &str = "
+    ALTER TABLE receipts ADD COLUMN tenant TEXT NOT NULL DEFAULT '';
+    UPDATE receipts SET tenant = coalesce(body ->> 'company_id', '') WHERE json_valid(body);
+    CREATE INDEX receipts_of_tenant ON receipts (tenant, seq);
+    CREATE INDEX deployments_of_tenant ON deployments (tenant, place);
+    CREATE INDEX deployments_of_receipt ON deployments (receipt, place);
 ";
 
 /// Format 10 has the artifacts that are needed, and their holders ([`artifacts`](crate::tables::artifacts)): existing

@@ -20,8 +20,12 @@ impl ClaimStore for Sqlite {
     }
 
     fn renew(&self, _ttl: Duration) -> Answer<Claims> {
-        let all =
-            Shard::all().map(|shard| HeldShard { shard, epoch: EPOCH, previous: PreviousHolder::Finished });
+        let all = Shard::all().map(|shard| HeldShard {
+            shard,
+            epoch: EPOCH,
+            previous: PreviousHolder::Finished,
+            settled_in: Duration::ZERO,
+        });
         let shards = self.hold().map(|()| all.collect());
         let claims = shards.map(|shards| Claims { shards, valid_for: None, next_lapse: None, notice: None });
         Answer::ready(claims.map_err(Into::into))

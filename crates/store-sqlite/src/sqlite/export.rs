@@ -107,9 +107,9 @@ fn decisions(db: &Connection, take: TakeRow<'_>) -> Result<(), StoreError> {
     each(db, "SELECT seq, id, request, body FROM receipts ORDER BY seq", [], |row| {
         let (id, request, body) = (named(row, 1)?, named(row, 2)?, cell::<String>(row, 3)?);
         let seq = cell::<i64>(row, 0)?.unsigned_abs();
-        serde_json::from_str::<store::StoredReceipt>(&body)
+        let receipt = serde_json::from_str::<store::StoredReceipt>(&body)
             .map_err(|error| damaged(format!("receipt {seq} cannot be read: {error}")))?;
-        take(TransferRow::Receipt(MovedReceipt { seq, id, request, body }))
+        take(TransferRow::Receipt(MovedReceipt { seq, id, request, tenant: receipt.company_id, body }))
     })?;
     const RECEIPT_STATES: &str = "SELECT receipt FROM redemptions UNION SELECT receipt FROM attestations UNION SELECT receipt FROM revocations";
     each(db, RECEIPT_STATES, [], |row| {

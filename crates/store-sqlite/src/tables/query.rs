@@ -55,13 +55,33 @@ pub(crate) fn receipt_state(db: &Connection, id: &ReceiptId) -> Result<ReceiptSt
     Ok(receipt_state.unwrap_or_default())
 }
 
+/// A page of receipts. With a tenant, the query reads no other tenant's rows.
 pub(crate) fn receipts(db: &Connection, page: &ReceiptPage) -> Result<Vec<ReceiptId>, StoreError> {
-    const OLDEST_FIRST: &str = "SELECT id FROM receipts WHERE (?1 IS NULL OR body ->> 'company_id' = ?1)
-        AND seq > coalesce((SELECT seq FROM receipts WHERE id = ?2), 0) ORDER BY seq LIMIT ?3";
-    const NEWEST_FIRST: &str = "SELECT id FROM receipts WHERE (?1 IS NULL OR body ->> 'company_id' = ?1)
-        AND seq < coalesce((SELECT seq FROM receipts WHERE id = ?2), 9223372036854775807) ORDER BY seq DESC LIMIT ?3";
+    macro_rules! select {
+        ($whose:literal, $which:literal) => {
+            concat!("SELECT id FROM receipts WHERE ", $whose, " AND seq ", $which, " LIMIT ?3")
+        };
+    }
+    macro_rules! oldest_first {
+        ($whose:literal) => {
+            select!($whose, "> coalesce((SELECT seq FROM receipts WHERE id = ?2), 0) ORDER BY seq")
+        };
+    }
+    macro_rules! newest_first {
+        ($whose:literal) => {
+            select!(
+                $whose,
+                "< coalesce((SELECT seq FROM receipts WHERE id = ?2), 9223372036854775807) ORDER BY seq DESC"
+            )
+        };
+    }
     let ReceiptPage { tenant, after, newest_first, limit } = page;
-    let select = if *newest_first { NEWEST_FIRST } else { OLDEST_FIRST };
+    let select = match (tenant.is_some(), newest_first) {
+        (false, false) => oldest_first!("?1 IS NULL"),
+        (false, true) => newest_first!("?1 IS NULL"),
+        (true, false) => oldest_first!("tenant = ?1"),
+        (true, true) => newest_first!("tenant = ?1"),
+    };
     let (tenant, after) = (tenant.as_ref().map(TenantId::as_str), after.as_ref().map(ReceiptId::as_str));
     every(db, select, params![tenant, after, limit], |row| cell::<String>(row, 0)?.parse().map_err(damaged))
 }

@@ -39,6 +39,8 @@ pub(crate) struct Projections {
 struct ReceiptText {
     id: ReceiptId,
     request: RequestId,
+    /// The committed tenant.
+    tenant: String,
     body: String,
 }
 
@@ -170,9 +172,9 @@ impl Projections {
             change.pending += 1;
             change.keep(request.length);
         }
-        if let Some(ReceiptText { id, request, body }) = &self.receipt {
-            let insert = "INSERT INTO receipts (id, request, body) VALUES (?1, ?2, ?3)";
-            unique(db, insert, params![id.as_str(), request.as_str(), body], &place.key)?;
+        if let Some(ReceiptText { id, request, tenant, body }) = &self.receipt {
+            let insert = "INSERT INTO receipts (id, request, tenant, body) VALUES (?1, ?2, ?3, ?4)";
+            unique(db, insert, params![id.as_str(), request.as_str(), tenant, body], &place.key)?;
             change.keep(body.len());
         }
         if let Some(deployment) = &self.deployment {
@@ -184,7 +186,12 @@ impl Projections {
 
 impl ReceiptText {
     fn of(receipt: &StoredReceipt) -> Result<Self, StoreError> {
-        Ok(Self { id: receipt.id.clone(), request: receipt.request.clone(), body: to_json(receipt)? })
+        Ok(Self {
+            id: receipt.id.clone(),
+            request: receipt.request.clone(),
+            tenant: receipt.company_id.clone(),
+            body: to_json(receipt)?,
+        })
     }
 }
 

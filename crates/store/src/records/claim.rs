@@ -111,6 +111,9 @@ pub struct HostInfo {
     pub version: String,
     /// The host's signer.
     pub signer: HostSigner,
+    /// Where it runs. Of two processes with one id and one place, the second began after the first had ended.
+    #[serde(default)]
+    pub place: String,
 }
 
 /// The issuer of a host's receipts.
@@ -180,9 +183,11 @@ pub struct HeldShard {
     pub epoch: u64,
     /// Whether an earlier holder may still act.
     pub previous: PreviousHolder,
+    /// The time from the answer until no earlier holder can be in the middle of an action; zero if the previous one has finished.
+    pub settled_in: Duration,
 }
 
-/// The longest time of an action. For this time after a host has taken over an expired claim, the earlier holder may
+/// The longest time of an action. For this time after a claim is over, its holder may
 /// still be in the middle of an action.
 pub const LONGEST_ACTION: Duration = Duration::from_secs(10);
 
@@ -190,7 +195,7 @@ pub const LONGEST_ACTION: Duration = Duration::from_secs(10);
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum PreviousHolder {
     /// No earlier holder may act: there was none, each [released](crate::ClaimStore::release) its claim, or this is
-    /// [`LONGEST_ACTION`] after the last take-over of an expired claim. The earlier processes of the present host are
+    /// [`LONGEST_ACTION`] after the end of the last claim that expired. The earlier processes of the present host in its place are
     /// over.
     Finished,
     /// A claim expired, or a renewal gave it up as surplus, and its holder may be in the middle of an action that it

@@ -30,7 +30,7 @@ pub enum Write<'a> {
         /// The tenant's quotas.
         quotas: Quotas,
     },
-    /// Do not drive an instance until this time, if it is due at any time.
+    /// Do not drive an instance until this time, if it is due at any time: the word of its [driver](Writer::Driver), and refused as such.
     Postpone {
         /// The instance.
         key: InstanceKey,
