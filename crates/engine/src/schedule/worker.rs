@@ -8,11 +8,12 @@ use crate::schedule::queue::ReadyQueue;
 use crate::{Error, Host};
 use receipt::Timestamp;
 use std::collections::{HashMap, HashSet};
-use std::convert::Infallible;
+use std::pin::pin;
 use std::time::Duration;
 use store::{InstanceKey, InstanceState, StoreError, Write};
+use tokio::sync::watch;
 use tokio::task::{Id, JoinError, JoinSet};
-use tokio::time::{Instant, sleep_until};
+use tokio::time::{Instant, sleep_until, timeout};
 use workflow::{Status, TenantId};
 
 /// Instances of a tenant that are kept ready in memory.
@@ -26,6 +27,9 @@ const POLLS: (Duration, Duration) = (Duration::from_millis(20), Duration::from_m
 
 /// The pause in driving when the store refuses writes.
 const STORE_BACKOFF: Duration = Duration::from_secs(1);
+
+/// The time limit of the turn that is under way at the signal to stop.
+const LAST_TURN: Duration = Duration::from_secs(2);
 
 type Driven = Result<(Id, Result<Status, Error>), JoinError>;
 
@@ -66,15 +70,24 @@ impl<'a> Worker<'a> {
 
     /// Works until `stop` completes: it counts at any moment, also while the database does not answer.
     pub(super) async fn run(mut self, stop: impl Future<Output = ()>) -> Result<(), Error> {
-        tokio::select! {
-            () = stop => {}
-            worked = self.turns() => return worked.map(|never| match never {}),
+        let (stopping, is_stopping) = watch::channel(false);
+        {
+            let mut turns = pin!(self.turns(is_stopping));
+            tokio::select! {
+                () = stop => {}
+                worked = &mut turns => return worked,
+            }
+            let _ = stopping.send(true);
+            // A drive that has ended is still scheduled, if the database answers.
+            if let Ok(worked) = timeout(LAST_TURN, turns).await {
+                worked?;
+            }
         }
         self.finish().await;
         Ok(())
     }
 
-    async fn turns(&mut self) -> Result<Infallible, Error> {
+    async fn turns(&mut self, mut is_stopping: watch::Receiver<bool>) -> Result<(), Error> {
         let mut others = Poll::new();
         let looked = self.look().await.map(drop);
         self.outlast(looked).await?;
@@ -88,7 +101,11 @@ impl<'a> Worker<'a> {
                     None => std::future::pending().await,
                 }
             };
+            if *is_stopping.borrow() {
+                return Ok(());
+            }
             let turned = tokio::select! {
+                _ = is_stopping.changed() => return Ok(()),
                 Some(driven) = self.drives.join_next_with_id() => self.ended(driven).await,
                 () = inner.wakeups.notified() => self.take_wakeups().await,
                 () = others.next(&inner.claims) => self.poll(&mut others).await,
@@ -308,7 +325,7 @@ impl<'a> Worker<'a> {
     /// Waits for drives to end, and unwinds those that do not.
     async fn finish(mut self) {
         let all = async { while self.drives.join_next().await.is_some() {} };
-        let _ = tokio::time::timeout(self.options.grace, all).await;
+        let _ = timeout(self.options.grace, all).await;
         self.drives.shutdown().await;
     }
 }
