@@ -42,6 +42,16 @@ fn a_wait_is_given_up_in_time() {
     assert_eq!(harness.result(&key), json!({ "paid": null }));
 }
 
+/// Many parsers of JSON read these numbers as their neighbours.
+#[test]
+fn a_guest_gets_a_number_exactly() {
+    let harness = Harness::new();
+    let key = harness.program(&json!([event("number", 100)]));
+    let numbers = json!([51.248178375505404, 0.1, 5e-324, 1.7976931348623157e308, 9_007_199_254_740_993_i64]);
+    harness.send(&key, "number", &numbers);
+    assert_eq!(harness.result(&key), json!([{ "event": numbers }]));
+}
+
 /// The default timeout is a day.
 #[test]
 fn what_an_event_carries_is_what_is_expected_or_an_error() {
