@@ -120,9 +120,9 @@ fn an_instance_is_one_trace_whichever_host_drives_it_and_however_often_it_waits(
         assert_eq!((&drive.trace_id, &drive.parent_span_id), (&root.trace_id, &root.span_id));
     }
     assert_ne!(drives[0].span_id, drives[1].span_id);
-    let act = named(&spans, "act");
-    assert_eq!(act.len(), 1);
-    assert_eq!((&act[0].trace_id, &act[0].parent_span_id), (&drives[1].trace_id, &drives[1].span_id));
+    let action = named(&spans, "action");
+    assert_eq!(action.len(), 1);
+    assert_eq!((&action[0].trace_id, &action[0].parent_span_id), (&drives[1].trace_id, &drives[1].span_id));
     let kinds = format!("{:?}", drives[0].events);
     assert!(kinds.contains("requested"), "{kinds}");
     assert!(!format!("{spans:?}").contains("a text of the guest"));
