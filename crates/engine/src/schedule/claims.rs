@@ -65,7 +65,6 @@ fn pause(next_lapse: Option<Duration>) -> Duration {
 
 /// Releases the claims when all drives have ended. A shard with an action in progress stays claimed until the claim's
 /// time is over.
-/// over.
 pub(super) async fn end(host: &Host) {
     let inner = &host.0;
     if !inner.claims.are_shared() {
