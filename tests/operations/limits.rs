@@ -422,7 +422,7 @@ fn every_limit_is_listed_with_its_reason_and_in_the_help() {
     let (listed, help) =
         (cli::run(folder.path(), &["limits"]).stdout, cli::run(folder.path(), &["run", "--help"]).stdout);
     for limit in limits::ALL {
-        let line = format!("{:<18}  {:>12}  default\n", limit.name, limit.unit.show(limit.default()));
+        let line = format!("{:<26}  {:>12}  default\n", limit.name, limit.unit.show(limit.default()));
         assert!(listed.contains(&line) && listed.contains(limit.reason), "{line}");
         assert!(help.contains(limit.name), "{} is not in the help", limit.name);
     }

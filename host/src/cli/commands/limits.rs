@@ -33,7 +33,7 @@ impl Limits {
             }
             let Resolved { limit, value, origin } = &resolved;
             let (origin, value) = (origin.to_string(), limit.unit.show(*value));
-            writeln!(out, "{:<18}  {value:>12}  {}", limit.name, Escaped(&origin))?;
+            writeln!(out, "{:<26}  {value:>12}  {}", limit.name, Escaped(&origin))?;
             let least = match limit.least {
                 0 => String::new(),
                 least => format!(", at least {}", limit.unit.show(least)),
