@@ -39,6 +39,8 @@ fn a_step_of_a_function_that_is_not_awaited_is_an_error() {
         "void Promise.all([step.do('s1', async () => 1), step.do('s2', async () => 2)]); return 'done';",
         "(async () => { await step.sleep('s1', 1000); })(); await step.do('other', async () => 1); return 'done';",
         "(async () => { try { await step.do('s1', async () => 1); } finally { console.log('left'); } })(); return 'done';",
+        "(async () => { try { await step.do('s1', async () => 1); } catch { throw new Error('another'); } })(); return 'done';",
+        "(async () => { try { await step.do('s1', async () => 1); } finally { await step.do('s2', async () => 1); } })(); return 'done';",
     ] {
         check(body, "NeverAwaitedError", &["\"s1\"", "workflow.js:5:"]);
     }
@@ -71,6 +73,39 @@ fn the_workflow_ends_after_what_it_waits_until() {
     let key = script::start(&harness.host, &script::workflow(body), &serde_json::json!({}));
     assert_eq!(harness.result(&key), "done");
     assert_eq!(harness.printed(&key), ["ran"]);
+}
+
+#[test]
+fn a_step_ends_after_what_it_waits_until() {
+    let harness = script::harness();
+    let body = "return step.do('outer', async () => {
+                  this.ctx.waitUntil(step.do('s', async () => console.log('ran')));
+                  this.ctx.waitUntil(Promise.reject(new Error('of no matter')));
+                  return 'done';
+                });";
+    let key = script::start(&harness.host, &script::workflow(body), &serde_json::json!({}));
+    assert_eq!(harness.result(&key), "done");
+    assert_eq!(harness.printed(&key), ["ran"]);
+    check(
+        "const outer = step.sleep('a while', 1000);
+         await step.do('b', { retries: { limit: 0 } }, async () => { this.ctx.waitUntil(outer); return 3; });",
+        "NeverSettlesError",
+        &["await that before the step"],
+    );
+}
+
+/// What a workflow throws stays as it is, whatever it refuses.
+#[test]
+fn an_error_that_cannot_be_changed_fails_its_step_only() {
+    for error in [
+        "(() => { function Old(m) { this.message = m; Object.freeze(this); } Old.prototype = Object.create(Error.prototype); return new Old('declined'); })()",
+        "new Proxy(Object.defineProperty(new Error('declined'), 'stack', { value: '' }), { defineProperty() { throw new Error('trapped'); } })",
+    ] {
+        let caught = script::returns(&format!(
+            "try {{ await step.do('a', {{ retries: {{ limit: 0 }} }}, async () => {{ throw {error}; }}); }} catch (error) {{ return error.message; }}"
+        ));
+        assert_eq!(caught, "declined", "{error}");
+    }
 }
 
 #[test]

@@ -55,6 +55,9 @@ const LONGEST_MESSAGE = 3000;
 // The places of errors that were recorded: they are places in the source already, and no stack has them.
 const recorded = new SafeWeakMap();
 
+// The stacks of the calls that errors are the answers to, where no line of the workflow threw them.
+const calls = new SafeWeakMap();
+
 // What is recorded of something that was thrown: a name, and a message that ends with its place in the source.
 export function toFailure(thrown) {
   let name = 'Error', message, place = '';
@@ -87,12 +90,13 @@ export function fromFailure(name, message) {
 }
 
 export function placeOf(error) {
-  return recorded.get(error) ?? positionIn(textOf(error, 'stack'));
+  return recorded.get(error) ?? (positionIn(textOf(error, 'stack')) || placeIn(calls.get(error)));
 }
 
-// Gives an error that no line of the workflow threw the place of the call that it is the answer to.
+// Gives an error that no line of the workflow threw the place of the call that it is the answer to. The error itself may be the workflow's own, and
+// stays as it is.
 export function placedAt(error, stack) {
-  if (typeof stack === 'string' && isError(error) && placeOf(error) === '') define(error, 'stack', stack);
+  if (typeof stack === 'string' && isError(error) && placeOf(error) === '') calls.set(error, stack);
   return error;
 }
 

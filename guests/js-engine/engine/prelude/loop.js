@@ -3,7 +3,7 @@
 // A scope is the workflow itself, or the body of a step. While a body is open, only what was asked since it opened is begun or waited for: a
 // body is opened when everything outside of it is at rest, so whatever runs meanwhile was caused by it.
 
-import { SafeMap, SafeSet } from 'pp:primordials';
+import { Queue, SafeMap, SafeSet } from 'pp:primordials';
 import { named, placeIn, placedAt, toFailure } from 'pp:errors';
 
 // What the engine offers: see native.rs.
@@ -24,7 +24,7 @@ export function connect(natives) {
 
 // `first` and `last` are the ends of the queue: what was asked for and has not begun. `pending` has begun and has not ended.
 function newScope(outer, entry, id) {
-  return { __proto__: null, outer, entry, id, first: undefined, last: undefined, pending: undefined, unhandled: undefined, outcome: undefined, undoes: false };
+  return { __proto__: null, outer, entry, id, first: undefined, last: undefined, pending: undefined, unhandled: undefined, waits: undefined, outcome: undefined, undoes: false };
 }
 
 // The workflow begins. `main` returns a promise of its result as JSON text; `rollback` takes the error that the workflow fails with.
@@ -65,6 +65,24 @@ export function isInsideStep() {
 
 export function currentScope() {
   return scope;
+}
+
+// What was begun with `ctx.waitUntil`: the body of a step, or the workflow, ends after it. As on Cloudflare, nothing depends on how it ends.
+export function waitUntil(promise) {
+  (scope.waits ??= new Queue()).push(quiet(promise));
+}
+
+async function quiet(promise) {
+  try {
+    await promise;
+  } catch {
+    // Its failure is nobody's.
+  }
+}
+
+// The end of all that a scope, by default the workflow's, began so.
+export async function waited(asking = root) {
+  for (let link = asking.waits?.first; link; link = link.next) await link.value;
 }
 
 // Whether the body of a step, or the workflow, still runs.
@@ -155,7 +173,9 @@ export function openBody(entry, id, number) {
 
 async function attempt(body, entry, number) {
   try {
-    const text = entry.write(await entry.body(number));
+    const value = await entry.body(number);
+    if (body.waits) await waited(body);
+    const text = entry.write(value);
     body.outcome ??= { __proto__: null, text };
   } catch (error) {
     const retry = await entry.retry(error, number);
@@ -227,7 +247,7 @@ const early = new SafeMap();
 export function rejected(promise, reason, isHandled) {
   if (probing) {
     if (isHandled) lost.delete(promise);
-    else if (probes.has(reason)) lost.set(promise, reason);
+    else lost.set(promise, probes.has(reason) ? reason : firstProbe);
   } else if (isHandled) forgive(promise);
   else unhandledIn(scope).set(promise, reason);
 }
@@ -260,6 +280,7 @@ function hasEnded() {
 // rejecting them is only a way of asking whether anything hears of it: what nothing handles was never awaited, or by a function that was not.
 let probing = false;
 const probes = new SafeSet();
+let firstProbe;
 const lost = new SafeMap();
 
 export function isProbing() {
@@ -274,6 +295,7 @@ function probe() {
 
 function probeEntry(entry) {
   const error = neverAwaited(entry);
+  firstProbe ??= error;
   probes.add(error);
   entry.reject(error);
 }

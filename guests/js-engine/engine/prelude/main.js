@@ -1,8 +1,8 @@
 // The beginning and the end of a workflow.
 
-import { Date_, ObjectFreeze, ObjectKeys, Parse, Queue } from 'pp:primordials';
+import { Date_, ObjectFreeze, ObjectKeys, Parse } from 'pp:primordials';
 import { findPositionsWith, listed, named, toFailure } from 'pp:errors';
-import { begin, connect, end, rejected, turn } from 'pp:loop';
+import { begin, connect, end, rejected, turn, waitUntil, waited } from 'pp:loop';
 import { connectAuthority, env } from 'pp:authority';
 import { step } from 'pp:step';
 import { undo } from 'pp:rollback';
@@ -32,23 +32,12 @@ function start(exports, className, payload, timestamp, instanceId, workflowName)
   const Class = chosen(exports, className);
   begin(async () => {
     const event = { payload: Parse(payload), timestamp: new Date_(timestamp), instanceId, workflowName };
-    const begun = new Queue();
-    const ctx = { waitUntil(promise) { begun.push(promise); }, passThroughOnException() {}, props: {} };
+    const ctx = { waitUntil, passThroughOnException() {}, props: {} };
     const result = await new Class(ctx, env).run(event, step);
-    await allOf(begun);
+    await waited();
+    // A text: on its way through a promise, an object would meet what the workflow has made of prototypes.
     return toJson(result, "the workflow's result");
   }, undo);
-}
-
-// Waits for what the workflow began with `ctx.waitUntil`. As on Cloudflare, nothing depends on how it ends.
-async function allOf(begun) {
-  for (let link = begun.first; link; link = link.next) {
-    try {
-      await link.value;
-    } catch {
-      // Its failure is nobody's.
-    }
-  }
 }
 
 // The class to run: the one that is named, or the only one that extends WorkflowEntrypoint.
