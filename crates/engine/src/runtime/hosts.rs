@@ -50,7 +50,11 @@ fn fresh() -> Result<HostId, Error> {
 fn place(folder: &Path) -> Result<String, Error> {
     let failed = |error| StoreError::from(FolderError::Unusable { path: folder.to_owned(), error });
     let found = std::fs::metadata(folder.join("lock")).map_err(failed)?;
-    let boot = std::fs::read_to_string("/proc/sys/kernel/random/boot_id").unwrap_or_default();
+    // Without the machine's id, each process is a place of its own: it waits for the end of the claims of the process before it.
+    let boot = match std::fs::read_to_string("/proc/sys/kernel/random/boot_id") {
+        Ok(boot) => boot,
+        Err(_) => Digest::of(&ids::random_bytes()?).to_string(),
+    };
     let place = format!("{} {} {}", boot.trim(), found.dev(), found.ino());
     Ok(Digest::of(place.as_bytes()).to_string())
 }

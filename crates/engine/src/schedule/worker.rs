@@ -47,8 +47,24 @@ pub(super) struct Worker<'a> {
     /// The due time of the next instance that is not due yet.
     next: Option<Timestamp>,
     troubled: HashMap<InstanceKey, u32>,
-    /// Whether it was said that the schedule cannot be read. A look that succeeds ends that.
-    is_told: bool,
+    /// The work that fails because of the store, and was reported.
+    failing: HashSet<StoreWork>,
+}
+
+/// Work that waits if the store fails.
+#[derive(Clone, Copy, PartialEq, Eq, Hash)]
+enum StoreWork {
+    Look,
+    Drive,
+}
+
+impl StoreWork {
+    fn problem(self) -> &'static str {
+        match self {
+            Self::Look => "cannot look for due instances",
+            Self::Drive => "cannot drive due instances",
+        }
+    }
 }
 
 impl<'a> Worker<'a> {
@@ -64,7 +80,7 @@ impl<'a> Worker<'a> {
             more: HashSet::new(),
             next: None,
             troubled: HashMap::new(),
-            is_told: false,
+            failing: HashSet::new(),
         }
     }
 
@@ -92,6 +108,10 @@ impl<'a> Worker<'a> {
         let looked = self.look().await.map(drop);
         self.outlast(looked).await?;
         loop {
+            // No drive begins after the signal.
+            if *is_stopping.borrow() {
+                return Ok(());
+            }
             self.begin();
             let inner = &self.host.0;
             let next = self.next;
@@ -101,9 +121,6 @@ impl<'a> Worker<'a> {
                     None => std::future::pending().await,
                 }
             };
-            if *is_stopping.borrow() {
-                return Ok(());
-            }
             let turned = tokio::select! {
                 _ = is_stopping.changed() => return Ok(()),
                 Some(driven) = self.drives.join_next_with_id() => self.ended(driven).await,
@@ -167,7 +184,7 @@ impl<'a> Worker<'a> {
             // Not all names were kept, so the worker reads the schedule again.
             self.host.0.wakeups.notify_all();
         }
-        self.is_told = false;
+        self.failing.remove(&StoreWork::Look);
         Ok(found.len())
     }
 
@@ -189,20 +206,24 @@ impl<'a> Worker<'a> {
         Ok(new.collect())
     }
 
-    /// A database that is unreachable or refuses a look does not end the worker: due instances stay due, and are found later. It is said once.
+    /// A database that is unreachable or refuses a look does not end the worker: due instances stay due, and are found later.
     async fn outlast(&mut self, turned: Result<(), Error>) -> Result<(), Error> {
         match turned {
             Err(Error::Store(error)) if self.host.0.claims.are_shared() && may_pass(&error) => {
-                if !self.is_told {
-                    let problem = "cannot look for due instances";
-                    (self.host.0.on_background_error)(&format!("{problem}: {error} (it is tried again)"));
-                }
-                self.is_told = true;
-                tokio::time::sleep(STORE_BACKOFF).await;
+                self.back_off(StoreWork::Look, &error).await;
                 Ok(())
             }
             turned => turned,
         }
+    }
+
+    /// Pauses, and reports the first failure of this work since it last succeeded.
+    async fn back_off(&mut self, work: StoreWork, error: &StoreError) {
+        if self.failing.insert(work) {
+            let problem = work.problem();
+            (self.host.0.on_background_error)(&format!("{problem}: {error} (it is tried again)"));
+        }
+        tokio::time::sleep(STORE_BACKOFF).await;
     }
 
     async fn take_wakeups(&mut self) -> Result<(), Error> {
@@ -241,7 +262,10 @@ impl<'a> Worker<'a> {
         let again = self.driving.remove(&key).unwrap_or(false);
         self.release(&key.tenant);
         match result {
-            Ok(status) => self.reschedule(&key, &status).await?,
+            Ok(status) => {
+                self.failing.remove(&StoreWork::Drive);
+                self.reschedule(&key, &status).await?;
+            }
             // A wake-up comes when the holder of the lease releases it.
             Err(Error::Busy(_)) => {}
             // Another writer has changed the instance: look again.
@@ -253,7 +277,8 @@ impl<'a> Worker<'a> {
             }
             // The database failed, not the instance: it is due as soon as the database is back.
             Err(Error::Store(error)) if self.host.0.claims.are_shared() && is_away(&error) => {
-                return Err(error.into());
+                self.back_off(StoreWork::Drive, &error).await;
+                return Ok(());
             }
             // Deleted while it waited for its turn.
             Err(Error::Store(StoreError::NoInstance(_))) => drop(self.troubled.remove(&key)),

@@ -3,7 +3,10 @@
 use crate::error::words;
 use crate::session::connection::{Connection, Probe};
 use crate::session::tls::{TlsMode, connector};
+use std::error::Error;
 use std::fmt;
+use std::io;
+use std::io::ErrorKind;
 use std::path::PathBuf;
 use std::pin::Pin;
 use std::time::Duration;
@@ -31,7 +34,7 @@ impl fmt::Display for Server {
 
 /// Why no session was opened.
 enum Failure {
-    /// The server said so, or a setting is wrong.
+    /// The server refused, or this process cannot connect at present: neither says that the server is away.
     Said(String),
     /// The server cannot be reached.
     Unreachable(String),
@@ -91,9 +94,9 @@ impl Server {
     }
 
     async fn open(&self, mode: SslMode) -> Result<Connection, Failure> {
-        let failed = |error: tokio_postgres::Error| match error.code() {
-            Some(_) => Failure::Said(words(&error)),
-            None => Failure::Unreachable(words(&error)),
+        let failed = |error: tokio_postgres::Error| match is_unreachable(&error) {
+            true => Failure::Unreachable(words(&error)),
+            false => Failure::Said(words(&error)),
         };
         let mut config = self.config.clone();
         config.ssl_mode(mode);
@@ -107,6 +110,32 @@ impl Server {
     }
 }
 
+/// Whether the network or the server's machine refuses the connection. Other errors are this process's own, such as too many open files.
+fn is_unreachable(error: &(dyn Error + 'static)) -> bool {
+    use ErrorKind::{
+        ConnectionAborted, ConnectionRefused, ConnectionReset, HostUnreachable, NetworkDown,
+        NetworkUnreachable, NotFound, TimedOut,
+    };
+    let (mut cause, mut kind) = (Some(error), None);
+    while let (Some(error), None) = (cause, kind) {
+        kind = error.downcast_ref::<io::Error>().map(io::Error::kind);
+        cause = error.source();
+    }
+    matches!(
+        kind,
+        Some(
+            ConnectionAborted
+                | ConnectionRefused
+                | ConnectionReset
+                | HostUnreachable
+                | NetworkDown
+                | NetworkUnreachable
+                | NotFound
+                | TimedOut
+        )
+    )
+}
+
 /// The hosts of a place with their ports.
 pub(super) fn hosts(config: &Config) -> impl Iterator<Item = (String, u16)> + '_ {
     let ports = config.get_ports();
@@ -116,4 +145,22 @@ pub(super) fn hosts(config: &Config) -> impl Iterator<Item = (String, u16)> + '_
         Host::Unix(path) => path.display().to_string(),
     };
     config.get_hosts().iter().enumerate().map(move |(place, host)| (name(host), port(place)))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_host_without_file_descriptors_says_nothing_about_its_server() {
+        for (error, expected) in [
+            (io::Error::from(ErrorKind::ConnectionRefused), true),
+            (io::Error::from(ErrorKind::NotFound), true),
+            // EMFILE, and a name that cannot be resolved.
+            (io::Error::from_raw_os_error(24), false),
+            (io::Error::other("failed to lookup address information"), false),
+        ] {
+            assert_eq!(is_unreachable(&error), expected, "{error}");
+        }
+    }
 }
