@@ -69,7 +69,7 @@ fn a_workflow_that_fails_by_a_mistake_undoes_its_steps() {
     }
 }
 
-/// A rollback settles what the workflow waits for, and the workflow throws. Its other steps are undone all the same.
+/// The second step's rollback settles the promise that the workflow waits for. The workflow continues, and the first step is undone nevertheless.
 #[test]
 fn a_workflow_that_goes_on_while_it_is_undone_changes_nothing() {
     for then in ["throw new Error('later');", "return 'done';"] {

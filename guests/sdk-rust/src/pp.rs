@@ -37,7 +37,7 @@ pub enum Refusal {
     Denied(Denial),
     /// The request was withdrawn.
     Withdrawn(Withdrawal),
-    /// Nobody decided in time; the value is the request's identifier.
+    /// The request expired without a decision; the value is the request's identifier.
     Expired(String),
     /// The host rejects the action as invalid; the text says what is wrong and how to fix it.
     Invalid(String),

@@ -28,8 +28,8 @@ pub struct Copied {
     pub left_out: Vec<PathBuf>,
 }
 
-/// Files that belong to the owning process, or are made again when the folder is opened. The id in `host` is that of one folder: a copy that works beside it
-/// is another host.
+/// Files that belong to the process that owns the folder, or that the next process makes again. The file `host` has the id of one folder's host: a
+/// process that works with the copy is another host, and needs another id.
 const LEFT_OUT: [&str; 4] = ["cache", "control.sock", "host", "lock"];
 
 /// The journal's name.

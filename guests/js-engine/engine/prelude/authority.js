@@ -49,8 +49,8 @@ function asked(action) {
   };
 }
 
-// The bytes that the action is about. Where evidence names an artifact and nobody has bytes, the bytes are the canonical JSON of the evidence:
-// what is approved then is the description, and the approver is told so.
+// The bytes that the action is about. If the evidence names an artifact and the action has no bytes, the bytes are the canonical JSON of the evidence:
+// a decider then approves the description, and the request says so.
 function artifactOf(artifact, evidence) {
   if (artifact !== undefined && artifact !== null) return contentOf(artifact, 'requireApproval');
   const name = evidence?.artifact;

@@ -67,7 +67,7 @@ export function currentScope() {
   return scope;
 }
 
-// What was begun with `ctx.waitUntil`: the body of a step, or the workflow, ends after it. As on Cloudflare, nothing depends on how it ends.
+// Takes a promise of `ctx.waitUntil`: the body of a step, or the workflow, ends after it. As on Cloudflare, a rejection is ignored.
 export function waitUntil(promise) {
   (scope.waits ??= new Queue()).push(quiet(promise));
 }
@@ -76,11 +76,11 @@ async function quiet(promise) {
   try {
     await promise;
   } catch {
-    // Its failure is nobody's.
+    // The workflow does not depend on it.
   }
 }
 
-// The end of all that a scope, by default the workflow's, began so.
+// Waits for the promises that a scope, by default the workflow's, got by `waitUntil`.
 export async function waited(asking = root) {
   for (let link = asking.waits?.first; link; link = link.next) await link.value;
 }
@@ -256,7 +256,7 @@ function unhandledIn(scope) {
   return scope ? (scope.unhandled ??= new SafeMap()) : early;
 }
 
-// The body of a step that is done does not run again, so what it handles is what was rejected in it, and nothing outside of it.
+// A body handles rejections of its own scope only: a later drive skips the body, and would find an outer rejection unhandled.
 function forgive(promise) {
   if (scope) scope.unhandled?.delete(promise);
   else early.delete(promise);
@@ -276,8 +276,8 @@ function hasEnded() {
   return !mistake;
 }
 
-// Something was not begun, or still goes on. Where a promise of it is used, as by a race, that is how it is meant. The workflow has its result, so
-// rejecting them is only a way of asking whether anything hears of it: what nothing handles was never awaited, or by a function that was not.
+// The workflow has its result, and some of its calls have not begun or have not ended. The probe rejects their promises and runs the jobs. If a
+// rejection stays unhandled, nothing awaits that call, or only a function that nothing awaits: a mistake. The loser of a race is handled.
 let probing = false;
 const probes = new SafeSet();
 let firstProbe;

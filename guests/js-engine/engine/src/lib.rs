@@ -102,7 +102,7 @@ impl Engine {
         runtime.set_host_promise_rejection_tracker(Some(Box::new(
             move |ctx, promise, reason, is_handled| {
                 let told = rejected.clone().restore(&ctx);
-                // What goes wrong here has nobody to hear of it: the workflow's own end says what went wrong.
+                // An error of this call is dropped: the end of the workflow reports what went wrong.
                 let _ = told.and_then(|told| told.call::<_, ()>((promise, reason, is_handled)));
             },
         )));

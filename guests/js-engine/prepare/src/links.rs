@@ -55,7 +55,7 @@ pub(crate) fn check(modules: &BTreeMap<String, Option<&Printed>>) -> Result<(), 
     Ok(())
 }
 
-/// The module of the bundle that an import means. What is not of the bundle is not looked at, nor what is not there: QuickJS refuses that.
+/// The module of the bundle that an import names. `None` for the public modules, which are not checked, and for a missing one, which QuickJS refuses.
 fn target<'a>(links: &BTreeMap<&'a str, Links>, base: &str, name: &str) -> Option<&'a str> {
     let found = resolve(base, name, |candidate| links.contains_key(candidate)).ok()?;
     links.get_key_value(found.as_str()).map(|(name, _)| *name)
