@@ -2,6 +2,7 @@
 
 use crate::bindings::exports::permission_protocol::script::preparing::Diagnostic;
 use crate::diagnose;
+use crate::typescript::DEFAULT;
 use crate::typescript::Printed;
 use oxc_allocator::Allocator;
 use oxc_parser::Parser;
@@ -14,8 +15,6 @@ use prepared::Positions;
 use prepared::resolve::resolve;
 use std::collections::BTreeMap;
 use std::collections::BTreeSet;
-
-const DEFAULT: &str = "default";
 
 /// What a module exports, and what it imports from others.
 #[derive(Default)]

@@ -186,7 +186,8 @@ fn workflows(program: &Program<'_>) -> Vec<String> {
     found.map(|(name, _)| name.clone()).collect()
 }
 
-const DEFAULT: &str = "default";
+/// The name of a default export.
+pub(crate) const DEFAULT: &str = "default";
 
 const ENTRYPOINT: &str = "WorkflowEntrypoint";
 
